@@ -1,0 +1,1 @@
+"""Reproducible, auditable text-guided breast-tumour segmentation in DCE-MRI."""
