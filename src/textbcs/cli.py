@@ -1,0 +1,97 @@
+"""The command line: one subcommand per stage, and the few commands that are no stage.
+
+A stage's heavy imports happen inside its subcommand, so `--help` stays quick. What a stage may read,
+write and see of the parameters comes from `dvc.yaml`.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from textbcs import params as parameters
+from textbcs.definition import define
+from textbcs.io import InputError
+from textbcs.process import die_with_parent
+from textbcs.receipt import Stage
+
+# Stage -> the room's verb and what it does. The order is the order of the pipeline.
+STAGES = {
+    "phantom": ("textbcs.cohort.phantom:write_archive", "write the synthetic archive"),
+    "cohort": ("textbcs.cohort.series:list_cohort", "list the archive's series and patients"),
+    "download": ("textbcs.cohort.download:download", "fetch the selected series and hash every file"),
+    "masks": ("textbcs.cohort.masks:make_masks", "carry tumour masks onto the DCE grid"),
+    "split": ("textbcs.slices.splits:make_split", "divide eligible patients 7:1:2"),
+    "slices": ("textbcs.slices.extract:extract_slices", "cut, scale and resize slices, per split"),
+    "prompts": ("textbcs.prompts.table:make_prompts", "write each slice's prompt, per split"),
+    "text": ("textbcs.text.embed:embed_learn", "embed the prompts of train and val"),
+    "text_probe": ("textbcs.text.embed:embed_probe", "embed the prompts of test and the probes"),
+    "train": ("textbcs.training.loop:train", "train METHOD with SEED"),
+    "evaluate": ("textbcs.evaluation.evaluate:evaluate", "predict and score METHOD with SEED on test"),
+    "complexity": ("textbcs.models.complexity:measure", "count parameters and operations"),
+    "table1": ("textbcs.reporting.tables:write_table1", "write Table 1"),
+    "report": ("textbcs.reporting.html:write_report", "draw the overview figure and the HTML report"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; an `InputError` is one line and exit code 2."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
+
+
+def run_stage(name: str, items: Sequence[str]) -> None:
+    """Run one stage as `dvc.yaml` defines it and leave its receipt.
+
+    Raises:
+        InputError: the parameters or an input are faulty.
+    """
+    values = parameters.load_params()
+    definition = define(name, tuple(items))
+    module, verb = STAGES[name][0].split(":")
+    with Stage(definition, parameters.select(values, definition.keys), [name, *items]) as stage:
+        getattr(importlib.import_module(module), verb)(stage, *items)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="textbcs", description=__doc__.split("\n", 1)[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for name, (_, text) in STAGES.items():
+        command = commands.add_parser(name, help=f"stage: {text}", description=text)
+        command.add_argument("items", nargs="*", metavar="ITEM", help="the stage's matrix values")
+        command.set_defaults(run=_stage, stage=name)
+    check = commands.add_parser("check", help="check params.yaml and say whether it is valid")
+    check.set_defaults(run=_check)
+    use = commands.add_parser("use", help="make a preset the current params.yaml and show what changed")
+    use.add_argument("preset", help="name of a file in presets/, without .yaml")
+    use.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
+    use.set_defaults(run=_use)
+    return parser
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    die_with_parent()
+    run_stage(arguments.stage, arguments.items)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    parameters.load_params()
+    print("params.yaml is valid")
+
+
+def _use(arguments: argparse.Namespace) -> None:
+    from textbcs.presets import use_preset
+
+    for line in use_preset(arguments.preset, dry_run=arguments.dry_run):
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Parameters: the values that change a result, read from `params.yaml` and checked before any job.
+
+`workflow/schemas/params.schema.json` says what a key may hold; `impossible` says which combinations
+of keys make no sense. A fault is one line with the key's path, its value and what is allowed.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from textbcs.io import InputError, existing
+
+Params = dict[str, Any]
+
+SCHEMA = Path("workflow/schemas/params.schema.json")
+
+
+def load_params(
+    path: str | os.PathLike[str] = "params.yaml", schema: str | os.PathLike[str] = SCHEMA
+) -> Params:
+    """Read and check a parameter file.
+
+    Args:
+        path: a YAML file with every section that the schema requires.
+        schema: the JSON schema.
+
+    Returns:
+        The nested values.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or holds a fault (the first one is named).
+    """
+    values = read_yaml(path)
+    fault = first_fault(values, json.loads(existing(schema).read_text(encoding="utf-8")))
+    fault = fault or next(iter(impossible(values)), None)
+    if fault:
+        raise InputError(f"{path}: {fault}")
+    return values
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Params:
+    """Read a YAML 1.2 mapping, as DVC reads it (duplicate keys are a fault, `5e-7` is a number).
+
+    Raises:
+        InputError: the file is missing, is no YAML, or is no mapping.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        values = YAML(typ="safe", pure=True).load(existing(path).read_text(encoding="utf-8"))
+    except YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not valid YAML: {reason}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected sections with keys, found {type(values).__name__}")
+    return values
+
+
+def first_fault(values: Params, schema: Mapping[str, Any]) -> str | None:
+    """The first violation of the schema as `key = value: what is allowed`, or None."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(schema).iter_errors(values))
+    if error is None:
+        return None
+    where = ".".join(str(part) for part in error.absolute_path)
+    rules = error.schema if isinstance(error.schema, Mapping) else {}
+    if error.validator == "additionalProperties":
+        allowed = sorted(rules.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(allowed))[0]
+        key = f"{where}.{unknown}" if where else unknown
+        return f"{key} = {error.instance[unknown]!r}: unknown key; allowed here: {', '.join(allowed)}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"{where + '.' if where else ''}{missing} is missing: {_allowed(rules, missing)}"
+    return f"{where} = {error.instance!r}: {_allowed(rules)}"
+
+
+def _allowed(rules: Mapping[str, Any], key: str | None = None) -> str:
+    """What a schema node allows, in words; `key` selects one of its properties."""
+    node = rules.get("properties", {}).get(key, {}) if key else rules
+    words = []
+    if "enum" in node:
+        words.append("one of " + ", ".join(str(value) for value in node["enum"]))
+    if "type" in node:
+        kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
+        words.append(" or ".join(kinds))
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+        "minItems": "items, at least",
+        "maxItems": "items, at most",
+        "multipleOf": "a multiple of",
+        "pattern": "matching",
+    }
+    words += [f"{text} {node[name]}" for name, text in limits.items() if name in node]
+    if "description" in node:
+        words.append(f"({node['description']})")
+    return "allowed: " + ", ".join(words)
+
+
+def impossible(values: Params) -> Iterable[str]:
+    """Combinations that the schema cannot express, as the same one-line faults."""
+    methods = values["methods"]
+    for position, name in enumerate(values["tables"]["table1"]):
+        if name not in methods:
+            yield (
+                f"tables.table1.{position} = {name!r}: no such method; "
+                f"allowed: {', '.join(sorted(methods))}"
+            )
+    size = values["slices"]["size"]
+    if size % 16:
+        yield f"slices.size = {size}: the networks halve an image four times; allowed: multiples of 16"
+    low, high = values["slices"]["clip_percentiles"]
+    if low >= high:
+        yield f"slices.clip_percentiles = [{low}, {high}]: allowed: the first below the second"
+    if values["slices"]["phase"] == "sub" and "pre" not in values["cohort"]["phases"]:
+        yield "slices.phase = 'sub': subtraction needs 'pre' in cohort.phases"
+    phase = {"sub": "post1"}.get(values["slices"]["phase"], values["slices"]["phase"])
+    if phase not in values["cohort"]["phases"]:
+        yield (
+            f"slices.phase = {values['slices']['phase']!r}: needs {phase!r} in cohort.phases = "
+            f"{values['cohort']['phases']}"
+        )
+    if abs(sum(values["phantom"]["tumours"]) - 1) > 1e-9:
+        yield f"phantom.tumours = {values['phantom']['tumours']}: probabilities; allowed: sum 1"
+    if values["cohort"]["kind"] == "phantom" and values["phantom"]["patients"] < 10:
+        yield (
+            f"phantom.patients = {values['phantom']['patients']}: a phantom cohort needs at least 10 "
+            "patients, so that train, val and test each get one"
+        )
+    yield from _impossible_networks(values)
+
+
+def _impossible_networks(values: Params) -> Iterable[str]:
+    """Combinations of one method's network and the image it gets."""
+    tokens = values["slices"]["size"] // 16
+    for name, method in values["methods"].items():
+        network = method["network"]
+        where = f"methods.{name}.network"
+        if network["model"] != "textbcs" or not network["svli"]:
+            continue
+        if network["width"] % network["heads"]:
+            yield f"{where}.heads = {network['heads']}: allowed: divisors of width = {network['width']}"
+        grid = network["grid"]
+        if isinstance(grid, int) and (tokens * 2) % grid:
+            yield f"{where}.grid = {grid}: allowed: divisors of slices.size / 8 = {tokens * 2}"
+
+
+def select(values: Mapping[str, Any], keys: Iterable[str]) -> Params:
+    """The part of the parameters that a stage declares.
+
+    Args:
+        values: all parameters.
+        keys: dotted keys such as `methods.unet`.
+
+    Returns:
+        Nested values that hold those keys and nothing else.
+
+    Raises:
+        InputError: a key does not exist.
+    """
+    chosen: Params = {}
+    for key in keys:
+        source: Any = values
+        target = chosen
+        parts = key.split(".")
+        for depth, part in enumerate(parts):
+            if not isinstance(source, Mapping) or part not in source:
+                raise InputError(f"params.yaml: {key} is missing; dvc.yaml names it for a stage")
+            source = source[part]
+            if depth == len(parts) - 1:
+                target[part] = source
+            else:
+                target = target.setdefault(part, {})
+    return chosen
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values as `dotted.key -> value`; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,39 @@
+"""Presets: whole parameter files that `textbcs use` copies to `params.yaml`."""
+
+from pathlib import Path
+
+from textbcs.io import InputError, write_text
+from textbcs.params import flatten, load_params, read_yaml
+
+PRESETS = Path("presets")
+
+
+def use_preset(name: str, dry_run: bool = False) -> list[str]:
+    """Make a preset the current parameters.
+
+    Args:
+        name: a file in `presets/`, without its ending.
+        dry_run: change nothing.
+
+    Returns:
+        Lines that name every value that changes, as `key: old -> new`.
+
+    Raises:
+        InputError: there is no such preset, or it is faulty.
+    """
+    source = PRESETS / f"{name}.yaml"
+    if not source.is_file():
+        known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+        raise InputError(f"no preset {name!r} in {PRESETS}/; allowed: {known}")
+    new = flatten(load_params(source))
+    current = Path("params.yaml")
+    old = flatten(read_yaml(current)) if current.is_file() else {}
+    lines = [
+        f"{key}: {old.get(key, '(absent)')} -> {new.get(key, '(absent)')}"
+        for key in sorted(old | new)
+        if old.get(key) != new.get(key) or (key in old) != (key in new)
+    ]
+    if not dry_run:
+        write_text(current, source.read_text(encoding="utf-8"))
+    verb = "would become" if dry_run else "is now"
+    return [*lines, f"params.yaml {verb} presets/{name}.yaml ({len(lines)} values differ)"]

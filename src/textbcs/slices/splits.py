@@ -1,0 +1,96 @@
+"""The patient-level split into train, val and test.
+
+Reads `data/cohort/patients.csv` and `data/masks/masks.csv`; writes `data/splits/split.csv`.
+A patient is in exactly one split. The split is drawn after eligibility (a patient without a usable
+mask is in none) and stratified by facts that are known before any outcome.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textbcs.io import InputError, read_csv, write_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from textbcs.receipt import Stage
+
+SPLITS = ("train", "val", "test")
+
+
+def make_split(stage: "Stage") -> None:
+    """Draw the split of all eligible patients (TextBCS §4.1: 7:1:2 at patient level)."""
+    options = stage.params["split"]
+    patients = read_csv(stage.input("data/cohort/patients.csv"), ["patient", "excluded", *options["stratify"]])
+    masks = read_csv(stage.input("data/masks/masks.csv"), ["patient", "reason"])
+    usable = set(masks.loc[masks["reason"].isna(), "patient"])
+    eligible = patients[patients["excluded"].isna() & patients["patient"].isin(usable)]
+    stage.seed = options["seed"]
+    table = draw_split(eligible, options["ratio"], options["stratify"], options["seed"])
+    write_csv(stage.output("data/splits/split.csv"), table)
+    sizes = table["split"].value_counts()
+    stage.log(", ".join(f"{name} {sizes.get(name, 0)}" for name in SPLITS) + " patients")
+
+
+def draw_split(
+    patients: "pd.DataFrame", ratio: Sequence[int], stratify: Sequence[str], seed: int
+) -> "pd.DataFrame":
+    """Assign each patient to a split.
+
+    Patients are put in random order within each stratum, the strata laid end to end, and split
+    labels dealt along that line so that every prefix keeps the ratio as closely as whole patients
+    allow. Totals are therefore exact and each stratum is divided nearly in the ratio, however small.
+
+    Args:
+        patients: a row per eligible patient, with `patient` and the columns of `stratify`.
+        ratio: weights of train, val and test.
+        stratify: columns whose values make a stratum.
+        seed: seed of the order within strata.
+
+    Returns:
+        Columns `patient`, `split`, `stratum`, sorted by patient.
+
+    Raises:
+        InputError: a patient occurs twice, or a split would be empty.
+    """
+    import numpy as np
+    import pandas as pd
+
+    names = patients["patient"].str.strip()
+    repeated = names[names.str.casefold().duplicated()]
+    if len(repeated):
+        raise InputError(
+            f"data/cohort/patients.csv: patient {repeated.iloc[0]} occurs twice; a patient must have one row"
+        )
+    strata = patients[list(stratify)].astype("string").fillna("unknown").agg("|".join, axis=1)
+    table = pd.DataFrame({"patient": names, "stratum": strata}).sort_values("patient")
+    table["order"] = np.random.default_rng(seed).permutation(len(table))
+    table = table.sort_values(["stratum", "order"], kind="stable")
+    table["split"] = _deal(len(table), ratio)
+    empty = [name for name in SPLITS if name not in set(table["split"])]
+    if empty:
+        raise InputError(
+            f"split: {len(table)} eligible patients leave {empty[0]} empty at {':'.join(map(str, ratio))}; "
+            "more patients or another split.ratio are needed"
+        )
+    return table.sort_values("patient")[["patient", "split", "stratum"]].reset_index(drop=True)
+
+
+def _deal(count: int, ratio: Sequence[int]) -> list[str]:
+    """Labels along a line of `count` patients; the label furthest behind its share comes next."""
+    total = sum(ratio)
+    dealt = [0, 0, 0]
+    labels = []
+    for position in range(1, count + 1):
+        # Integers, so that no rounding decides: share * position - dealt, times the total.
+        behind = [ratio[k] * position - dealt[k] * total for k in range(3)]
+        chosen = max(range(3), key=lambda k: (behind[k], -k))
+        dealt[chosen] += 1
+        labels.append(SPLITS[chosen])
+    return labels
+
+
+def read_split(path: str) -> dict[str, str]:
+    """Patient -> split, from `split.csv`."""
+    table = read_csv(path, ["patient", "split"])
+    return dict(zip(table["patient"], table["split"], strict=True))
