@@ -19,7 +19,10 @@ from textbcs.receipt import Stage
 STAGES = {
     "phantom": ("textbcs.cohort.phantom:write_archive", "write the synthetic archive"),
     "cohort": ("textbcs.cohort.series:list_cohort", "list the archive's series and patients"),
-    "download": ("textbcs.cohort.download:download", "fetch the selected series and hash every file"),
+    "download": (
+        "textbcs.cohort.download:download",
+        "fetch the selected series and hash every file",
+    ),
     "masks": ("textbcs.cohort.masks:make_masks", "carry tumour masks onto the DCE grid"),
     "split": ("textbcs.slices.splits:make_split", "divide eligible patients 7:1:2"),
     "slices": ("textbcs.slices.extract:extract_slices", "cut, scale and resize slices, per split"),
@@ -27,10 +30,16 @@ STAGES = {
     "text": ("textbcs.text.embed:embed_learn", "embed the prompts of train and val"),
     "text_probe": ("textbcs.text.embed:embed_probe", "embed the prompts of test and the probes"),
     "train": ("textbcs.training.loop:train", "train METHOD with SEED"),
-    "evaluate": ("textbcs.evaluation.evaluate:evaluate", "predict and score METHOD with SEED on test"),
+    "evaluate": (
+        "textbcs.evaluation.evaluate:evaluate",
+        "predict and score METHOD with SEED on test",
+    ),
     "complexity": ("textbcs.models.complexity:measure", "count parameters and operations"),
     "table1": ("textbcs.reporting.tables:write_table1", "write Table 1"),
-    "report": ("textbcs.reporting.html:write_report", "draw the overview figure and the HTML report"),
+    "report": (
+        "textbcs.reporting.html:write_report",
+        "draw the overview figure and the HTML report",
+    ),
 }
 
 
@@ -69,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=_stage, stage=name)
     check = commands.add_parser("check", help="check params.yaml and say whether it is valid")
     check.set_defaults(run=_check)
-    use = commands.add_parser("use", help="make a preset the current params.yaml and show what changed")
+    use = commands.add_parser(
+        "use", help="make a preset the current params.yaml and show what changed"
+    )
     use.add_argument("preset", help="name of a file in presets/, without .yaml")
     use.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
     use.set_defaults(run=_use)

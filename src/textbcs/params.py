@@ -73,7 +73,9 @@ def first_fault(values: Params, schema: Mapping[str, Any]) -> str | None:
         allowed = sorted(rules.get("properties", {}))
         unknown = sorted(set(error.instance) - set(allowed))[0]
         key = f"{where}.{unknown}" if where else unknown
-        return f"{key} = {error.instance[unknown]!r}: unknown key; allowed here: {', '.join(allowed)}"
+        return (
+            f"{key} = {error.instance[unknown]!r}: unknown key; allowed here: {', '.join(allowed)}"
+        )
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         return f"{where + '.' if where else ''}{missing} is missing: {_allowed(rules, missing)}"

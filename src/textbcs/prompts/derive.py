@@ -65,7 +65,9 @@ def measure_lesions(
     )
 
 
-def shape_word(lesions: Lesions, irregular_below_solidity: float, ellipse_above_eccentricity: float) -> str:
+def shape_word(
+    lesions: Lesions, irregular_below_solidity: float, ellipse_above_eccentricity: float
+) -> str:
     """`irregular` where the outline is not convex, else `ellipse` where elongated, else `round`."""
     if lesions.solidity < irregular_below_solidity:
         return "irregular"
@@ -96,5 +98,7 @@ def derive_prompt(
         thresholds: tertiles of area in mm².
         rules: `irregular_below_solidity` and `ellipse_above_eccentricity`.
     """
-    shape = shape_word(lesions, rules["irregular_below_solidity"], rules["ellipse_above_eccentricity"])
+    shape = shape_word(
+        lesions, rules["irregular_below_solidity"], rules["ellipse_above_eccentricity"]
+    )
     return Prompt(side, shape, size_word(lesions.area_mm2, thresholds), number_word(lesions.number))

@@ -31,7 +31,12 @@ def make_prompts(stage: "Stage") -> None:
     thresholds = size_thresholds(train)
     write_json(
         stage.output("data/prompts/thresholds.json"),
-        {"fitted_on": "train", "slices": len(train), "small_up_to_mm2": thresholds[0], "medium_up_to_mm2": thresholds[1]},
+        {
+            "fitted_on": "train",
+            "slices": len(train),
+            "small_up_to_mm2": thresholds[0],
+            "medium_up_to_mm2": thresholds[1],
+        },
     )
     for split, rows in measured.items():
         table = prompt_table(rows, thresholds, rules)
@@ -95,7 +100,9 @@ def _nearest(row: Mapping[str, Any], tumour: list[dict[str, Any]]) -> dict[str, 
     """The same patient's tumour slice nearest in z; the lower one of two equally near."""
     same = [other for other in tumour if other["patient"] == row["patient"]]
     if not same:
-        raise InputError(f"slice {row['slice_id']}: its patient has no tumour slice to borrow a prompt from")
+        raise InputError(
+            f"slice {row['slice_id']}: its patient has no tumour slice to borrow a prompt from"
+        )
     return min(same, key=lambda other: (abs(other["z_index"] - row["z_index"]), other["z_index"]))
 
 
@@ -109,7 +116,9 @@ def read_prompts(path: str | Path) -> "pd.DataFrame":
     table = read_csv(path, COLUMNS)
     repeated = table["slice_id"][table["slice_id"].duplicated()]
     if len(repeated):
-        raise InputError(f"{path} row {repeated.index[0] + 2}: slice {repeated.iloc[0]} occurs twice; keep one")
+        raise InputError(
+            f"{path} row {repeated.index[0] + 2}: slice {repeated.iloc[0]} occurs twice; keep one"
+        )
     for index, row in enumerate(table.to_dict("records")):
         try:
             words = Prompt(*(str(row[slot]) for slot in VOCABULARY))
@@ -117,5 +126,7 @@ def read_prompts(path: str | Path) -> "pd.DataFrame":
         except PromptError as error:
             raise InputError(f"{path} row {index + 2}: {error}") from error
         if said != words:
-            raise InputError(f"{path} row {index + 2}: text {said.text!r} contradicts its columns {words.text!r}")
+            raise InputError(
+                f"{path} row {index + 2}: text {said.text!r} contradicts its columns {words.text!r}"
+            )
     return table

@@ -21,7 +21,9 @@ SPLITS = ("train", "val", "test")
 def make_split(stage: "Stage") -> None:
     """Draw the split of all eligible patients (TextBCS §4.1: 7:1:2 at patient level)."""
     options = stage.params["split"]
-    patients = read_csv(stage.input("data/cohort/patients.csv"), ["patient", "excluded", *options["stratify"]])
+    patients = read_csv(
+        stage.input("data/cohort/patients.csv"), ["patient", "excluded", *options["stratify"]]
+    )
     masks = read_csv(stage.input("data/masks/masks.csv"), ["patient", "reason"])
     usable = set(masks.loc[masks["reason"].isna(), "patient"])
     eligible = patients[patients["excluded"].isna() & patients["patient"].isin(usable)]

@@ -1,0 +1,56 @@
+"""Which breast a lesion is in: the patient's own left and right, from the image alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOTH = "both"
+
+
+def midline(volume: NDArray[np.floating]) -> float:
+    """Column of the patient's midline.
+
+    The middle of the body's lateral extent: the columns between which all but 1 % of the foreground
+    lies on either side. Foreground is what Otsu's threshold separates from air.
+
+    Args:
+        volume: (z, y, x) in LPS orientation, scaled to [0, 1].
+
+    Returns:
+        A fractional column index; the patient's left is at larger columns.
+    """
+    from skimage.filters import threshold_otsu
+
+    if float(volume.max()) <= float(volume.min()):
+        return (volume.shape[2] - 1) / 2
+    # The square root brings fat-suppressed tissue above air, which Otsu would else miss.
+    values = np.sqrt(np.clip(volume, 0, None))
+    profile = (values > threshold_otsu(values)).sum(axis=(0, 1)).astype(np.float64)
+    share = np.cumsum(profile) / profile.sum()
+    first, last = np.searchsorted(share, [0.01, 0.99])
+    return float(first + last) / 2
+
+
+def lesion_side(
+    mask: NDArray[np.generic], midline_column: float, minimum_pixels: float
+) -> str | None:
+    """The side of a slice's lesions.
+
+    Args:
+        mask: (H, W) in LPS orientation.
+        midline_column: the midline on this grid.
+        minimum_pixels: smaller 8-connected components do not count.
+
+    Returns:
+        `left`, `right`, `both`, or None where no component counts. A component belongs to the side of
+        its centroid.
+    """
+    from skimage.measure import label, regionprops
+
+    sides = {
+        "left" if region.centroid[1] > midline_column else "right"
+        for region in regionprops(label(mask > 0, connectivity=2))
+        if region.area >= minimum_pixels
+    }
+    if not sides:
+        return None
+    return BOTH if len(sides) == 2 else sides.pop()

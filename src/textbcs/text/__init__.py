@@ -1,0 +1,1 @@
+"""From prompts to token embeddings, computed once per distinct text."""
