@@ -1,0 +1,27 @@
+# Snakemake schedules, DVC judges. Stages are defined in dvc.yaml and only there; each rule runs one of
+# them through DVC, and DVC says which are stale (docs/engines.md). Run: snakemake --cores all
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(workflow.basedir) / folder) for folder in ("workflow", "src")]
+from stages import Stages
+from start import begin
+
+SESSION = begin(workflow.is_main_process, sys.argv[1:])
+STAGES = Stages(SESSION.pipeline)
+RUN_STAGE = f"exec {sys.executable} workflow/run_stage.py {{params.address}} {{log}}"
+
+
+rule all:
+    input:
+        STAGES.final(),
+
+
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/slices.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/reporting.smk"
+
+
+STAGES.check_complete()

@@ -1,0 +1,20 @@
+# Predictions and scores on the test split.
+for stage in STAGES.named("evaluate", "complexity"):
+
+    rule:
+        name:
+            stage.name
+        input:
+            stage.inputs,
+        output:
+            stage.outputs,
+        log:
+            stage.log,
+        params:
+            address=stage.address,
+        message:
+            "{params.address}"
+        resources:
+            gpu=SESSION.gpus,
+        shell:
+            RUN_STAGE

@@ -1,0 +1,18 @@
+# Tables, figures and the HTML report.
+for stage in STAGES.named("table1", "report"):
+
+    rule:
+        name:
+            stage.name
+        input:
+            stage.inputs,
+        output:
+            stage.outputs,
+        log:
+            stage.log,
+        params:
+            address=stage.address,
+        message:
+            "{params.address}"
+        shell:
+            RUN_STAGE

@@ -1,0 +1,20 @@
+# Training. One GPU job at a time, unless --resources gpu=N says otherwise.
+for stage in STAGES.named("train"):
+
+    rule:
+        name:
+            stage.name
+        input:
+            stage.inputs,
+        output:
+            stage.outputs,
+        log:
+            stage.log,
+        params:
+            address=stage.address,
+        message:
+            "{params.address}"
+        resources:
+            gpu=SESSION.gpus,
+        shell:
+            RUN_STAGE

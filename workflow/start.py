@@ -1,0 +1,157 @@
+"""The start of every Snakemake invocation: settings, locks, healing, and DVC's verdict.
+
+An invocation that executes takes the run lock, waits for orphans of a killed run, heals what the
+kill left torn and asks DVC which stages are stale. One that only looks (`-n`, `--rulegraph`, ...) does the
+same if nobody runs; while somebody does, it goes by file times and says so.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from locks import BusyError, heal, take_run_lock, wait_for_orphans
+from snakemake.cli import parse_args
+from snakemake.settings.enums import RerunTrigger
+from stages import TRIGGER
+from stale import Pipeline, ask_dvc
+
+from textbcs.io import InputError, write_text
+from textbcs.params import Params, load_params
+from textbcs.process import PARENT
+
+# Snakemake's options that look and do not execute, by their names in its parser. A test compares them
+# with the parser, so that a new version cannot add one unnoticed.
+READ_ONLY = (
+    "dryrun", "dag", "rulegraph", "filegraph", "d3dag", "summary", "detailed_summary", "lint",
+    "list_rules", "list_target_rules", "list_changes", "list_input_changes", "list_params_changes",
+    "list_untracked", "print_compilation", "report", "containerize", "generate_unit_tests",
+    "archive", "unlock", "list_conda_envs",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the Snakefile works with.
+
+    Attributes:
+        params: the checked values of params.yaml.
+        pipeline: the stages, and which of them are stale.
+        lock: descriptor that holds the run lock until the process ends; None where none is needed.
+    """
+
+    params: Params
+    pipeline: Pipeline
+    lock: int | None = None
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that a job of training or evaluation takes."""
+        return int(self.params["training"]["device"] != "cpu")
+
+
+def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
+    """Prepare an invocation of Snakemake.
+
+    Args:
+        is_main_process: False in the processes that Snakemake starts on a cluster for one job.
+        argv: Snakemake's command line, without the program.
+
+    Raises:
+        SystemExit: with one line, where something has to be done first.
+    """
+    os.environ[PARENT] = str(os.getpid())  # jobs end with this process
+    try:
+        if not is_main_process:
+            # The main process has decided that the job runs.
+            return Session(load_params(), ask_dvc(status=False))
+        with contextlib.redirect_stderr(io.StringIO()):  # Snakemake has said which profile it uses
+            options = parse_args(list(argv))[1]
+        check_options(options)
+        return Session(load_params(), *_judge(options))
+    except (BusyError, InputError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def _judge(options: argparse.Namespace) -> tuple[Pipeline, int | None]:
+    looks = reads_only(options)
+    try:
+        lock = take_run_lock("read" if looks else "run", wait=os.environ.get("TEXTBCS_WAIT") == "1")
+    except BusyError as error:
+        if not looks:
+            raise
+        print(f"freshness unknown, showing file times: {error}", file=sys.stderr)
+        return ask_dvc(status=False), None
+    jobs = wait_for_orphans()
+    try:
+        if options.executor == "slurm" and not looks:
+            refuse_running_cluster_jobs()
+        for repair in heal():
+            print(repair, file=sys.stderr)
+        pipeline = ask_dvc(status=True)
+        if pipeline.stale:
+            # New content each time: Snakemake ignores a new time on unchanged content.
+            write_text(TRIGGER, uuid.uuid4().hex)
+    finally:
+        os.close(jobs)
+    if looks:
+        os.close(lock)
+    return pipeline, None if looks else lock
+
+
+def reads_only(options: argparse.Namespace) -> bool:
+    """Whether this invocation of Snakemake executes nothing."""
+    if options.report and options.report_after_run:
+        return False
+    return any(getattr(options, name) not in (None, False) for name in READ_ONLY)
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse what would break the agreement with DVC.
+
+    Raises:
+        InputError: the settings of profiles/default are missing, or `--touch` is asked for.
+    """
+    if not Path("dvc.yaml").exists():
+        raise InputError("no dvc.yaml in this folder; run snakemake in the root of the repository")
+    if options.touch:
+        raise InputError(
+            "snakemake --touch would bless stale files; DVC decides by content, so there is nothing to touch"
+        )
+    settings = {
+        "rerun-triggers: [mtime]": set(options.rerun_triggers) == {RerunTrigger.MTIME},
+        "rerun-incomplete: true": bool(options.rerun_incomplete),
+        "nolock: true": bool(options.nolock),
+    }
+    missing = [name for name, given in settings.items() if not given]
+    if missing:
+        raise InputError(
+            f"the settings of profiles/default/config.yaml are not in force ({missing[0]}); run "
+            "snakemake in the root of the repository, without --workflow-profile none"
+        )
+
+
+def refuse_running_cluster_jobs() -> None:
+    """After a kill, Slurm's jobs run on; a new run would submit them twice.
+
+    Raises:
+        BusyError: jobs of this checkout are queued or running.
+    """
+    if shutil.which("squeue") is None:
+        return
+    command = ["squeue", "--noheader", "--me", "--format=%i %Z"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    entries = [line.split(maxsplit=1) for line in listed.splitlines()]
+    here = [entry[0] for entry in entries if len(entry) == 2 and Path(entry[1]) == Path.cwd()]
+    if here:
+        raise BusyError(
+            f"Slurm jobs {' '.join(here)} of an earlier run still work in this checkout; wait for them, "
+            f"or end them with: scancel {' '.join(here)}"
+        )
