@@ -69,7 +69,9 @@ def define(stage: str, items: tuple[str, ...] = (), root: Path = Path()) -> Defi
 
     def filled(section: str) -> tuple[str, ...]:
         return tuple(
-            _ITEM.sub(lambda match: values[match[1]], next(iter(line)) if isinstance(line, dict) else line)
+            _ITEM.sub(
+                lambda match: values[match[1]], next(iter(line)) if isinstance(line, dict) else line
+            )
             for line in entry.get(section, [])
         )
 

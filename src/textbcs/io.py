@@ -34,7 +34,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; rename it to `path` if the block succeeds."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{target.name}.", suffix=".part", dir=target.parent
+    )
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -88,7 +90,9 @@ def write_csv(path: str | os.PathLike[str], table: "pd.DataFrame") -> None:
 
 
 def read_csv(
-    path: str | os.PathLike[str], required: Sequence[str] = (), dtype: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str],
+    required: Sequence[str] = (),
+    dtype: Mapping[str, Any] | None = None,
 ) -> "pd.DataFrame":
     """Read a CSV that this project wrote, with identifiers kept as text.
 
@@ -103,20 +107,23 @@ def read_csv(
     import pandas as pd
 
     try:
-        table = pd.read_csv(existing(path), dtype=dict(dtype or {}), keep_default_na=False, na_values=[""])
+        table = pd.read_csv(
+            existing(path), dtype=dict(dtype or {}), keep_default_na=False, na_values=[""]
+        )
     except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path}: not a readable table ({error}); regenerate it") from error
     missing = [name for name in required if name not in table.columns]
     if missing:
-        raise InputError(f"{path}: column {missing[0]!r} is missing; it has {', '.join(table.columns)}")
+        raise InputError(
+            f"{path}: column {missing[0]!r} is missing; it has {', '.join(table.columns)}"
+        )
     return table
 
 
 def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, "np.ndarray"]) -> None:
     """Write arrays as safetensors; equal arrays give equal bytes."""
-    from safetensors.numpy import save
-
     import numpy as np
+    from safetensors.numpy import save
 
     write_bytes(path, save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}))
 
@@ -144,7 +151,9 @@ def existing(path: str | os.PathLike[str]) -> Path:
     """
     found = Path(path)
     if not found.is_file():
-        raise InputError(f"{path}: file is missing; run the stage that makes it (snakemake --cores all)")
+        raise InputError(
+            f"{path}: file is missing; run the stage that makes it (snakemake --cores all)"
+        )
     return found
 
 

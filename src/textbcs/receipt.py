@@ -25,7 +25,9 @@ class Stage:
         device: device class that computed the outputs (`cpu`, or `cuda` and the card's name).
     """
 
-    def __init__(self, definition: Definition, params: Mapping[str, Any], argv: Iterable[str]) -> None:
+    def __init__(
+        self, definition: Definition, params: Mapping[str, Any], argv: Iterable[str]
+    ) -> None:
         self.definition = definition
         self.params = params
         self.argv = list(argv)
@@ -43,7 +45,9 @@ class Stage:
         """
         name = Path(path).as_posix()
         if not self.definition.may_read(name):
-            raise ValueError(f"{self.definition.address} reads {name}, which dvc.yaml does not declare")
+            raise ValueError(
+                f"{self.definition.address} reads {name}, which dvc.yaml does not declare"
+            )
         self._inputs[name] = _fingerprint(existing(name))
         return Path(name)
 
@@ -55,7 +59,9 @@ class Stage:
         """
         name = Path(path).as_posix()
         if not self.definition.may_write(name):
-            raise ValueError(f"{self.definition.address} writes {name}, which dvc.yaml does not declare")
+            raise ValueError(
+                f"{self.definition.address} writes {name}, which dvc.yaml does not declare"
+            )
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         self._outputs.add(name)
         return Path(name)
@@ -64,7 +70,9 @@ class Stage:
         """The sha256 of every input recorded so far, by path."""
         return {name: entry["sha256"] for name, entry in sorted(self._inputs.items())}
 
-    def progress(self, items: Iterable[Any] | None = None, total: int | None = None, desc: str = "") -> Any:
+    def progress(
+        self, items: Iterable[Any] | None = None, total: int | None = None, desc: str = ""
+    ) -> Any:
         """A progress bar on a terminal, silent elsewhere (a `tqdm` object)."""
         from tqdm import tqdm
 
@@ -79,7 +87,10 @@ class Stage:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is not None:
             # What a failed stage leaves must not look like a result.

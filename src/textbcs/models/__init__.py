@@ -1,0 +1,1 @@
+"""Segmentation networks: one registry, one contract, one file per architecture."""

@@ -1,0 +1,70 @@
+"""What every segmentation network takes and gives: the contract between models and their users.
+
+A network is a `Segmenter`: `forward(image, text) -> Output`. Losses (training), metrics
+(evaluation) and saliency (explain) see only these types. Reads and writes no file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """Token embeddings of the prompts of a batch.
+
+    Attributes:
+        tokens: (B, L, D) float; the values at padded positions have no meaning.
+        mask: (B, L) bool; True marks a real token. Every row has at least one.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """A network's answer for a batch.
+
+    Attributes:
+        probability: (B, H, W) float32, foreground probability in [0, 1].
+        logits: (B, C, H, W), the head's raw values: C = 1 before a sigmoid, C >= 2 before a
+            softmax or before the evidence function. Class 1 is foreground.
+        evidence: (B, 2, H, W) float32 >= 0 for an evidential head, else None.
+        alignment: while training, one (B, h, w) float32 per encoder stage: the cosine similarity
+            of each visual token and the pooled text, divided by the stage's temperature (TextBCS
+            eq. 6); h and w are the sides of the stage's token grid. Empty otherwise.
+        auxiliary: further heads by name (deep supervision, predicted attributes), for the losses
+            of the methods that have them.
+    """
+
+    probability: Tensor
+    logits: Tensor
+    evidence: Tensor | None = None
+    alignment: tuple[Tensor, ...] = ()
+    auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Segmenter(nn.Module):
+    """Base of all networks.
+
+    Attributes:
+        full_size: configuration values of the published size, laid over a method's own for the
+            complexity table.
+        reads_text: whether the prompt changes the mask at inference. An instance may narrow it
+            (TextBCS without its interaction reads no text).
+    """
+
+    full_size: ClassVar[Mapping[str, Any]] = {}
+    reads_text: bool = False
+
+    def forward(self, image: Tensor, text: TextBatch) -> Output:
+        """Segment a batch.
+
+        Args:
+            image: (B, channels, H, W) float in about [0, 1], H = W = the size it was built for.
+            text: the prompts; ignored unless `reads_text`.
+        """
+        raise NotImplementedError

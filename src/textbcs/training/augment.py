@@ -1,0 +1,41 @@
+"""Augmentation on the device: mirror images with mirrored prompts, gain and shift of intensity.
+
+No rotation: it would make the prompt's "left" and "right" untrue. All numbers come from one
+generator of the training's own, so that nothing else can move them. Reads and writes no file.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from textbcs.training.data import Batch, Split, batch_of
+
+
+def augmented(
+    split: Split, rows: Tensor, channels: int, config: Mapping[str, Any], generator: Generator
+) -> Batch:
+    """Gather a batch and change every slice of it by chance.
+
+    Args:
+        split: the training slices.
+        rows: (B,) int64, which of them.
+        channels: of the image that the network takes.
+        config: `flip_probability`, `intensity_gain`, `intensity_shift`.
+        generator: source of chance, on the split's device.
+    """
+    batch = batch_of(split, rows, 1)
+    chance = torch.rand(3, len(rows), generator=generator, device=generator.device)
+    flip = chance[0] < config["flip_probability"]
+    image, mask = flipped(batch.image, flip), flipped(batch.mask, flip)
+    gain = 1 + config["intensity_gain"] * (2 * chance[1] - 1)
+    shift = config["intensity_shift"] * (2 * chance[2] - 1)
+    image = image * gain[:, None, None, None] + shift[:, None, None, None]
+    prompt = torch.where(flip, split.mirrored[rows], split.prompt[rows])
+    return Batch(image.expand(-1, channels, -1, -1), mask, split.prompts.batch(prompt), rows)
+
+
+def flipped(x: Tensor, flip: Tensor) -> Tensor:
+    """Mirror the columns of the entries of x (B, ..., W) where flip (B,) is True."""
+    return torch.where(flip.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)

@@ -1,0 +1,154 @@
+"""The loop learns, reproduces, resumes after a kill, stops early and refuses nonsense."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from textbcs import io
+from textbcs.io import InputError
+from textbcs.models import registry
+from textbcs.training.loop import train
+
+METHODS = ("unet", "textbcs")
+KILLED = """
+import json, os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from conftest import FakeStage
+from textbcs.training.loop import train
+
+class Dies(FakeStage):
+    def log(self, message):
+        if message.startswith("epoch 2"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+train(Dies(json.loads(sys.argv[2])), sys.argv[3], 3)
+"""
+
+
+def weights(method: str, seed: int = 3) -> bytes:
+    return Path(f"results/runs/{method}-s{seed}/model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_writes_weights_that_the_registry_reads_and_a_history(dataset, params, fake_stage, method):
+    stage = fake_stage(params)
+    train(stage, method, "3")
+    assert stage.outputs == {
+        f"results/runs/{method}-s3/model.safetensors",
+        f"results/runs/{method}-s3/history.csv",
+    }
+    assert (stage.seed, stage.device) == (3, "cpu")
+    assert not any("test" in path for path in stage.inputs)
+    model = registry.build(params["methods"][method], channels=3, image_size=32, text_dim=12)
+    registry.read_weights(model, f"results/runs/{method}-s3/model.safetensors")
+    history = pd.read_csv(f"results/runs/{method}-s3/history.csv")
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history.columns[:3].tolist() == ["epoch", "learning_rate", "loss"]
+    assert history["validation_dice"].between(0, 1).all()
+    assert not list(Path(".cache/resume").glob("*"))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_same_seed_same_bytes_and_another_seed_other_bytes(dataset, params, fake_stage, precision):
+    params["training"] |= {"epochs": 2, "precision": precision}
+    train(fake_stage(params), "textbcs", 3)
+    first = weights("textbcs")
+    torch.rand(7)  # nothing that ran before may matter
+    train(fake_stage(params), "textbcs", 3)
+    assert weights("textbcs") == first
+    train(fake_stage(params), "textbcs", 4)
+    assert weights("textbcs", 4) != first
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "plateau"])
+def test_killed_and_continued_is_bitwise_uninterrupted(dataset, params, fake_stage, schedule):
+    params["training"] |= {"epochs": 4, "schedule": schedule, "plateau_patience": 0}
+    train(fake_stage(params), "textbcs", 3)
+    whole = weights("textbcs"), Path("results/runs/textbcs-s3/history.csv").read_bytes()
+    Path("results/runs/textbcs-s3/model.safetensors").unlink()
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", KILLED, here, io.canonical_json(params), "textbcs"]
+    killed = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    assert killed.returncode == -9
+    assert not Path("results/runs/textbcs-s3/model.safetensors").exists()
+    stage = fake_stage(params)
+    train(stage, "textbcs", 3)
+    assert stage.lines[0].startswith("continues after epoch 1")
+    assert (weights("textbcs"), Path("results/runs/textbcs-s3/history.csv").read_bytes()) == whole
+
+
+def test_a_changed_value_does_not_continue_a_foreign_state(dataset, params, fake_stage):
+    class Stops(fake_stage):
+        def log(self, message):
+            super().log(message)
+            if message.startswith("epoch 2"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Stops(params), "unet", 3)
+    params["training"]["learning_rate"] = 1.0e-3
+    stage = fake_stage(params)
+    train(stage, "unet", 3)
+    assert not any(line.startswith("continues") for line in stage.lines)
+
+
+def test_best_epoch_is_kept_and_patience_ends_the_training(dataset, params, fake_stage):
+    """With a learning rate of zero nothing gets better: epoch 1 stays best."""
+    params["training"] |= {"learning_rate": 0.0, "schedule": "constant", "epochs": 9}
+    params["training"]["early_stop_patience"] = 2
+    for name in ("flip_probability", "intensity_gain", "intensity_shift"):
+        params["training"][name] = 0.0
+    params["methods"]["unet"]["training"] = {"epochs": 8}
+    train(fake_stage(params), "unet", 3)
+    history = pd.read_csv("results/runs/unet-s3/history.csv")
+    best = int(history["validation_dice"].idxmax())
+    assert len(history) == best + 1 + 2
+
+
+def test_a_methods_own_training_values_win(dataset, params, fake_stage):
+    params["methods"]["unet"]["training"] = {"epochs": 1, "schedule": "constant", "learning_rate": 7.0}
+    train(fake_stage(params), "unet", 3)
+    history = pd.read_csv("results/runs/unet-s3/history.csv")
+    assert history["learning_rate"].tolist() == [7.0]
+
+
+def test_nonfinite_loss_stops_with_the_batch_and_keeps_the_last_good_state(dataset, params, fake_stage):
+    class Poisons(fake_stage):
+        def log(self, message):
+            super().log(message)
+            if message.startswith("epoch 1"):
+                params["training"]["learning_rate"] = 0.0
+                self.poison()
+
+    params["training"] |= {"optimizer": "sgd", "schedule": "constant", "learning_rate": 1.0e18}
+    with pytest.raises(InputError, match=r"no finite number at epoch \d+, step \d+"):
+        train(fake_stage(params), "unet", 3)
+    (dump,) = Path(".cache/resume").glob("*/nonfinite.json")
+    found = io.read_json(dump)
+    assert len(found["slices"]) == 4
+    assert all(name.startswith("train") for name in found["slices"])
+    assert not Path("results/runs/unet-s3/model.safetensors").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_where_there_is_none_is_one_line(dataset, params, fake_stage):
+    params["training"]["device"] = "cuda"
+    with pytest.raises(InputError, match=r"training\.device = 'cuda'"):
+        train(fake_stage(params), "unet", 3)
+
+
+def test_learns_which_side_the_text_names(dataset, params, fake_stage):
+    """Two equal blobs: only the prompt tells the tumour, so UNet cannot reach this Dice."""
+    params["training"] |= {"epochs": 40, "learning_rate": 1.0e-2}
+    train(fake_stage(params), "textbcs", 3)
+    train(fake_stage(params), "unet", 3)
+    with_text = pd.read_csv("results/runs/textbcs-s3/history.csv")["validation_dice"].max()
+    without = pd.read_csv("results/runs/unet-s3/history.csv")["validation_dice"].max()
+    print(with_text, without)
+    assert with_text > 0.8
+    assert without < 0.75
