@@ -134,9 +134,12 @@ def cut_patient(
             sides[z] = verdict
     chosen = {z: ("tumour", sides[z]) for z in _selected(sorted(sides), options)}
     if is_test and chosen:
-        chosen |= dict.fromkeys(_tumour_free(patient, len(mask), with_lesion, options), ("negative", ""))
+        chosen |= dict.fromkeys(
+            _tumour_free(patient, len(mask), with_lesion, options), ("negative", "")
+        )
     for z, (kind, side) in sorted(chosen.items()):
         row = _row(patient, fixed, z, kind, side, mask_source, grid)
+        row["midline_col"] = square_midline
         cut.rows.append(row)
         cut.images.append(grid.image(volume[z]).astype(np.float16))
         cut.masks.append(grid.mask(mask[z]))

@@ -27,6 +27,7 @@ COLUMNS = (
     "z_index",
     "kind",
     "side",
+    "midline_col",
     "mask_source",
     "spacing_row_mm",
     "spacing_col_mm",

@@ -108,10 +108,10 @@ def load_encoder(options: Mapping[str, Any]) -> "tuple[torch.nn.Module, Any]":
     Raises:
         InputError: its files are not to be had.
     """
-    # Read when transformers is imported: no request is ever made behind the user's back.
+    folder = encoder_folder(options["encoder"], options["directory"])
+    # Read when transformers is imported: once the files are here, nothing is requested any more.
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
-    folder = encoder_folder(options["encoder"], options["directory"])
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -147,9 +147,8 @@ def encoder_folder(name: str, directory: str) -> Path:
 
 def _from_hub(name: str, source: EncoderSource) -> Path:
     """The pinned revision's files, from the hub's cache or the hub."""
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
 
-    constants.HF_HUB_OFFLINE = False
     patterns = [*_FILES, "model.safetensors", "pytorch_model.bin"]
     try:
         return Path(

@@ -1,0 +1,57 @@
+# make reproduce  sets everything up and regenerates every table and figure of params.yaml
+# make test       sets everything up, checks the code and runs the tests
+#
+# PIP_ARGS goes to pip when torch is installed. With CUDA nothing is needed; without, name an index
+# of CPU wheels to save space: make setup PIP_ARGS="--index-url https://..."
+PYTHON ?= python3
+PIP_ARGS ?=
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: reproduce test check setup lock clean help
+
+reproduce: setup
+	$(BIN)/snakemake --cores $(CORES)
+
+test: setup check
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+
+setup: $(VENV)/.ready
+
+# The lock pins everything but torch, whose own dependencies differ between its CPU and CUDA builds:
+# torch is installed last, with the lock as constraint. Compiling once saves seconds at every start.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --no-deps --no-compile -r requirements.lock
+	$(PIP) install --no-compile --no-build-isolation --constraint requirements.lock $(PIP_ARGS) --editable .
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
+	touch $@
+
+# Resolve the lock again. The encoder's package and torchvision are kept out of what is resolved: only
+# the encoder's files are read, and torchvision's wheels do not import beside a CPU torch.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --quiet install uv
+	printf '%s; sys_platform == "never"\n' sentence-transformers torchvision > $(VENV)-lock/override.txt
+	{ echo "# Every package but torch, exactly; written by 'make lock' from pyproject.toml."; \
+	  $(VENV)-lock/bin/uv pip compile pyproject.toml --extra dev --extra encoder \
+	    --override $(VENV)-lock/override.txt --python-version 3.11 --no-annotate --no-header --quiet \
+	  | grep -v -E '^(torch|triton|nvidia-|cuda-)'; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -rf $(VENV)-lock
+
+# Delete what can be made again; DVC's cache and the environment stay.
+clean:
+	rm -rf logs .snakemake results/[!R]* data/[!R]*
+
+help:
+	@sed -n 's/^# make/make/p' Makefile

@@ -1,0 +1,82 @@
+"""Means over patients and their uncertainty: slices of one patient are not independent.
+
+The estimand is the mean over patients of each patient's mean over slices. Patients are resampled,
+their slices kept together (a cluster bootstrap), with bias-corrected and accelerated limits
+(BCa, Efron 1987), as scipy computes them.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over patients with its confidence limits and the number of patients."""
+
+    mean: float
+    low: float
+    high: float
+    patients: int
+
+
+def patient_means(slices: "pd.DataFrame", column: str) -> "pd.Series[float]":
+    """Each patient's mean of a column, over the slices that have a value, sorted by patient."""
+    means: pd.Series[float] = slices.groupby("patient")[column].mean().dropna().sort_index()
+    return means
+
+
+def mean_interval(
+    values: NDArray[np.float64], resamples: int, seed: int, confidence: float
+) -> Interval:
+    """Mean of patient values with a BCa bootstrap interval.
+
+    Args:
+        values: (patients,), one value a patient: a mean, or a paired difference of means.
+        resamples: bootstrap samples.
+        seed: of the bootstrap.
+        confidence: coverage, such as 0.95.
+
+    Returns:
+        The interval; its limits equal the mean where all values are the same.
+    """
+    from scipy.stats import bootstrap
+
+    mean = float(np.mean(values))
+    if np.ptp(values) == 0:
+        return Interval(mean, mean, mean, len(values))
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method="BCa",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(mean, float(found.low), float(found.high), len(values))
+
+
+def paired_difference(
+    first: "pd.DataFrame",
+    second: "pd.DataFrame",
+    column: str,
+    resamples: int,
+    seed: int,
+    confidence: float,
+) -> Interval:
+    """Patient-level mean of `first - second`, paired by slice, with its interval.
+
+    Raises:
+        ValueError: the two tables hold different slices.
+    """
+    if sorted(first["slice_id"]) != sorted(second["slice_id"]):
+        raise ValueError("a paired difference needs the same slices on both sides")
+    one, two = (table.set_index("slice_id").sort_index() for table in (first, second))
+    joined = one[["patient"]].assign(difference=one[column] - two[column])
+    values = patient_means(joined, "difference").to_numpy(dtype=np.float64)
+    return mean_interval(values, resamples, seed, confidence)

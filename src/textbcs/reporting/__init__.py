@@ -1,0 +1,1 @@
+"""From per-slice metrics to what the paper prints, ours beside it."""

@@ -1,0 +1,84 @@
+"""The overview figure: test slices with their mask, each method's prediction, and vacuity.
+
+Reads the test shard and the runs' predictions. The slices are chosen by a rule, never by hand.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textbcs.io import read_tensors
+from textbcs.reporting.runs import EVALUATION, Run, label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from textbcs.receipt import Stage
+    from textbcs.slices.store import Shard
+
+# Blue and orange of the Okabe-Ito palette: told apart by the colour-blind and in grey.
+TRUTH, PREDICTION = "#56B4E9", "#E69F00"
+
+
+def choose_cases(slices: "pd.DataFrame") -> dict[str, int]:
+    """Rows of the best, the median and the worst tumour slice by Dice; ties by slice name."""
+    tumour = slices[slices["kind"] == "tumour"]
+    order = tumour.sort_values(["dice", "slice_id"]).index.tolist()
+    return {"best": order[-1], "median": order[len(order) // 2], "worst": order[0]}
+
+
+def overview(
+    stage: "Stage", shard: "Shard", runs: Sequence[Run], prompts: Mapping[str, str]
+) -> bytes:
+    """Draw the figure as PNG.
+
+    Args:
+        stage: records what is read.
+        shard: the test slices.
+        runs: evaluated runs; the first seed of each method is drawn, cases follow the last method.
+        prompts: slice_id -> prompt text.
+    """
+    first = list({run.method: run for run in reversed(runs)}.values())[::-1]
+    maps = {
+        run.method: read_tensors(stage.input(EVALUATION / run.name / "predictions.safetensors"))
+        for run in first
+    }
+    cases = choose_cases(first[-1].slices)
+    evidential = [run for run in first if "vacuity" in maps[run.method]]
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = 2 + len(first) + len(evidential)
+    figure = Figure(figsize=(2.1 * columns, 2.4 * len(cases)), layout="constrained")
+    axes = figure.subplots(len(cases), columns, squeeze=False)
+    for line, (kind, index) in zip(axes, cases.items(), strict=True):
+        slice_id = shard.table["slice_id"].iloc[index]
+        image, mask = shard.images[index].astype(np.float32), shard.masks[index]
+        _panel(line[0], image, f"{kind}: {slice_id}", prompts[slice_id])
+        _panel(line[1], image, "mask", "")
+        line[1].contour(mask, [0.5], colors=TRUTH, linewidths=1.2)
+        for place, run in enumerate(first, start=2):
+            found = maps[run.method]["probability"][index].astype(np.float32)
+            _panel(
+                line[place], image, f"{label(run.method)} {run.slices['dice'].iloc[index]:.2f}", ""
+            )
+            line[place].contour(mask, [0.5], colors=TRUTH, linewidths=0.8)
+            if found.max() > 0.5:
+                line[place].contour(found, [0.5], colors=PREDICTION, linewidths=1.2)
+        for place, run in enumerate(evidential, start=2 + len(first)):
+            vacuity = maps[run.method]["vacuity"][index].astype(np.float32)
+            _panel(line[place], vacuity, f"vacuity, {label(run.method)}", "", cmap="viridis")
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _panel(axes: Any, image: np.ndarray, title: str, below: str, cmap: str = "gray") -> None:
+    """One picture in radiological view: the patient's right is at the left, anterior is up."""
+    axes.imshow(image, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+    axes.set_title(title, fontsize=7)
+    axes.set_xlabel(below.replace("; ", "\n", 1) if below else "", fontsize=5)
+    axes.set_xticks([])
+    axes.set_yticks([])

@@ -1,0 +1,75 @@
+"""The evaluated runs of a table: which there should be, and their per-slice metrics.
+
+Reads `results/evaluation/<method>-s<seed>/slices.csv`.
+"""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textbcs.io import read_csv
+from textbcs.params import read_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from textbcs.receipt import Stage
+
+EVALUATION = Path("results/evaluation")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method trained with one seed, and its row per test slice."""
+
+    method: str
+    seed: int
+    slices: "pd.DataFrame"
+
+    @property
+    def name(self) -> str:
+        """The run's folder name."""
+        return f"{self.method}-s{self.seed}"
+
+
+def read_runs(stage: "Stage") -> list[Run]:
+    """The runs that the parameters name, in the order of the table's rows, then seeds."""
+    names = [(m, s) for m in stage.params["tables"]["table1"] for s in stage.params["seeds"]]
+    columns = ["slice_id", "patient", "kind", "dice", "iou"]
+    return [
+        Run(m, s, read_csv(stage.input(EVALUATION / f"{m}-s{s}" / "slices.csv"), columns))
+        for m, s in names
+    ]
+
+
+def prune(folder: Path, wanted: Iterable[str]) -> list[str]:
+    """Delete the entries of a results folder that no parameter names any more.
+
+    A stage that depends on a whole folder would otherwise see runs of an earlier parameter file, and
+    a fresh clone would differ from this one. DVC's cache still has what is deleted.
+
+    Returns:
+        The names of the deleted entries.
+    """
+    kept = set(wanted)
+    orphans = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.name not in kept and not path.name.startswith(".")
+    ]
+    for path in orphans:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return [path.name for path in orphans]
+
+
+def paper() -> Mapping[str, Any]:
+    """The values that the paper prints."""
+    return read_yaml(Path(__file__).parent / "paper.yaml")
+
+
+def label(method: str) -> str:
+    """The paper's name of a method; our own name where the paper has none."""
+    entry = paper()["table1"].get(method)
+    return str(entry["label"]) if entry else method

@@ -1,0 +1,215 @@
+"""Table 1: every method's overlap and complexity, the paper's printed values beside ours.
+
+Reads the evaluated runs and `results/complexity/`; writes `reports/tables/table1.{csv,md,tex}` and
+`table1_differences.csv`, TextBCS against each other row at patient level. The paper's scores are
+subtracted from ours only where the cohort is Duke.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textbcs.evaluation import metrics
+from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
+from textbcs.io import read_json, write_csv, write_text
+from textbcs.reporting.render import latex_table, markdown_table
+from textbcs.reporting.runs import EVALUATION, Run, label, paper, prune, read_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from textbcs.receipt import Stage
+
+COMPLEXITY = Path("results/complexity")
+OURS = "textbcs"
+
+# Column -> its header in Markdown, LaTeX and HTML; the order is the order of the printed table.
+HEADERS = {
+    "label": "Method",
+    "reads_at_test": "Reads at test",
+    "dice_slice_mean": "Dice % (mean over slices)",
+    "miou_slice_mean": "mIoU % (mean over slices)",
+    "dice_patient_mean": "Dice % (mean over patients)",
+    "dice_patient_interval": "95 % interval over patients",
+    "dice_pooled": "Dice % (pooled pixels)",
+    "miou_pooled": "IoU % (pooled pixels)",
+    "dice_two_class_slice_mean": "Dice % (two classes, mean over slices)",
+    "miou_two_class_slice_mean": "mIoU % (two classes, mean over slices)",
+    "dice_native_slice_mean": "Dice % (DICOM grid, mean over slices)",
+    "false_alarm_share": "Tumour-free slices with a prediction %",
+    "params_m": "Params M (full width, 224 px)",
+    "params_mask_m": "Params M (used for the mask)",
+    "flops_g": "FLOPs G (2 per MAC, 224 px, batch 1)",
+    "paper_convention_g": "G as the paper counts (MACs, batch 2)",
+    "params_here_m": "Params M (as trained here)",
+    "paper_params_m": "Paper Params M",
+    "paper_flops_g": "Paper Flops G",
+    "paper_dice": "Paper Dice %",
+    "paper_miou": "Paper mIoU %",
+    "dice_minus_paper": "Dice, ours - paper",
+    "miou_minus_paper": "mIoU, ours - paper",
+}
+NOT_COMPARABLE = "Duke, not comparable"
+
+
+def write_table1(stage: "Stage") -> None:
+    """Write Table 1 and the patient-level differences."""
+    methods = stage.params["tables"]["table1"]
+    names = [f"{method}-s{seed}" for method in methods for seed in stage.params["seeds"]]
+    prune(EVALUATION, names)
+    prune(COMPLEXITY, [f"{method}.json" for method in methods])
+    runs = read_runs(stage)
+    complexity = {m: read_json(stage.input(COMPLEXITY / f"{m}.json")) for m in methods}
+    bootstrap = stage.params["evaluation"]["bootstrap"]
+    stage.seed = bootstrap["seed"]
+    is_duke = stage.params["cohort"]["kind"] != "phantom"
+    rows = [
+        table1_row(m, [run for run in runs if run.method == m], complexity[m], bootstrap, is_duke)
+        for m in methods
+    ]
+    headers = column_headers(rows, is_duke)
+    title = _title(stage, runs)
+    write_csv(stage.output("reports/tables/table1.csv"), _frame(rows))
+    write_text(stage.output("reports/tables/table1.md"), markdown_table(title, headers, rows))
+    write_text(stage.output("reports/tables/table1.tex"), latex_table(title, headers, rows))
+    write_csv(stage.output("reports/tables/table1_differences.csv"), differences(runs, bootstrap))
+
+
+def table1_row(
+    method: str,
+    runs: Sequence[Run],
+    complexity: Mapping[str, Any],
+    bootstrap: Mapping[str, Any],
+    is_duke: bool,
+) -> dict[str, Any]:
+    """One method's row; with several seeds each score is the mean over the seeds' runs."""
+    scores = [_scores(run, bootstrap) for run in runs]
+    mean = {
+        key: float(np.mean([one[key] for one in scores]))
+        for key in scores[0]
+        if key != "dice_patient_interval"
+    }
+    printed = paper()["table1"].get(method, {})
+    row: dict[str, Any] = {
+        "method": method,
+        "label": label(method),
+        "reads_at_test": "image, prompt" if complexity["reads_text"] else "image",
+        "seeds": len(runs),
+        **mean,
+        # An interval over patients belongs to one run; with more seeds it is the first one's.
+        "dice_patient_interval": scores[0]["dice_patient_interval"],
+        "params_m": complexity["params_as_trained"] / 1e6,
+        "params_mask_m": complexity["params_for_mask"] / 1e6,
+        "flops_g": complexity["flops"] / 1e9,
+        "paper_convention_g": complexity["paper_convention_macs"] / 1e9,
+        "params_here_m": complexity["params_here"] / 1e6,
+        "paper_dice": printed.get("dice"),
+        "paper_miou": printed.get("miou"),
+        "paper_params_m": printed.get("params_m"),
+        "paper_flops_g": printed.get("flops_g"),
+    }
+    if is_duke and printed:
+        row["dice_minus_paper"] = row["dice_slice_mean"] - printed["dice"]
+        row["miou_minus_paper"] = row["miou_slice_mean"] - printed["miou"]
+    return row
+
+
+def _scores(run: Run, bootstrap: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's aggregates in percent; each name says over what it is a mean."""
+    tumour = run.slices[run.slices["kind"] == "tumour"]
+    free = run.slices[run.slices["kind"] == "negative"]
+    pixels = tumour[["true_positive", "false_positive", "false_negative", "true_negative"]]
+    pooled = metrics.pooled(pixels.to_numpy())
+    patients = mean_interval(patient_means(tumour, "dice").to_numpy(), **bootstrap)
+    alarm = (free["true_positive"] + free["false_positive"] > 0).mean() if len(free) else np.nan
+    return {
+        "tumour_slices": len(tumour),
+        "tumour_free_slices": len(free),
+        "patients": patients.patients,
+        "dice_slice_mean": 100 * tumour["dice"].mean(),
+        "miou_slice_mean": 100 * tumour["iou"].mean(),
+        "dice_patient_mean": 100 * patients.mean,
+        "dice_patient_interval": f"{100 * patients.low:.2f} to {100 * patients.high:.2f}",
+        "dice_pooled": 100 * metrics.dice(pooled),
+        "miou_pooled": 100 * metrics.iou(pooled),
+        "dice_two_class_slice_mean": 100 * tumour["dice_two_class"].mean(),
+        "miou_two_class_slice_mean": 100 * tumour["iou_two_class"].mean(),
+        "dice_native_slice_mean": 100 * tumour["dice_native"].mean(),
+        "false_alarm_share": 100 * float(alarm),
+        "side_follows_prompt": 100 * side_follows_prompt(tumour),
+    }
+
+
+def side_follows_prompt(tumour: "pd.DataFrame") -> float:
+    """Share of tumour slices whose predicted side changes when the prompt names the other side.
+
+    Counted over the slices where the true prompt finds something; a prediction that vanishes under
+    the exchanged prompt has not followed it. NaN for a method that reads no text.
+    """
+    found = tumour[tumour["predicted_side"].notna()]
+    if tumour["dice_swapped"].isna().all() or not len(found):
+        return float("nan")
+    other = found["predicted_side_swapped"]
+    return float((other.notna() & (other != found["predicted_side"])).mean())
+
+
+def differences(runs: Sequence[Run], bootstrap: Mapping[str, Any]) -> "pd.DataFrame":
+    """TextBCS minus each other method, Dice in points, per seed, paired by slice, over patients."""
+    ours = {run.seed: run for run in runs if run.method == OURS}
+    rows = []
+    for run in runs:
+        if run.method == OURS or run.seed not in ours:
+            continue
+        first, second = (
+            table[table["kind"] == "tumour"] for table in (ours[run.seed].slices, run.slices)
+        )
+        found = paired_difference(first, second, "dice", **bootstrap)
+        rows.append(
+            {
+                "minuend": OURS,
+                "subtrahend": run.method,
+                "seed": run.seed,
+                "patients": found.patients,
+                "dice_difference": 100 * found.mean,
+                "low": 100 * found.low,
+                "high": 100 * found.high,
+                "confidence": bootstrap["confidence"],
+            }
+        )
+    return _frame(rows)
+
+
+def column_headers(rows: Sequence[Mapping[str, Any]], is_duke: bool) -> dict[str, str]:
+    """Headers of the columns that some row fills; a phantom's say what cannot be compared."""
+    headers = {
+        key: text for key, text in HEADERS.items() if any(_filled(row.get(key)) for row in rows)
+    }
+    if not is_duke:
+        for key in ("paper_dice", "paper_miou"):
+            if key in headers:
+                headers[key] = f"{headers[key]} ({NOT_COMPARABLE})"
+    return headers
+
+
+def _filled(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and np.isnan(value))
+
+
+def _title(stage: "Stage", runs: Sequence[Run]) -> str:
+    first = runs[0].slices
+    patients = first.loc[first["kind"] == "tumour", "patient"].nunique()
+    seeds = len(stage.params["seeds"])
+    return (
+        f"Table 1. Test split of the {stage.params['cohort']['kind']} cohort: "
+        f"{int((first['kind'] == 'tumour').sum())} tumour slices of {patients} patients, "
+        f"{int((first['kind'] == 'negative').sum())} tumour-free slices; "
+        f"{seeds} seed{'s' if seeds > 1 else ''}; text encoder {stage.params['text']['encoder']}"
+    )
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))

@@ -1,0 +1,49 @@
+"""The modules that a module imports, directly and through others, read from the source text."""
+
+import ast
+from pathlib import Path
+
+SOURCE = Path("src")
+
+
+def closure(module: str) -> set[str]:
+    """Files of this project that importing and running `module` may execute.
+
+    Imports inside functions count; imports under `if TYPE_CHECKING` do not, since they never run.
+    """
+    found: set[str] = set()
+    queue = [module]
+    while queue:
+        path = _file(queue.pop())
+        if path is None or path.as_posix() in found:
+            continue
+        found.add(path.as_posix())
+        queue += _imports(ast.parse(path.read_text()))
+    return {path for path in found if not path.endswith("__init__.py")}
+
+
+def _file(module: str) -> Path | None:
+    base = SOURCE / module.replace(".", "/")
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    names: list[str] = []
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            return
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, "relative imports hide what is imported"
+            names.append(node.module)
+            names.extend(f"{node.module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(tree)
+    return [name for name in names if name.split(".")[0] == "textbcs"]

@@ -1,0 +1,72 @@
+"""`dvc.yaml` names the code of every stage: not a module less than it imports, and none more."""
+
+import re
+from pathlib import Path
+
+import pytest
+from closure import closure
+
+from textbcs.cli import STAGES
+from textbcs.params import read_yaml
+
+DEFINITIONS = read_yaml("dvc.yaml")["stages"]
+
+# Wrapped around a stage in cli.py: what they do changes no byte of a result, so editing them must
+# re-run nothing.
+WRAPPERS = {
+    "src/textbcs/cli.py": "starts the stage",
+    "src/textbcs/definition.py": "reads what the stage may touch",
+    "src/textbcs/params.py": "checks the parameters that DVC compares value by value",
+    "src/textbcs/presets.py": "edits params.yaml",
+    "src/textbcs/process.py": "ties the stage's life to its parent's",
+    "src/textbcs/receipt.py": "writes down what ran",
+}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_are_the_import_closure(name: str) -> None:
+    module = STAGES[name][0].split(":")[0]
+    declared = {dep for dep in DEFINITIONS[name]["deps"] if dep.startswith("src/")}
+    assert declared == closure(module) - set(WRAPPERS)
+
+
+def test_every_stage_has_a_command_and_back() -> None:
+    assert set(STAGES) == set(DEFINITIONS)
+    for name, definition in DEFINITIONS.items():
+        items = " ".join(f"${{item.{key}}}" for key in definition.get("matrix", {}))
+        assert definition["cmd"] == f"exec workflow/stage {name} {items}".strip()
+
+
+def test_wrappers_exist() -> None:
+    assert all(Path(path).is_file() for path in WRAPPERS)
+
+
+def test_every_module_belongs_to_a_stage_or_wraps_one() -> None:
+    reached = set().union(*(closure(verb.split(":")[0]) for verb, _ in STAGES.values()))
+    modules = {p.as_posix() for p in Path("src/textbcs").rglob("*.py") if p.name != "__init__.py"}
+    assert modules - reached - set(WRAPPERS) == set()
+
+
+def test_closure_sees_imports_in_functions_and_skips_those_for_types(tmp_path, monkeypatch) -> None:
+    package = tmp_path / "src/textbcs"
+    package.mkdir(parents=True)
+    (package / "a.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from textbcs import c\n"
+        "def f():\n    from textbcs.b import g\n"
+    )
+    (package / "b.py").write_text("import numpy\n")
+    (package / "c.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert closure("textbcs.a") == {"src/textbcs/a.py", "src/textbcs/b.py"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_param_key_exists_in_every_preset(name: str) -> None:
+    for preset in Path("presets").glob("*.yaml"):
+        values = read_yaml(preset)
+        for key in DEFINITIONS[name]["params"]:
+            node = values
+            for part in re.sub(r"\$\{item\.method\}", values["tables"]["table1"][0], key).split("."):
+                assert part in node, f"{preset}: {key}"
+                node = node[part]
