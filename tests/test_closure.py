@@ -67,6 +67,8 @@ def test_every_param_key_exists_in_every_preset(name: str) -> None:
         values = read_yaml(preset)
         for key in DEFINITIONS[name]["params"]:
             node = values
-            for part in re.sub(r"\$\{item\.method\}", values["tables"]["table1"][0], key).split("."):
+            for part in re.sub(r"\$\{item\.method\}", values["tables"]["table1"][0], key).split(
+                "."
+            ):
                 assert part in node, f"{preset}: {key}"
                 node = node[part]

@@ -86,7 +86,7 @@ def _deal(count: int, ratio: Sequence[int]) -> list[str]:
     for position in range(1, count + 1):
         # Integers, so that no rounding decides: share * position - dealt, times the total.
         behind = [ratio[k] * position - dealt[k] * total for k in range(3)]
-        chosen = max(range(3), key=lambda k: (behind[k], -k))
+        chosen = max(range(3), key=lambda k: (behind[k], k))
         dealt[chosen] += 1
         labels.append(SPLITS[chosen])
     return labels

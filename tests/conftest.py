@@ -1,0 +1,39 @@
+"""What many tests share: the repository as working folder, a stage without an engine, the real tables."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textbcs.definition import Definition
+from textbcs.receipt import Stage
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture()
+def stage_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A maker of stages that may read and write anything below an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(params: dict[str, Any], name: str = "probe") -> Stage:
+        everything = ("data", "results", "reports")
+        return Stage(Definition(name, (), everything, everything), params, [name])
+
+    yield make
+
+
+@pytest.fixture(scope="session")
+def duke_tables() -> Path:
+    """The folder of the real collection's tables; tests that need them are skipped without."""
+    folder = os.environ.get("TEXTBCS_DUKE_TABLES")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("TEXTBCS_DUKE_TABLES names no folder with the real Duke tables")
+    return Path(folder)

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from textbcs.evaluation import metrics
+
+MASKS = arrays(bool, (6, 7))
+
+
+@given(MASKS, MASKS)
+def test_overlap_agrees_with_sets_of_pixels(predicted: np.ndarray, reference: np.ndarray) -> None:
+    found = {tuple(p) for p in np.argwhere(predicted)}
+    there = {tuple(p) for p in np.argwhere(reference)}
+    counts = metrics.count(predicted, reference)
+    assert (counts.true_positive, counts.false_positive) == (len(found & there), len(found - there))
+    assert (counts.false_negative, sum(vars(counts).values())) == (len(there - found), 42)
+    if found | there:
+        assert metrics.dice(counts) == 2 * len(found & there) / (len(found) + len(there))
+        assert metrics.iou(counts) == len(found & there) / len(found | there)
+        # The two are one quantity: IoU = D / (2 - D).
+        assert metrics.iou(counts) == pytest.approx(
+            metrics.dice(counts) / (2 - metrics.dice(counts))
+        )
+
+
+def test_empty_masks() -> None:
+    empty, some = np.zeros((3, 3)), np.eye(3)
+    both = metrics.count(empty, empty)
+    assert np.isnan(metrics.dice(both))
+    assert np.isnan(metrics.iou(both))
+    assert both.is_true_negative
+    for predicted, reference in ((some, empty), (empty, some)):
+        counts = metrics.count(predicted, reference)
+        assert (metrics.dice(counts), metrics.iou(counts)) == (0, 0)
+        assert not counts.is_true_negative
+
+
+def test_a_shifted_square_has_the_exact_value() -> None:
+    reference, predicted = np.zeros((20, 20)), np.zeros((20, 20))
+    reference[5:11, 5:11] = 1
+    predicted[5:11, 8:14] = 1
+    counts = metrics.count(predicted, reference)
+    assert metrics.dice(counts) == 0.5
+    assert metrics.iou(counts) == pytest.approx(1 / 3)
+
+
+def test_background_is_the_metric_of_the_complements() -> None:
+    rng = np.random.default_rng(0)
+    one, two = rng.random((9, 9)) > 0.6, rng.random((9, 9)) > 0.6
+    assert metrics.background(metrics.count(one, two)) == metrics.count(~one, ~two)
+
+
+def test_pooled_is_the_metric_of_all_pixels_together() -> None:
+    rng = np.random.default_rng(1)
+    one, two = rng.random((4, 9, 9)) > 0.7, rng.random((4, 9, 9)) > 0.7
+    each = [list(vars(metrics.count(a, b)).values()) for a, b in zip(one, two, strict=True)]
+    assert metrics.pooled(each) == metrics.count(one, two)
+
+
+def test_shapes_must_agree() -> None:
+    with pytest.raises(ValueError, match="differ in shape"):
+        metrics.count(np.zeros((2, 3)), np.zeros((3, 2)))

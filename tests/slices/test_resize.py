@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textbcs.slices.resize import SquareGrid, clip_to_unit
+
+
+def test_nothing_to_do_changes_nothing() -> None:
+    image = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    grid = SquareGrid((32, 32), (1.5, 1.5), 32)
+    assert grid.spacing == 1.5
+    np.testing.assert_allclose(grid.image(image), image, atol=1e-6)
+    np.testing.assert_array_equal(grid.mask(image > 0.5), image > 0.5)
+    np.testing.assert_allclose(grid.to_native(image), image, atol=1e-6)
+
+
+def test_halving_takes_the_pixels_between() -> None:
+    # Pixel centres of the coarse grid lie on corners of the fine one; a linear ramp stays the ramp.
+    ramp = np.add.outer(np.arange(16.0), 2 * np.arange(16.0))
+    half = SquareGrid((16, 16), (1, 1), 8).image(ramp)
+    expected = np.add.outer(2 * np.arange(8) + 0.5, 2 * (2 * np.arange(8) + 0.5))
+    np.testing.assert_allclose(half[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-4)
+
+
+def test_a_wide_slice_is_padded_above_and_below() -> None:
+    mask = np.ones((10, 20), np.uint8)
+    square = SquareGrid((10, 20), (2.0, 2.0), 20).mask(mask)
+    assert square[:5].sum() == square[15:].sum() == 0
+    assert (square[5:15] == 1).all()
+
+
+def test_anisotropic_pixels_become_square() -> None:
+    # 20 rows of 1 mm and 10 columns of 2 mm are a 20 mm square.
+    grid = SquareGrid((20, 10), (1.0, 2.0), 20)
+    mask = np.zeros((20, 10))
+    mask[4:6, 7] = 1
+    square = grid.mask(mask)
+    assert grid.spacing == 1.0
+    assert np.argwhere(square).tolist() == [[4, 14], [4, 15], [5, 14], [5, 15]]
+
+
+@given(
+    st.integers(16, 90),
+    st.integers(16, 90),
+    st.floats(0.5, 3),
+    st.floats(0.5, 3),
+    st.integers(2, 5),
+)
+def test_a_block_keeps_its_place_and_area(
+    rows: int, cols: int, dy: float, dx: float, k: int
+) -> None:
+    grid = SquareGrid((rows, cols), (dy, dx), 32 * k)
+    mask = np.zeros((rows, cols))
+    mask[rows // 4 : 3 * rows // 4, cols // 4 : 3 * cols // 4] = 1
+    square = grid.mask(mask)
+    area = mask.sum() * dy * dx
+    edge = 2 * grid.spacing * (rows * dy + cols * dx)
+    assert abs(square.sum() * grid.spacing**2 - area) <= edge
+    back = grid.to_native(square.astype(np.float32)) > 0.5
+    assert abs(back.sum() * dy * dx - area) <= edge + 2 * (rows * dy * dx + cols * dy * dx)
+    where = np.argwhere(square).mean(0) - (grid.size - 1) / 2
+    there = (np.argwhere(mask).mean(0) - [(rows - 1) / 2, (cols - 1) / 2]) * [dy, dx]
+    np.testing.assert_allclose(where * grid.spacing, there, atol=grid.spacing)
+
+
+def test_scaling_uses_the_volumes_own_percentiles() -> None:
+    volume = np.arange(1001, dtype=np.int16).reshape(7, 11, 13)
+    unit = clip_to_unit(volume, [10, 90])
+    assert unit.dtype == np.float32
+    assert (unit.min(), unit.max()) == (0, 1)
+    assert unit.ravel()[500] == pytest.approx(0.5)
+    assert (unit == 0).sum() == (unit == 1).sum() == 101
+
+
+def test_a_constant_volume_is_zero_and_no_division_fails() -> None:
+    assert (clip_to_unit(np.full((2, 3, 4), 7), [0.1, 99.9]) == 0).all()

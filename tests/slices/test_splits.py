@@ -1,0 +1,66 @@
+from collections import Counter
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textbcs.io import InputError
+from textbcs.slices.splits import SPLITS, draw_split
+
+STRATIFY = ["manufacturer", "multifocal"]
+
+
+def cohort(counts: dict[tuple[str, str], int]) -> pd.DataFrame:
+    rows = [stratum for stratum, count in counts.items() for _ in range(count)]
+    table = pd.DataFrame(rows, columns=STRATIFY)
+    table.insert(0, "patient", [f"Breast_MRI_{number:03d}" for number in range(1, len(rows) + 1)])
+    return table
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from(["GE", "SIEMENS"]), st.sampled_from(["0", "1"])),
+        st.integers(1, 120),
+        min_size=1,
+    ).filter(lambda counts: sum(counts.values()) >= 10),
+    st.integers(0, 2**31),
+)
+def test_each_patient_once_and_the_ratio_kept(
+    counts: dict[tuple[str, str], int], seed: int
+) -> None:
+    patients = cohort(counts)
+    table = draw_split(patients, [7, 1, 2], STRATIFY, seed)
+    assert table["patient"].tolist() == patients["patient"].tolist()
+    assert set(table["split"]) == set(SPLITS)
+    total = Counter(table["split"])
+    for name, weight in zip(SPLITS, [7, 1, 2], strict=True):
+        assert abs(total[name] - len(table) * weight / 10) < 1
+        for _, stratum in table.groupby("stratum"):
+            # A stratum begins and ends inside the dealing, so it may be off by one at each end.
+            assert abs((stratum["split"] == name).sum() - len(stratum) * weight / 10) < 2
+
+
+def test_922_patients_give_the_papers_numbers() -> None:
+    table = draw_split(cohort({("GE", "0"): 628, ("SIEMENS", "0"): 294}), [7, 1, 2], STRATIFY, 0)
+    assert dict(Counter(table["split"])) == {"train": 645, "val": 92, "test": 185}
+
+
+def test_the_seed_decides_and_row_order_does_not() -> None:
+    patients = cohort({("GE", "0"): 40, ("SIEMENS", "1"): 30})
+    first = draw_split(patients, [7, 1, 2], STRATIFY, 1)
+    assert first.equals(draw_split(patients.sample(frac=1, random_state=3), [7, 1, 2], STRATIFY, 1))
+    assert not first.equals(draw_split(patients, [7, 1, 2], STRATIFY, 2))
+
+
+@pytest.mark.parametrize("alias", ["Breast_MRI_001", "breast_mri_001 "])
+def test_a_patient_twice_is_refused_also_under_an_alias(alias: str) -> None:
+    patients = cohort({("GE", "0"): 12})
+    patients.loc[5, "patient"] = alias
+    with pytest.raises(InputError, match="occurs twice"):
+        draw_split(patients, [7, 1, 2], STRATIFY, 1)
+
+
+def test_too_few_patients_are_an_error_that_names_the_empty_split() -> None:
+    with pytest.raises(InputError, match="2 eligible patients leave val empty"):
+        draw_split(cohort({("GE", "0"): 2}), [7, 1, 2], STRATIFY, 1)

@@ -1,0 +1,138 @@
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textbcs import params
+from textbcs.io import InputError
+from textbcs.presets import use_preset
+
+PRESETS = sorted(path.stem for path in Path("presets").glob("*.yaml"))
+
+
+def changed(key: str, value: Any, base: str = "presets/phantom.yaml") -> dict[str, Any]:
+    values = copy.deepcopy(params.read_yaml(base))
+    node = values
+    *path, last = key.split(".")
+    for part in path:
+        node = node[part]
+    node[last] = value
+    return values
+
+
+def fault(values: dict[str, Any]) -> str:
+    schema = json.loads(params.SCHEMA.read_text())
+    return params.first_fault(values, schema) or next(iter(params.impossible(values)))
+
+
+def test_the_default_is_the_phantom_preset() -> None:
+    assert Path("params.yaml").read_bytes() == Path("presets/phantom.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_valid(preset: str) -> None:
+    params.load_params(f"presets/{preset}.yaml")
+
+
+def test_duke_is_the_papers_protocol() -> None:
+    # TextBCS 4.3, and five seeds of our own.
+    values = params.load_params("presets/duke.yaml")
+    training = values["training"]
+    assert (values["slices"]["size"], training["batch_size"], training["optimizer"]) == (
+        224,
+        4,
+        "adam",
+    )
+    assert (training["schedule"], training["plateau_factor"], training["plateau_patience"]) == (
+        "plateau",
+        0.1,
+        5,
+    )
+    assert (training["early_stop_patience"], values["text"]["encoder"]) == (50, "bioclinicalbert")
+    assert len(values["seeds"]) == 5
+    loss = values["methods"]["textbcs"]["loss"]
+    assert (loss["lambda_evidence"], loss["lambda_kl"], loss["lambda_alignment"]) == (
+        0.01,
+        5e-7,
+        0.01,
+    )
+    assert all(
+        values["methods"][name]["network"]["width"] == 64 for name in values["tables"]["table1"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("training.learning_rate", -1, "training.learning_rate = -1: allowed: number, above 0"),
+        ("training.lr", 1, "training.lr = 1: unknown key; allowed here: "),
+        ("slices.phase", "post9", "slices.phase = 'post9': allowed: one of pre, post1"),
+        ("methods.unet.network.widht", 3, "methods.unet.network.widht = 3: unknown key"),
+        ("methods.unet.training", {"lr": 1}, "methods.unet.training.lr = 1: unknown key"),
+        ("training.channels_last", "yes", "training.channels_last = 'yes': allowed: boolean"),
+        ("split.ratio", [7, 1], r"split.ratio = \[7, 1\]: allowed: array"),
+        ("slices.size", 50, "slices.size = 50: .*multiples of 16"),
+        ("tables.table1", ["unet", "x"], "tables.table1.1 = 'x': no such method"),
+        ("slices.phase", "sub", "subtraction needs 'pre'"),
+        ("slices.phase", "post2", "needs 'post2' in cohort.phases"),
+        ("slices.clip_percentiles", [99, 1], "the first below the second"),
+        ("phantom.patients", 3, "at least 10"),
+        ("phantom.tumours", [0.5, 0.1, 0.1, 0.1], "allowed: sum 1"),
+        ("methods.textbcs.network.heads", 3, "divisors of width"),
+        ("methods.textbcs.network.grid", 3, "divisors of slices.size / 8"),
+    ],
+)
+def test_faults_name_key_value_and_what_is_allowed(key: str, value: Any, words: str) -> None:
+    message = fault(changed(key, value))
+    assert re.search(words, message), message
+    assert "\n" not in message
+
+
+def test_a_missing_key_is_named() -> None:
+    values = changed("split.seed", 1)
+    del values["split"]["seed"]
+    assert fault(values) == "split.seed is missing: allowed: integer, at least 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "not valid YAML"),
+        ("a: 1\na: 2\n", "not valid YAML"),
+        ("- 1\n", "expected sections"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(InputError, match=words) as caught:
+        params.load_params(tmp_path / "p.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("a: 5e-7\nb: no\n")
+    assert params.read_yaml(tmp_path / "p.yaml") == {"a": 5e-7, "b": "no"}
+
+
+def test_select_gives_the_named_part_only() -> None:
+    values = {"a": {"b": 1, "c": 2}, "d": 3, "e": 4}
+    assert params.select(values, ["a.b", "d"]) == {"a": {"b": 1}, "d": 3}
+    with pytest.raises(InputError, match=r"a\.x is missing"):
+        params.select(values, ["a.x"])
+
+
+def test_use_shows_what_changed_and_can_be_dry(tmp_path: Path, monkeypatch) -> None:
+    for name in ("presets", "workflow"):
+        (tmp_path / name).symlink_to(Path(name).resolve())
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(Path("presets/phantom.yaml").read_text())
+    lines = use_preset("tiny", dry_run=True)
+    assert "phantom.patients: 160 -> 14" in lines
+    assert Path("params.yaml").read_text() == Path("presets/phantom.yaml").read_text()
+    assert use_preset("tiny")[:-1] == lines[:-1]
+    assert use_preset("tiny") == ["params.yaml is now presets/tiny.yaml (0 values differ)"]
+    with pytest.raises(InputError, match="no preset 'dukes'.*duke, phantom, tiny"):
+        use_preset("dukes")
