@@ -1,0 +1,67 @@
+"""Stage `phantom`: write a synthetic cohort as an archive of DICOM files with its two workbooks.
+
+Reads nothing; writes data/phantom/archive (DICOM), the two workbooks of the Duke collection and
+manifest.csv with every file's hash. docs/phantom.md says what is drawn and from which sources.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textbcs.cohort.archive import walk
+from textbcs.cohort.phantom_dicom import files, raw_planes
+from textbcs.cohort.phantom_patient import make_patient
+from textbcs.cohort.phantom_settings import Settings
+from textbcs.cohort.phantom_tables import (
+    box_row,
+    boxes_workbook,
+    clinical_row,
+    clinical_workbook,
+)
+from textbcs.io import sha256_bytes, write_bytes, write_csv
+
+if TYPE_CHECKING:
+    from textbcs.receipt import Stage
+
+FOLDER = Path("data/phantom")
+ARCHIVE = FOLDER / "archive"
+
+
+def write_archive(stage: "Stage") -> None:
+    """Write the cohort of `params.phantom`; files of an earlier cohort are removed.
+
+    Raises:
+        InputError: the section `phantom` is incomplete or impossible.
+    """
+    import pandas as pd
+
+    settings = Settings.of(stage.params["phantom"])
+    stage.seed = settings.seed
+    listed: list[tuple[str, int, str]] = []
+    boxes, clinical = [], []
+    for index in stage.progress(range(1, settings.patients + 1), desc="phantom"):
+        patient = make_patient(settings, index)
+        for entry in files(settings, patient):
+            _write(ARCHIVE / entry.path, entry.content)
+            listed.append((entry.path, len(entry.content), sha256_bytes(entry.content)))
+        boxes.append(box_row(patient))
+        clinical.append(clinical_row(patient.facts, raw_planes(patient).positions[0]))
+    _remove_others({path for path, _, _ in listed})
+    write_bytes(stage.output(FOLDER / "Annotation_Boxes.xlsx"), boxes_workbook(boxes))
+    write_bytes(
+        stage.output(FOLDER / "Clinical_and_Other_Features.xlsx"), clinical_workbook(clinical)
+    )
+    manifest = pd.DataFrame(sorted(listed), columns=["path", "bytes", "sha256"])
+    write_csv(stage.output(FOLDER / "manifest.csv"), manifest)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file unless it is there already: a killed run goes on where it was."""
+    if not path.is_file() or path.read_bytes() != content:
+        write_bytes(path, content)
+
+
+def _remove_others(listed: set[str]) -> None:
+    """Delete files of a cohort with another seed or size, which a later stage would list too."""
+    for path in list(walk(ARCHIVE)):
+        if path.relative_to(ARCHIVE).as_posix() not in listed:
+            path.unlink()
