@@ -30,7 +30,7 @@ from textbcs.cohort.download import (
 )
 from textbcs.cohort.segmentation import Segmentation, read_segmentation
 from textbcs.geometry import Affine, resample_nearest, to_ras, voxel_volume
-from textbcs.io import InputError, write_bytes, write_csv
+from textbcs.io import InputError, existing, write_bytes, write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,6 +184,31 @@ def nifti_bytes(mask: NDArray[np.uint8], affine: Affine) -> bytes:
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=6) as file:
         file.write(image.to_bytes())
     return buffer.getvalue()
+
+
+def read_mask(path: Path, grid: Grid) -> NDArray[np.uint8]:
+    """Read a mask that this stage wrote.
+
+    Returns:
+        (z, y, x) uint8 of 0 and 1 on `grid`.
+
+    Raises:
+        InputError: the file is unreadable, not binary, or on another grid.
+    """
+    import nibabel
+
+    try:
+        image: Any = nibabel.load(existing(path))  # type: ignore[attr-defined]
+        stored = np.asarray(image.dataobj)
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError) as error:
+        raise InputError(f"{path}: not a readable mask ({error}); run the stage masks") from error
+    mask = np.ascontiguousarray(stored.transpose())
+    same = mask.shape == grid.shape and np.allclose(image.affine, to_ras(grid.affine), atol=1e-3)
+    if not same:
+        raise InputError(f"{path}: lies on another grid than its series; run the stage masks again")
+    if not np.isin(mask, (0, 1)).all():
+        raise InputError(f"{path}: holds values other than 0 and 1; correct the mask")
+    return mask.astype(np.uint8)
 
 
 def _inside(array: NDArray[np.generic], affine: Affine, grid: Grid) -> float:

@@ -1,0 +1,48 @@
+"""A mask as NIfTI on a series' LPS grid, read back with every doubt about its place removed."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textbcs.cohort.dicom import Grid
+from textbcs.geometry import Volume, to_lps, to_ras
+from textbcs.io import InputError, existing
+
+_AFFINE_TOLERANCE_MM = 0.05
+
+
+def read_mask(path: Path, grid: Grid) -> NDArray[np.uint8]:
+    """Read a patient's mask and check that it lies on the grid of its series.
+
+    Args:
+        path: a NIfTI file, axes in any orientation.
+        grid: the series' LPS grid.
+
+    Returns:
+        (z, y, x) uint8, 0 or 1.
+
+    Raises:
+        InputError: no NIfTI, another grid, or values other than 0 and 1.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+
+    try:
+        image = nibabel.load(existing(path))
+        values = np.asarray(image.dataobj)
+    except (ImageFileError, OSError, EOFError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a readable NIfTI ({error}); run the stage masks again"
+        ) from error
+    if values.ndim != 3 or not np.isin(values, (0, 1)).all():
+        raise InputError(f"{path}: not a volume of zeros and ones; run the stage masks again")
+    # NIfTI axes are (x, y, z) in RAS; ours are (z, y, x) in LPS.
+    volume = to_lps(Volume(values.transpose(2, 1, 0), to_ras(np.asarray(image.affine, np.float64))))
+    fits = volume.array.shape == grid.shape
+    if not fits or not np.allclose(volume.affine, grid.affine, atol=_AFFINE_TOLERANCE_MM):
+        raise InputError(
+            f"{path}: mask of {volume.array.shape} does not lie on its series' grid of {grid.shape}; "
+            "run the stage masks again"
+        )
+    return volume.array.astype(np.uint8)
