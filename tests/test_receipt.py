@@ -63,7 +63,7 @@ def test_a_declared_output_that_was_not_written_is_an_error(definition: Definiti
 
 
 def test_define_fills_the_matrix() -> None:
-    train = define("train", ("unet", "1"))
+    train = define("train", ("unet", "1"), {})
     assert train.address == "train@unet-1"
     assert "methods.unet" in train.keys
     assert "results/runs/unet-s1/model.safetensors" in train.outputs
@@ -71,10 +71,12 @@ def test_define_fills_the_matrix() -> None:
     assert train.may_read("data/slices/train/slices.csv")
     assert not train.may_read("data/slices/test/slices.csv")
     assert not train.may_read("data/slices/training.csv")
+    cohort = define("cohort", (), {"cohort": {"clinical": "data/archive/c.xlsx"}})
+    assert cohort.may_read("data/archive/c.xlsx")
 
 
 def test_define_refuses_what_is_not_there() -> None:
     with pytest.raises(InputError, match="no stage 'trane'"):
-        define("trane")
+        define("trane", (), {})
     with pytest.raises(InputError, match="takes METHOD SEED, not unet"):
-        define("train", ("unet",))
+        define("train", ("unet",), {})

@@ -63,7 +63,7 @@ def run_stage(name: str, items: Sequence[str]) -> None:
         InputError: the parameters or an input are faulty.
     """
     values = parameters.load_params()
-    definition = define(name, tuple(items))
+    definition = define(name, tuple(items), values)
     module, verb = STAGES[name][0].split(":")
     with Stage(definition, parameters.select(values, definition.keys), [name, *items]) as stage:
         getattr(importlib.import_module(module), verb)(stage, *items)

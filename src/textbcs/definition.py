@@ -7,13 +7,12 @@ and which files it may touch, so a stage cannot depend on something that DVC doe
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from textbcs.io import InputError
-from textbcs.params import read_yaml
+from textbcs.params import flatten, read_yaml
 
-_ITEM = re.compile(r"\$\{item\.(\w+)\}")
+_FIELD = re.compile(r"\$\{([\w.]+)\}")
 
 
 @dataclass(frozen=True)
@@ -46,18 +45,18 @@ class Definition:
         return _covered(path, self.outputs)
 
 
-def define(stage: str, items: tuple[str, ...] = (), root: Path = Path()) -> Definition:
-    """Read the definition of a stage.
+def define(stage: str, items: tuple[str, ...], params: Mapping[str, Any]) -> Definition:
+    """Read the definition of a stage from `dvc.yaml` and fill its `${fields}`.
 
     Args:
-        stage: the stage's name in `dvc.yaml`.
-        items: its matrix values, in the order of the matrix, as text.
-        root: the folder that holds `dvc.yaml`.
+        stage: the stage's name.
+        items: its matrix values, in the order of the matrix, as text; `${item.name}` in the file.
+        params: all parameters, for the other fields.
 
     Raises:
         InputError: there is no such stage, or it takes other items.
     """
-    stages = read_yaml(root / "dvc.yaml")["stages"]
+    stages = read_yaml("dvc.yaml")["stages"]
     if stage not in stages:
         raise InputError(f"dvc.yaml: no stage {stage!r}; it has {', '.join(stages)}")
     entry: Mapping[str, Any] = stages[stage]
@@ -65,15 +64,16 @@ def define(stage: str, items: tuple[str, ...] = (), root: Path = Path()) -> Defi
     if len(items) != len(names):
         wanted = " ".join(name.upper() for name in names) or "nothing"
         raise InputError(f"stage {stage} takes {wanted}, not {' '.join(items) or 'nothing'}")
-    values = dict(zip(names, items, strict=True))
+    values = flatten(params) | {
+        f"item.{name}": item for name, item in zip(names, items, strict=True)
+    }
 
     def filled(section: str) -> tuple[str, ...]:
-        return tuple(
-            _ITEM.sub(
-                lambda match: values[match[1]], next(iter(line)) if isinstance(line, dict) else line
-            )
-            for line in entry.get(section, [])
+        # An output with options, such as {path: {cache: false}}, is a mapping with one key.
+        lines = (
+            next(iter(line)) if isinstance(line, dict) else line for line in entry.get(section, [])
         )
+        return tuple(_FIELD.sub(lambda match: str(values[match[1]]), line) for line in lines)
 
     address = f"{stage}@{'-'.join(items)}" if items else stage
     return Definition(address, filled("params"), filled("deps"), filled("outs"))

@@ -8,15 +8,14 @@ slice that was left out and why. A tumour-free sample is cut for test patients o
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.cohort.dicom import Series, read_series
+from textbcs.cohort.dicom import Grid, Stack, read_series
 from textbcs.cohort.download import RAW, restore
-from textbcs.cohort.masks import read_mask
+from textbcs.cohort.nifti import read_mask
 from textbcs.geometry import spacing
 from textbcs.io import InputError, read_csv, write_csv
 from textbcs.slices.laterality import BOTH, lesion_side, midline
@@ -28,6 +27,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from textbcs.receipt import Stage
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One patient's image and mask on one LPS grid.
+
+    Attributes:
+        name: identifier.
+        series_uid: the series that gives grid and SOP instances.
+        grid: that series' grid.
+        intensity: (z, y, x) float32, one phase or the subtraction.
+        mask: (z, y, x) uint8.
+        mask_source: where the mask comes from.
+    """
+
+    name: str
+    series_uid: str
+    grid: Grid
+    intensity: NDArray[np.float32]
+    mask: NDArray[np.uint8]
+    mask_source: str
 
 
 @dataclass
@@ -46,121 +66,107 @@ def extract_slices(stage: "Stage") -> None:
     options = stage.params["slices"]
     stage.seed = options["seed"]
     split = read_split(str(stage.input("data/splits/split.csv")))
-    sources = read_csv(stage.input("data/masks/masks.csv"), ["patient", "source"])
-    source = dict(zip(sources["patient"], sources["source"], strict=True))
     cuts = {name: Cut() for name in SPLITS}
-    patients = _patients(stage, sorted(split))
-    for patient, series in stage.progress(patients, total=len(split), desc="slices"):
-        mask = read_mask(stage.input(f"data/masks/{patient}.nii.gz"), series["fixed"].volume)
-        cut = cuts[split[patient]]
-        cut_patient(patient, series, mask, source[patient], options, split[patient] == "test", cut)
+    for patient in stage.progress(_patients(stage, sorted(split)), total=len(split), desc="slices"):
+        name = split[patient.name]
+        cut_patient(patient, options, name == "test", cuts[name])
     for name, cut in cuts.items():
         write_shard(stage, name, _shard(cut, name))
         stage.log(f"{name}: {len(cut.rows)} slices, {len(cut.excluded)} left out")
     _write_excluded(stage, cuts)
 
 
-def _patients(stage: "Stage", patients: list[str]) -> Iterator[tuple[str, dict[str, Series]]]:
-    """Each patient's series: `fixed` gives the grid and SOP instances, `pre` is there for `sub`."""
+def _patients(stage: "Stage", names: list[str]) -> Iterator[Patient]:
+    """Read the patients one by one; a missing raw file is restored first."""
     series = read_csv(stage.input("data/cohort/series.csv"), ["patient", "series_uid", "phase"])
-    files = read_csv(stage.input("data/cohort/files.csv"), ["patient", "series_uid", "path"])
-    by_series = dict(list(files.groupby("series_uid")))
+    files = read_csv(
+        stage.input("data/cohort/files.csv"), ["patient", "series_uid", "path", "sha256"]
+    )
+    masks = read_csv(stage.input("data/masks/masks.csv"), ["patient", "source"])
+    source = dict(zip(masks["patient"], masks["source"], strict=True))
+    files_of = dict(list(files.groupby("series_uid")))
+    uid_of = {(row.patient, row.phase): row.series_uid for row in series.itertuples()}
     phase = stage.params["slices"]["phase"]
-    wanted = {"fixed": "post1", "pre": "pre"} if phase == "sub" else {"fixed": phase}
-    for patient in patients:
-        found = {}
-        for role, name in wanted.items():
-            uids = series.loc[
-                (series["patient"] == patient) & (series["phase"] == name), "series_uid"
-            ]
-            if len(uids) != 1 or uids.iloc[0] not in by_series:
+    for name in names:
+        stacks = {}
+        for role in ("post1", "pre") if phase == "sub" else (phase,):
+            uid = uid_of.get((name, role))
+            if uid not in files_of:
                 raise InputError(
-                    f"data/cohort/files.csv: patient {patient} has no fetched series of phase {name}; "
+                    f"data/cohort/files.csv: patient {name} has no fetched series of phase {role}; "
                     "check cohort.phases and run the stage download again"
                 )
-            found[role] = _read(by_series[uids.iloc[0]], stage.params)
-        yield patient, found
+            stacks[role] = _read(files_of[uid], stage.params)
+        role = "post1" if phase == "sub" else phase
+        yield Patient(
+            name,
+            uid_of[name, role],
+            stacks[role].grid,
+            _intensity(stacks[role], stacks["pre"] if phase == "sub" else None, name),
+            read_mask(stage.input(f"data/masks/{name}.nii.gz"), stacks[role].grid),
+            source[name],
+        )
 
 
-def _read(files: "pd.DataFrame", params: Mapping[str, Any]) -> Series:
+def _read(files: "pd.DataFrame", params: Mapping[str, Any]) -> Stack:
     restore(files, params)
-    return read_series([Path(RAW) / path for path in files["path"]])
+    paths = [RAW / path for path in files["path"]]
+    return read_series(paths, params["cohort"]["spacing_tolerance"], files["sha256"].tolist())
 
 
-def cut_patient(
-    patient: str,
-    series: Mapping[str, Series],
-    mask: NDArray[np.uint8],
-    mask_source: str,
-    options: Mapping[str, Any],
-    is_test: bool,
-    cut: Cut,
-) -> None:
+def _intensity(stack: Stack, pre: Stack | None, name: str) -> NDArray[np.float32]:
+    """The image that is shown to the networks: a phase, less the pre-contrast one where there is one.
+
+    Both are float32 before they are subtracted: stored values are often unsigned and would wrap.
+    """
+    values = stack.volume.array.astype(np.float32)
+    if pre is None:
+        return values
+    same = pre.grid.shape == stack.grid.shape
+    if not same or not np.allclose(pre.grid.affine, stack.grid.affine, atol=1e-3):
+        raise InputError(
+            f"patient {name}: pre and post1 lie on different grids; use slices.phase = post1 or name "
+            "the other patients in cohort.patients"
+        )
+    return values - pre.volume.array.astype(np.float32)
+
+
+def cut_patient(patient: Patient, options: Mapping[str, Any], is_test: bool, cut: Cut) -> None:
     """Cut one patient and append to `cut`.
 
     Args:
-        patient: identifier.
-        series: `fixed`, and `pre` where the phase is a subtraction; LPS volumes of one shape.
-        mask: (z, y, x) on the grid of `fixed`.
-        mask_source: where the mask comes from.
+        patient: image and mask.
         options: parameters of `slices`.
         is_test: also cut tumour-free slices and keep native masks.
         cut: where the slices go.
     """
-    fixed = series["fixed"]
-    volume = clip_to_unit(_intensity(series, patient), options["clip_percentiles"])
-    step = spacing(fixed.volume.affine)
-    grid = SquareGrid(
-        (volume.shape[1], volume.shape[2]), (float(step[1]), float(step[0])), options["size"]
-    )
-    # The midline in millimetres is the same on both grids; columns follow from each grid's pixel size.
-    centre = (volume.shape[2] - 1) / 2
-    square_midline = (midline(volume) - centre) * float(step[0]) / grid.spacing + (
-        options["size"] - 1
-    ) / 2
-    with_lesion = [int(z) for z in np.flatnonzero(mask.any(axis=(1, 2)))]
-    sides: dict[int, str] = {}
+    volume = clip_to_unit(patient.intensity, options["clip_percentiles"])
+    step = spacing(patient.grid.affine)
+    rows, cols = volume.shape[1:]
+    grid = SquareGrid((rows, cols), (float(step[1]), float(step[0])), options["size"])
+    middle = grid.column(midline(volume))
+    chosen: dict[int, tuple[str, str]] = {}
+    with_lesion = [int(z) for z in np.flatnonzero(patient.mask.any(axis=(1, 2)))]
     for z in with_lesion:
-        verdict, reason = _judge(grid.mask(mask[z]), square_midline, grid.spacing**2, options)
+        side, reason = _judge(grid.mask(patient.mask[z]), middle, grid.spacing**2, options)
         if reason:
-            left_out = {
-                "patient": patient,
-                "sop_uid": fixed.sop_uids[z],
-                "z_index": z,
-                "reason": reason,
-            }
-            cut.excluded.append(left_out)
+            sop_uid = patient.grid.sop_uids[z]
+            cut.excluded.append(
+                {"patient": patient.name, "sop_uid": sop_uid, "z_index": z, "reason": reason}
+            )
         else:
-            sides[z] = verdict
-    chosen = {z: ("tumour", sides[z]) for z in _selected(sorted(sides), options)}
+            chosen[z] = ("tumour", side)
+    chosen = {z: chosen[z] for z in _selected(sorted(chosen), options)}
     if is_test and chosen:
-        chosen |= dict.fromkeys(
-            _tumour_free(patient, len(mask), with_lesion, options), ("negative", "")
-        )
+        free = _tumour_free(patient.name, len(volume), with_lesion, options)
+        chosen |= dict.fromkeys(free, ("negative", ""))
     for z, (kind, side) in sorted(chosen.items()):
-        row = _row(patient, fixed, z, kind, side, mask_source, grid)
-        row["midline_col"] = square_midline
+        row = _row(patient, z, kind, side, grid, middle)
         cut.rows.append(row)
         cut.images.append(grid.image(volume[z]).astype(np.float16))
-        cut.masks.append(grid.mask(mask[z]))
+        cut.masks.append(grid.mask(patient.mask[z]))
         if is_test:
-            cut.native_masks[row["slice_id"]] = mask[z] > 0
-
-
-def _intensity(series: Mapping[str, Series], patient: str) -> NDArray[np.float32]:
-    """The image that is shown to the networks: one phase, or post1 - pre where enhancement counts."""
-    fixed = series["fixed"].volume
-    # Before the subtraction: stored values are often unsigned, and a difference would wrap around.
-    values = fixed.array.astype(np.float32)
-    if "pre" not in series:
-        return values
-    pre = series["pre"].volume
-    if pre.array.shape != fixed.array.shape or not np.allclose(pre.affine, fixed.affine, atol=1e-3):
-        raise InputError(
-            f"patient {patient}: pre and post1 lie on different grids; use slices.phase = post1 or "
-            "exclude the patient with cohort.patients"
-        )
-    return values - pre.array.astype(np.float32)
+            cut.native_masks[row["slice_id"]] = patient.mask[z] > 0
 
 
 def _judge(
@@ -202,18 +208,19 @@ def _tumour_free(
 
 
 def _row(
-    patient: str, series: Series, z: int, kind: str, side: str, mask_source: str, grid: SquareGrid
+    patient: Patient, z: int, kind: str, side: str, grid: SquareGrid, midline_col: float
 ) -> dict[str, Any]:
     return {
-        "slice_id": f"{patient}-z{z:03d}",
-        "patient": patient,
-        "series_uid": series.series_uid,
-        "sop_uid": series.sop_uids[z],
-        "instance_number": series.instance_numbers[z],
+        "slice_id": f"{patient.name}-z{z:03d}",
+        "patient": patient.name,
+        "series_uid": patient.series_uid,
+        "sop_uid": patient.grid.sop_uids[z],
+        "instance_number": patient.grid.instance_numbers[z],
         "z_index": z,
         "kind": kind,
         "side": side,
-        "mask_source": mask_source,
+        "midline_col": midline_col,
+        "mask_source": patient.mask_source,
         "spacing_row_mm": grid.spacing,
         "spacing_col_mm": grid.spacing,
         "native_rows": grid.native_shape[0],

@@ -46,6 +46,11 @@ class SquareGrid:
         centre_mm = (np.arange(self.native_shape[axis]) + 0.5) * self.native_spacing[axis]
         return (centre_mm - self._extent[axis] / 2) / self.spacing + self.size / 2 - 0.5
 
+    def column(self, native: float) -> float:
+        """Fractional square column of a fractional native column."""
+        millimetres = (native + 0.5) * self.native_spacing[1] - self._extent[1] / 2
+        return millimetres / self.spacing + self.size / 2 - 0.5
+
     def image(self, native: NDArray[np.floating]) -> NDArray[np.float32]:
         """Resize an image (rows, cols): smoothed against aliasing, then linear; 0 outside."""
         from scipy.ndimage import gaussian_filter, map_coordinates
