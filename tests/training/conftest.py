@@ -36,17 +36,23 @@ PARAMS = {
         "intensity_shift": 0.05,
     },
     "methods": {
-        "unet": {"model": "unet", "width": 4, "loss": {"name": "dice_bce"}, "training": {}},
+        "unet": {
+            "network": {"model": "unet", "width": 4},
+            "loss": {"name": "dice_bce"},
+            "training": {},
+        },
         "textbcs": {
-            "model": "textbcs",
-            "width": 4,
-            "svli": True,
-            "evidential": True,
-            "grid": None,
-            "heads": 2,
-            "position": "sine",
-            "alignment_dim": 8,
-            "evidence_gain": 8.0,
+            "network": {
+                "model": "textbcs",
+                "width": 4,
+                "svli": True,
+                "evidential": True,
+                "grid": None,
+                "heads": 2,
+                "position": "sine",
+                "alignment_dim": 8,
+                "evidence_gain": 8.0,
+            },
             "loss": {
                 "name": "textbcs",
                 "lambda_evidence": 0.01,
@@ -107,7 +113,7 @@ def write_split(name: str, count: int, rng: np.random.Generator) -> list[str]:
                 masks[index][blob] = 1
         sides.append(side)
         texts.append(f"location {side}; shape round; size small; number one")
-    table = pd.DataFrame({column: 0 for column in COLUMNS}, index=range(count))
+    table = pd.DataFrame(dict.fromkeys(COLUMNS, 0), index=range(count))
     table["slice_id"] = [f"{name}{index:03d}" for index in range(count)]
     table["row"] = range(count)
     table["side"] = sides
@@ -145,4 +151,3 @@ def params() -> dict:
 @pytest.fixture
 def fake_stage() -> type[FakeStage]:
     return FakeStage
-

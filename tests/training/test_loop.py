@@ -111,13 +111,19 @@ def test_best_epoch_is_kept_and_patience_ends_the_training(dataset, params, fake
 
 
 def test_a_methods_own_training_values_win(dataset, params, fake_stage):
-    params["methods"]["unet"]["training"] = {"epochs": 1, "schedule": "constant", "learning_rate": 7.0}
+    params["methods"]["unet"]["training"] = {
+        "epochs": 1,
+        "schedule": "constant",
+        "learning_rate": 7.0,
+    }
     train(fake_stage(params), "unet", 3)
     history = pd.read_csv("results/runs/unet-s3/history.csv")
     assert history["learning_rate"].tolist() == [7.0]
 
 
-def test_nonfinite_loss_stops_with_the_batch_and_keeps_the_last_good_state(dataset, params, fake_stage):
+def test_nonfinite_loss_stops_with_the_batch_and_keeps_the_last_good_state(
+    dataset, params, fake_stage
+):
     class Poisons(fake_stage):
         def log(self, message):
             super().log(message)

@@ -36,7 +36,7 @@ def build(config: Mapping[str, Any], *, channels: int, image_size: int, text_dim
     """Build a network with fresh weights, drawn from torch's global generator.
 
     Args:
-        config: a method's block of params.yaml; `model` names the network.
+        config: a method's `network` block of params.yaml; `model` names the network.
         channels: of the image.
         image_size: side of the image in pixels, a multiple of 16.
         text_dim: width of the text encoder's embeddings.

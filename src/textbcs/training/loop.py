@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor, nn, optim
 
 from textbcs import io, score
+from textbcs.device import open_device
 from textbcs.io import InputError
 from textbcs.models import registry
 from textbcs.models.contract import Segmenter
@@ -43,11 +44,8 @@ def train(stage: Stage, method: str, seed: int | str) -> None:
     config = stage.params["methods"][method]
     settings = {**stage.params["training"], **config["training"]}
     channels = int(stage.params["slices"]["channels"])
-    device = device_of(settings["device"])
+    device = open_device(stage, settings["device"])
     stage.seed = int(seed)
-    stage.device = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    if device.type == "cpu":
-        torch.set_num_threads(1)  # more would change the bytes and slow two jobs at once
     train_split, val_split = _read_splits(stage, device)
     torch.manual_seed(stage.seed)
     model = registry.build(
@@ -251,19 +249,6 @@ class Run:
             f"training: the loss is no finite number at epoch {self.epoch}, step {step} (slices in "
             f"{dump}; the state of the epoch before lies beside it); lower learning_rate"
         )
-
-
-def device_of(name: str) -> torch.device:
-    """The device that params.yaml names.
-
-    Raises:
-        InputError: cuda, on a machine without.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "training.device = 'cuda': no CUDA device here; set it to cpu or change machine"
-        )
-    return torch.device(name)
 
 
 def optimizer_of(model: nn.Module, settings: Mapping[str, Any]) -> optim.Optimizer:

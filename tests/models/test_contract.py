@@ -1,0 +1,173 @@
+"""One contract for every registered network, and for every switch of TextBCS."""
+
+import pytest
+import torch
+
+from textbcs import io
+from textbcs.io import InputError
+from textbcs.models import registry
+from textbcs.models.contract import TextBatch
+from textbcs.training import losses
+from textbcs.training.checkpoint import write_weights
+from textbcs.training.data import Batch
+
+SIZE, CHANNELS, TEXT, TOKENS = 32, 3, 12, 6
+TEXTBCS = {
+    "model": "textbcs",
+    "width": 8,
+    "svli": True,
+    "evidential": True,
+    "grid": None,
+    "heads": 2,
+    "position": "sine",
+    "alignment_dim": 6,
+    "evidence_gain": 2.0,
+}
+TEXTBCS_LOSS = {
+    "name": "textbcs",
+    "lambda_evidence": 0.1,
+    "lambda_kl": 0.1,
+    "kl_annealing_epochs": 3,
+    "lambda_alignment": 0.1,
+    "balanced_alignment": False,
+}
+UNET = ({"model": "unet", "width": 8}, {"name": "dice_bce"})
+
+NETWORKS = {
+    "unet": UNET,
+    "textbcs": (TEXTBCS, TEXTBCS_LOSS),
+    "textbcs, SVLI only": ({**TEXTBCS, "evidential": False}, TEXTBCS_LOSS),
+    "textbcs, EL only": ({**TEXTBCS, "svli": False}, TEXTBCS_LOSS),
+    "textbcs, neither": ({**TEXTBCS, "svli": False, "evidential": False}, TEXTBCS_LOSS),
+    "textbcs, full grid": ({**TEXTBCS, "grid": "full"}, TEXTBCS_LOSS),
+    "textbcs, grid of 4": ({**TEXTBCS, "grid": 4}, TEXTBCS_LOSS),
+    "textbcs, no position": ({**TEXTBCS, "position": "none"}, TEXTBCS_LOSS),
+}
+
+pytestmark = pytest.mark.parametrize("name", NETWORKS)
+
+
+def make(name: str, seed: int = 0, **changes):
+    torch.manual_seed(seed)
+    config = {**NETWORKS[name][0], **changes}
+    return registry.build(config, channels=CHANNELS, image_size=SIZE, text_dim=TEXT)
+
+
+def example(count: int) -> tuple[torch.Tensor, TextBatch, torch.Tensor]:
+    generator = torch.Generator().manual_seed(9)
+    image = torch.rand(count, CHANNELS, SIZE, SIZE, generator=generator)
+    tokens = torch.randn(count, TOKENS, TEXT, generator=generator)
+    mask = torch.ones(count, TOKENS, dtype=torch.bool)
+    mask[:, -2:] = False
+    target = (torch.rand(count, SIZE, SIZE, generator=generator) < 0.1).float()
+    return image, TextBatch(tokens, mask), target
+
+
+def test_every_registered_network_is_here(name):
+    assert {config["model"] for config, _ in NETWORKS.values()} == set(registry.names())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("training", [True, False])
+def test_shapes_types_and_ranges(name, count, training):
+    image, text, _ = example(count)
+    output = make(name).train(training)(image, text)
+    assert output.probability.shape == (count, SIZE, SIZE)
+    assert output.probability.dtype == torch.float32
+    assert bool(((output.probability >= 0) & (output.probability <= 1)).all())
+    assert output.logits.shape[0] == count
+    assert output.logits.shape[2:] == (SIZE, SIZE)
+    if output.evidence is not None:
+        assert output.evidence.shape == (count, 2, SIZE, SIZE)
+        assert bool((output.evidence >= 0).all())
+    assert all(values.shape[0] == count for values in output.alignment)
+    assert training or not output.alignment
+
+
+def test_gradients_reach_every_trainable_parameter(name):
+    image, text, target = example(3)
+    model = make(name).train()
+    objective = losses.build(NETWORKS[name][1])
+    total, parts = objective(model(image, text), Batch(image, target, text, torch.arange(3)), 1)
+    total.backward()
+    assert total.isfinite()
+    assert all(part.isfinite() for part in parts.values())
+    # A key's bias shifts all scores of a query alike, and softmax does not see that; the bias of a
+    # convolution before batch normalisation vanishes likewise. Their gradients are rounding noise.
+    for key, value in model.named_parameters():
+        assert value.grad is not None, key
+        assert value.grad.isfinite().all(), key
+        if not key.endswith("bias"):
+            assert value.grad.abs().max() > 0, key
+
+
+def test_equal_seeds_give_equal_networks_and_answers(name):
+    image, text, _ = example(2)
+    first, second = make(name).eval(), make(name).eval()
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+    assert torch.equal(first(image, text).probability, second(image, text).probability)
+
+
+def test_evaluation_mode_has_no_randomness_and_no_memory(name):
+    image, text, _ = example(2)
+    model = make(name).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    answers = [model(image, text).probability for _ in range(2)]
+    assert torch.equal(*answers)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_slices_of_a_batch_do_not_touch_one_another_in_evaluation(name):
+    image, text, _ = example(3)
+    model = make(name).eval()
+    together = model(image, text).probability
+    alone = model(image[1:2], TextBatch(text.tokens[1:2], text.mask[1:2])).probability
+    torch.testing.assert_close(together[1:2], alone, rtol=0, atol=2e-6)
+
+
+def test_text_changes_the_answer_exactly_where_the_network_reads_it(name):
+    image, text, _ = example(2)
+    model = make(name).eval()
+    answer = model(image, text).probability
+    other = model(image, TextBatch(text.tokens.flip(0), text.mask)).probability
+    assert torch.equal(answer, other) != model.reads_text
+    padded = text.tokens.clone()
+    padded[:, -2:] = 1e3
+    assert torch.equal(answer, model(image, TextBatch(padded, text.mask)).probability)
+
+
+def test_weights_survive_a_round_trip(name, tmp_path):
+    image, text, _ = example(2)
+    model = make(name)
+    model.train()(image, text)  # moves the running statistics
+    write_weights(tmp_path / "model.safetensors", model.state_dict())
+    again = make(name, seed=1)
+    registry.read_weights(again, tmp_path / "model.safetensors")
+    assert torch.equal(model.eval()(image, text).probability, again.eval()(image, text).probability)
+    first = io.sha256_file(tmp_path / "model.safetensors")
+    write_weights(tmp_path / "again.safetensors", again.state_dict())
+    assert io.sha256_file(tmp_path / "again.safetensors") == first
+
+
+def test_weights_of_another_width_are_refused_in_one_line(name, tmp_path):
+    write_weights(tmp_path / "model.safetensors", make(name, width=4).state_dict())
+    with pytest.raises(InputError, match="weights of another configuration") as error:
+        registry.read_weights(make(name), tmp_path / "model.safetensors")
+    assert "\n" not in str(error.value)
+
+
+def test_width_scales_the_network(name):
+    """Parameters grow about with the square of the width."""
+    sizes = [sum(p.numel() for p in make(name, width=w).parameters()) for w in (8, 16, 32)]
+    assert 3 < sizes[1] / sizes[0] < 4.2
+    assert 3.4 < sizes[2] / sizes[1] < 4.2
+
+
+def test_image_size_may_be_another_multiple_of_16(name):
+    config = {**NETWORKS[name][0], "grid": None}
+    model = registry.build(config, channels=1, image_size=48, text_dim=TEXT).eval()
+    output = model(torch.rand(1, 1, 48, 48), example(1)[1])
+    assert output.probability.shape == (1, 48, 48)

@@ -1,0 +1,37 @@
+"""TextBCS's switches: with both off it is the UNet, to the last bit."""
+
+import torch
+from test_contract import TEXTBCS, example
+
+from textbcs.models import registry
+
+
+def test_without_both_parts_it_is_the_unet():
+    _, text, _ = example(2)
+    image = torch.rand(2, 3, 32, 32)
+    torch.manual_seed(0)
+    unet = registry.build({"model": "unet", "width": 8}, channels=3, image_size=32, text_dim=12)
+    torch.manual_seed(0)
+    bare = registry.build(
+        {**TEXTBCS, "svli": False, "evidential": False}, channels=3, image_size=32, text_dim=12
+    )
+    assert unet.state_dict().keys() == bare.state_dict().keys()
+    assert torch.equal(unet(image, text).probability, bare(image, text).probability)
+
+
+def test_probability_is_alpha_over_strength():
+    image, text, _ = example(2)
+    model = registry.build(TEXTBCS, channels=3, image_size=32, text_dim=12).eval()
+    output = model(image, text)
+    alpha = output.evidence + 1
+    torch.testing.assert_close(output.probability, alpha[:, 1] / alpha.sum(1))
+    z = output.logits.double() * TEXTBCS["evidence_gain"]
+    expected = torch.log(1 + torch.exp(z))
+    torch.testing.assert_close(output.evidence.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_alignment_grid_is_a_sixteenth_of_the_image_and_14_at_224():
+    for size, side in ((32, 2), (64, 4), (224, 14)):
+        model = registry.build({**TEXTBCS, "width": 2}, channels=3, image_size=size, text_dim=12)
+        output = model.train()(torch.rand(1, 3, size, size), example(1)[1])
+        assert [values.shape for values in output.alignment] == [(1, side, side)] * 4
