@@ -16,6 +16,14 @@ Array = NDArray[np.float32]
 SIGNAL = {"fat": 0.11, "gland": 0.36, "skin": 0.22, "muscle": 0.30, "lung": 0.03, "blood": 0.28}
 PEAK = {"skin": 0.55, "muscle": 0.22, "blood": 2.0, "marrow": 0.15}
 
+# Amount of fibroglandular tissue (almost entirely fat, scattered, heterogeneous, extreme) as an offset
+# of its membership, background enhancement (minimal, mild, moderate, marked) at the end of the
+# examination, and their shares before and after menopause (docs/phantom.md).
+_DENSITY = (-1.2, -0.5, 0.1, 0.7)
+_DENSITY_SHARES = ((0.042, 0.191, 0.508, 0.259), (0.125, 0.387, 0.400, 0.088))
+_BACKGROUND = (0.25, 0.60, 1.0, 1.6)
+_BACKGROUND_SHARES = ((0.181, 0.457, 0.260, 0.102), (0.442, 0.426, 0.106, 0.026))
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -84,15 +92,18 @@ def make_grid(slices: int, matrix: int, field_of_view: float, height: float) -> 
     return Grid(across[None, None], across[None, :, None], along[:, None, None], pixel, distance)
 
 
-def build(grid: Grid, rng: np.random.Generator) -> Anatomy:
-    """Draw a patient's anatomy."""
+def build(grid: Grid, menopause: int, rng: np.random.Generator) -> Anatomy:
+    """Draw a patient's anatomy; `menopause` (0 before, 1 after) decides gland and background."""
     breasts = _draw_breasts(rng)
     front = breasts[0].centre[1] + float(rng.uniform(-4, 6))
     torso = _Torso(float(rng.uniform(165, 185)), float(rng.uniform(105, 120)), front)
     base = np.zeros(grid.shape, np.float32)
     early, late = np.zeros_like(base), np.zeros_like(base)
     _paint_torso(grid, torso, base, early, rng)
-    _paint_breasts(grid, breasts, torso, base, early, late, rng)
+    density = float(rng.choice(_DENSITY, p=_DENSITY_SHARES[menopause]))
+    background = float(rng.choice(_BACKGROUND, p=_BACKGROUND_SHARES[menopause]))
+    gland = (density, background)
+    _paint_breasts(grid, breasts, torso, gland, base, early, late, rng)
     for breast in breasts:
         _paint_vessels(grid, breast, base, early, rng)
     return Anatomy(grid, breasts, base, early, late, _coil(grid, breasts, rng))
@@ -250,14 +261,14 @@ def _paint_breasts(
     grid: Grid,
     breasts: tuple[Breast, Breast],
     torso: _Torso,
+    gland: tuple[float, float],
     base: Array,
     early: Array,
     late: Array,
     rng: np.random.Generator,
 ) -> None:
     """Skin, fat with its texture, fibroglandular tissue with its background enhancement."""
-    density = float(rng.choice([-1.2, -0.5, 0.1, 0.7], p=[0.12, 0.42, 0.38, 0.08]))
-    background = float(rng.choice([0.10, 0.30, 0.60, 1.0], p=[0.30, 0.40, 0.20, 0.10]))
+    density, background = gland
     coarse, fine = smooth_noise(grid, 26, rng), smooth_noise(grid, 8, rng)
     patches = smooth_noise(grid, 12, rng)
     outside_wall = soft(7.0 - torso.inward(grid), grid.pixel)
@@ -270,10 +281,11 @@ def _paint_breasts(
         inner = soft(depth - 2.4, grid.pixel) * outside_wall
         _blend(base, inner, SIGNAL["fat"] * (1 + 0.15 * fine))
         _blend(early, inner, 0.05)
-        gland = _gland(grid, breast, density, coarse, fine) * soft(depth - 6, 4) * outside_wall
-        _blend(base, gland, SIGNAL["gland"] * (1 + 0.10 * fine))
-        _blend(early, gland, 0.06)
-        late += gland * background * np.clip(0.75 + 0.5 * patches, 0.1, None)
+        inside = soft(depth - 6, 4) * outside_wall
+        tissue = _gland(grid, breast, density, coarse, fine) * inside
+        _blend(base, tissue, SIGNAL["gland"] * (1 + 0.10 * fine))
+        _blend(early, tissue, 0.04)
+        late += tissue * background * np.clip(0.75 + 0.5 * patches, 0.1, None)
         _paint_nipple(grid, breast, base, early)
 
 

@@ -134,7 +134,7 @@ def make_patient(settings: Settings, index: int) -> Patient:
     """Make the images of patient `index` (counted from 1) of a cohort."""
     facts = draw_facts(settings, index)
     grid = make_grid(settings.slices, settings.matrix, facts.field_of_view, facts.height)
-    anatomy = build(grid, stream(settings, index, "anatomy"))
+    anatomy = build(grid, facts.menopause, stream(settings, index, "anatomy"))
     own, other = anatomy.breasts[facts.side > 0], anatomy.breasts[facts.side < 0]
     rng = stream(settings, index, "tumours")
     sizes = [number > 0 for number in range(facts.tumours)]
