@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from snakemake.io import ancient, directory
+from snakemake.ioflags import update
 from stale import Pipeline
 
 from textbcs.io import InputError
@@ -51,12 +52,8 @@ class StageRule:
         """
         address = self.address(wildcards)
         facts = self.pipeline.stages[address]
-        made = [
-            output(out)
-            for above in sorted(facts.upstream)
-            for out in self.pipeline.stages[above].outs
-            if facts.reads(out)
-        ]
+        above = [self.pipeline.stages[name] for name in sorted(facts.upstream)]
+        made = [file(out) for maker in above for out in maker.outs if facts.reads(out)]
         if address not in self.pipeline.affected:
             return [ancient(path) for path in made]
         return [*made, TRIGGER] if address in (self.pipeline.stale or ()) else made
@@ -93,28 +90,29 @@ class Stages:
         """What the whole pipeline is for: outs of the stages on which no other depends."""
         used = {above for facts in self.pipeline.stages.values() for above in facts.upstream}
         ends = [facts for address, facts in self.pipeline.stages.items() if address not in used]
-        return [output(out) for facts in ends for out in facts.outs]
+        return [file(out) for facts in ends for out in facts.outs]
 
     def _rule(self, name: str) -> StageRule:
         members = [address for address in self.pipeline.stages if address.partition("@")[0] == name]
+        facts = self.pipeline.stages[members[0]]
+        uncached = [out in facts.uncached for out in facts.outs]
         if members == [name]:
-            outs = [output(out) for out in self.pipeline.stages[name].outs]
+            outs = [output(*pair) for pair in zip(facts.outs, uncached, strict=True)]
             return StageRule(name, outs, f"logs/{name}.log", {(): name}, (), self.pipeline)
         templates = [
             next(iter(entry)) if isinstance(entry, dict) else entry
             for entry in self._templates[name]["outs"]
         ]
         values = {address: self._values(templates, address) for address in members}
-        wildcards = tuple(next(iter(values.values())))
+        wildcards = tuple(values[members[0]])
         choices = {key: sorted({found[key] for found in values.values()}) for key in wildcards}
         patterns = [
             _substitute(text, lambda key: _constrained(key, choices[key])) for text in templates
         ]
-        addresses = {tuple(found.values()): address for address, found in values.items()}
+        outs = [output(*pair) for pair in zip(patterns, uncached, strict=True)]
         log = f"logs/{name}/" + "-".join(f"{{{key}}}" for key in wildcards) + ".log"
-        return StageRule(
-            name, [output(path) for path in patterns], log, addresses, wildcards, self.pipeline
-        )
+        addresses = {tuple(found.values()): address for address, found in values.items()}
+        return StageRule(name, outs, log, addresses, wildcards, self.pipeline)
 
     def _values(self, templates: Iterable[str], address: str) -> dict[str, str]:
         """The values that DVC has put into a stage's outs, by the name of their place."""
@@ -133,9 +131,16 @@ class Stages:
         return match.groupdict()
 
 
-def output(path: str) -> str:
+def file(path: str) -> str:
     """An out as Snakemake has to see it: by convention a path without a suffix is a folder."""
     return path if PurePosixPath(path).suffix else directory(path)
+
+
+def output(path: str, uncached: bool) -> str:
+    """An out of a rule. Snakemake deletes outputs before a job, and DVC restores from its cache those
+    that need no new run; a file that is not in the cache has to stay in place (`update`)."""
+    flagged = file(path)
+    return update(flagged) if uncached and flagged is path else flagged
 
 
 def _substitute(

@@ -16,11 +16,13 @@ class StageFacts:
 
     Attributes:
         outs: files and folders that it writes, in the order of dvc.yaml.
+        uncached: those that git keeps instead of DVC's cache.
         deps: files and folders that it reads.
         upstream: addresses of the stages that make what it reads.
     """
 
     outs: tuple[str, ...]
+    uncached: frozenset[str]
     deps: tuple[str, ...]
     upstream: frozenset[str]
 
@@ -75,6 +77,7 @@ def ask_dvc(status: bool) -> Pipeline:
             facts = {
                 addresses[stage]: StageFacts(
                     outs=tuple(out.def_path for out in stage.outs),
+                    uncached=frozenset(out.def_path for out in stage.outs if not out.use_cache),
                     deps=tuple(_paths(stage.deps)),
                     upstream=frozenset(
                         addresses[above] for above in graph[stage] if above in addresses

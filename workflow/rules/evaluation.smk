@@ -10,11 +10,11 @@ for stage in STAGES.named("evaluate", "complexity"):
             stage.outputs,
         log:
             stage.log,
+        resources:
+            gpu=SESSION.gpus,
         params:
             address=stage.address,
         message:
             "{params.address}"
-        resources:
-            gpu=SESSION.gpus,
         shell:
             RUN_STAGE

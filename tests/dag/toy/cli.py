@@ -39,26 +39,22 @@ def write(path: Path, text: str) -> None:
 
 
 def main(stage: str, *items: str) -> int:
-    """Run the stage and note its address in executed.txt."""
+    """Run the stage."""
     die_with_parent()
-    definition = define(stage, items)
     params = load_params()
+    definition = define(stage, items, params)
     if stage == os.environ.get("TOY_FAIL"):
         print("error: toy.csv: a column is missing; regenerate it", file=sys.stderr)
         return 2
     digest = hashlib.sha256(canonical_json(select(params, definition.keys)).encode())
-    # A new archive with the same first patients: the cohort then ends in the same bytes.
-    if stage == "cohort":
-        digest = hashlib.sha256(b"cohort")
-    else:
-        for name in definition.inputs:
-            digest.update(contents(Path(name)))
+    inputs = definition.inputs
     if stage == "table1":
-        # Only what the parameters name: an older checkout may leave other folders.
-        digest = hashlib.sha256()
-        for method in params["tables"]["table1"]:
-            for seed in params["seeds"]:
-                digest.update(contents(Path(f"results/evaluation/{method}-s{seed}")))
+        # Only what the parameters name: an older checkout may leave other folders beside it.
+        runs = [(m, s) for m in params["tables"]["table1"] for s in params["seeds"]]
+        inputs = tuple(f"results/evaluation/{method}-s{seed}" for method, seed in runs)
+    if stage != "cohort":  # its bytes are the same whatever the archive: early cutoff
+        for name in inputs:
+            digest.update(contents(Path(name)))
     for name in definition.outputs:
         text = f"{name} {digest.hexdigest()}\n"
         if Path(name).suffix:
@@ -66,8 +62,6 @@ def main(stage: str, *items: str) -> int:
         else:
             write(Path(name, "slices.csv"), text)
             write(Path(name, "slices.bin"), text[::-1])
-    with Path("executed.txt").open("a") as file:
-        file.write(definition.address + "\n")
     return 0
 
 

@@ -1,0 +1,59 @@
+"""Each pipeline runs once a session; every test gets its own copy."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import Checkout, clone, copy, create
+
+Make = Callable[[], Checkout]
+
+
+def _finished(base: Path, toy: bool) -> Checkout:
+    root = base / "origin"
+    root.mkdir()
+    checkout = create(root, base / "home", toy)
+    checkout.snakemake("--cores", "2")
+    checkout.git("add", "-A")
+    checkout.git("commit", "-qm", "results")
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def toy_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The toy pipeline, finished and committed. Do not change it."""
+    return _finished(tmp_path_factory.mktemp("toy"), toy=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The real pipeline on the tiny preset, finished and committed. Do not change it."""
+    return _finished(tmp_path_factory.mktemp("tiny"), toy=False)
+
+
+@pytest.fixture
+def toy(toy_origin: Checkout, tmp_path: Path) -> Checkout:
+    """A finished copy of the toy pipeline."""
+    return copy(toy_origin, tmp_path / "copy")
+
+
+@pytest.fixture
+def fresh_toy(toy_origin: Checkout, tmp_path: Path) -> Checkout:
+    """A fresh clone of the toy pipeline as it was before its first run: no lock file, no results."""
+    checkout = clone(toy_origin, tmp_path / "clone")
+    checkout.git("checkout", "-q", "HEAD~")
+    return checkout
+
+
+@pytest.fixture
+def tiny(tiny_origin: Checkout, tmp_path: Path) -> Checkout:
+    """A finished copy of the real pipeline on the tiny preset."""
+    return copy(tiny_origin, tmp_path / "copy")
+
+
+@pytest.fixture
+def clones_of(tmp_path: Path) -> Callable[[Checkout], Checkout]:
+    """Makes fresh clones."""
+    numbers = itertools.count()
+    return lambda origin: clone(origin, tmp_path / f"clone{next(numbers)}")

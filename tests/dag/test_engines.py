@@ -1,0 +1,137 @@
+"""Two engines, one truth: what one has done, the other need not do, and both agree on what is stale."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+
+pytestmark = pytest.mark.dag
+
+Clones = Callable[[Checkout], Checkout]
+
+
+def change_unet(checkout: Checkout) -> None:
+    """Give one method another learning rate."""
+    checkout.edit(
+        "params.yaml",
+        "loss: { name: dice_bce }",
+        "loss: { name: dice_bce } # changed\n    # changed",
+    )
+    text = (checkout.root / "params.yaml").read_text()
+    head, _, tail = text.partition("\n  unet:")
+    changed = tail.replace("training: {}", "training: { learning_rate: 1.0e-3 }", 1)
+    (checkout.root / "params.yaml").write_text(f"{head}\n  unet:{changed}")
+
+
+UNET = ["evaluate@unet-1", "table1", "train@unet-1"]
+
+
+def test_dvc_first_then_snakemake_has_nothing_to_do(
+    fresh_toy: Checkout, toy_origin: Checkout
+) -> None:
+    assert len(fresh_toy.ran_by_dvc()) == 8
+    assert fresh_toy.hashes() == toy_origin.hashes()
+    assert fresh_toy.is_clean()
+
+
+def test_snakemake_first_then_dvc_has_nothing_to_do(toy: Checkout) -> None:
+    assert toy.is_clean()
+
+
+def test_pull_into_a_fresh_clone_leaves_nothing_to_do(
+    toy: Checkout, clones_of: Clones, tmp_path: Path
+) -> None:
+    toy.dvc("remote", "add", "-d", "storage", str(tmp_path / "remote"))
+    toy.git("commit", "-qam", "remote")
+    toy.dvc("push", "--run-cache")
+    other = clones_of(toy)
+    other.dvc("pull", "--run-cache")
+    assert other.is_clean()
+    assert other.hashes() == toy.hashes()
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_one_learning_rate_runs_that_method_and_what_depends_on_it(
+    toy: Checkout, engine: str
+) -> None:
+    change_unet(toy)
+    assert (toy.ran() if engine == "snakemake" else toy.ran_by_dvc()) == UNET
+    assert toy.is_clean()
+
+
+def test_matrix_grown_shrunk_and_grown_back(toy: Checkout) -> None:
+    def seeds(old: str, new: str) -> list[str]:
+        toy.edit("params.yaml", f"seeds: {old} #", f"seeds: {new} #")
+        return toy.ran()
+
+    new = ["evaluate@textbcs-2", "evaluate@unet-2", "table1", "train@textbcs-2", "train@unet-2"]
+    assert seeds("[1]", "[1, 2]") == new
+    assert toy.is_clean()
+    assert seeds("[1, 2]", "[1]") == ["table1"]
+    assert toy.is_clean()
+    assert seeds("[1]", "[1, 2]") == ["table1"], "trainings come back from the cache"
+    assert toy.is_clean()
+
+
+def test_older_revision_checked_out(toy: Checkout) -> None:
+    before = toy.hashes()
+    change_unet(toy)
+    toy.snakemake()
+    toy.git("commit", "-qam", "another learning rate")
+    toy.git("checkout", "-q", "HEAD~")
+    toy.dvc("checkout")
+    assert toy.hashes() == before
+    assert toy.is_clean()
+
+
+def test_older_revision_without_dvc_checkout_comes_from_the_cache(toy: Checkout) -> None:
+    before = toy.hashes()
+    change_unet(toy)
+    toy.snakemake()
+    toy.git("commit", "-qam", "another learning rate")
+    toy.git("checkout", "-q", "HEAD~")
+    assert "train@unet-1" not in toy.ran()
+    assert toy.hashes() == before
+    assert toy.is_clean()
+
+
+def test_early_cutoff(toy: Checkout) -> None:
+    """The cohort comes out with the same bytes, so nothing below it runs."""
+    toy.edit("params.yaml", "seed: 7\n", "seed: 8\n")
+    assert toy.ran() == ["cohort", "phantom"]
+    assert toy.is_clean()
+
+
+def test_file_times_have_no_say(toy: Checkout) -> None:
+    for path in (toy.root / "data").rglob("*.csv"):
+        path.touch()
+    assert toy.ran() == []
+
+
+def test_changed_content_with_an_old_time_is_found(toy: Checkout) -> None:
+    model = toy.root / "results/runs/unet-s1/model.safetensors"
+    before = model.read_bytes()
+    times = model.stat()
+    model.write_bytes(before[::-1])
+    os.utime(model, ns=(times.st_atime_ns, times.st_mtime_ns - 10**12))
+    assert toy.ran() == [], "the cache has the stage's real output"
+    assert model.read_bytes() == before
+
+
+def test_forceall_runs_nothing(toy: Checkout) -> None:
+    assert toy.ran("--forceall") == []
+
+
+def test_a_single_target(fresh_toy: Checkout) -> None:
+    ran = fresh_toy.ran("results/runs/unet-s1/model.safetensors")
+    assert ran == ["cohort", "phantom", "slices", "train@unet-1"]
+
+
+def test_failing_stage_prints_its_line_and_its_log(fresh_toy: Checkout) -> None:
+    done = fresh_toy.snakemake(ok=False, TOY_FAIL="slices")
+    assert done.returncode == 1
+    assert "slices: error: toy.csv: a column is missing; regenerate it" in done.stderr
+    assert "logs/slices.log" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,70 @@
+"""After `kill -9` at any moment, plain `snakemake --cores N` goes on and ends with the same bytes."""
+
+import os
+import random
+import signal
+import time
+
+import psutil
+import pytest
+from checkout import Checkout
+
+pytestmark = pytest.mark.dag
+
+SLOW = {"TOY_PAUSE": "0.4"}  # a stage is in the middle of a file for most of its time
+
+
+def finish_and_compare(checkout: Checkout, reference: Checkout) -> None:
+    """One plain run must end with the reference's bytes, and leave nothing to do for either engine."""
+    checkout.snakemake()
+    assert checkout.hashes() == reference.hashes()
+    assert checkout.is_clean()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kill_of_the_group_at_random_moments(
+    fresh_toy: Checkout, toy_origin: Checkout, seed: int
+) -> None:
+    moments = random.Random(seed)
+    for _ in range(5):
+        with fresh_toy.running(**SLOW) as run:
+            time.sleep(moments.uniform(2.5, 7))
+            os.killpg(run.pid, signal.SIGKILL)
+    finish_and_compare(fresh_toy, toy_origin)
+
+
+def test_kill_while_a_stage_writes(fresh_toy: Checkout, toy_origin: Checkout) -> None:
+    for stage in ("slices", "train"):
+        with fresh_toy.running(**SLOW) as run:
+            fresh_toy.wait_for("textbcs.cli", stage)
+            time.sleep(0.6)
+            os.killpg(run.pid, signal.SIGKILL)
+    finish_and_compare(fresh_toy, toy_origin)
+
+
+def test_kill_of_the_main_process_leaves_no_orphan(
+    fresh_toy: Checkout, toy_origin: Checkout
+) -> None:
+    with fresh_toy.running(**SLOW) as run:
+        fresh_toy.wait_for("textbcs.cli", "cohort")
+        run.kill()
+        run.wait()
+        limit = time.monotonic() + 2
+        while fresh_toy.processes() and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert fresh_toy.processes() == []
+    finish_and_compare(fresh_toy, toy_origin)
+
+
+def test_kill_of_one_jobs_dvc_fails_the_run_and_not_the_next(
+    fresh_toy: Checkout, toy_origin: Checkout
+) -> None:
+    with fresh_toy.running(**SLOW) as run:
+        stage = fresh_toy.wait_for("textbcs.cli", "cohort")
+        dvc = stage.parent()
+        assert dvc is not None
+        assert "dvc" in dvc.cmdline()
+        dvc.kill()
+        assert run.wait(timeout=60) == 1
+        assert not psutil.pid_exists(stage.pid)
+    finish_and_compare(fresh_toy, toy_origin)
