@@ -7,7 +7,6 @@ bytes, so a stale state can never be continued. Reads only `last.pt`, with pickl
 
 import io as streams
 import os
-import pickle
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,8 +60,9 @@ def load(folder: Path, device: torch.device) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
-        return None  # a damaged disk, not a killed run: training starts again
+    except Exception:
+        # A damaged file raises anything. It is a damaged disk's, not a killed run's: start again.
+        return None
     return state
 
 

@@ -49,7 +49,7 @@ def train(stage: Stage, method: str, seed: int | str) -> None:
     train_split, val_split = _read_splits(stage, device)
     torch.manual_seed(stage.seed)
     model = registry.build(
-        config,
+        config["network"],
         channels=channels,
         image_size=train_split.size,
         text_dim=train_split.prompts.dimension,
@@ -93,10 +93,7 @@ class Run:
         self.device = train.image.device
         self.layout = torch.channels_last if settings["channels_last"] else torch.contiguous_format
         self.model = model.to(self.device)
-        if settings["channels_last"]:
-            for weights in self.model.parameters():
-                if weights.ndim == 4:
-                    weights.data = weights.data.contiguous(memory_format=self.layout)
+        self.model.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.settings = settings
         self.objective = objective
         self.train_split = train
@@ -140,35 +137,43 @@ class Run:
         return self.epoch - self.best_epoch >= int(self.settings["early_stop_patience"])
 
     def one_epoch(self, bar: Any, folder: Path) -> dict[str, float]:
-        """Train on every batch once, validate, keep the weights if they are the best."""
+        """Train on every batch once, validate, keep the weights if they are the best.
+
+        Raises:
+            InputError: a loss was no finite number; `folder` then holds the batch.
+        """
         self.epoch += 1
-        self.model.train()
-        order = torch.randperm(
-            len(self.train_split), generator=self.generator, device=self.generator.device
-        )
-        values: list[Tensor] = []  # stay on the device: one synchronisation an epoch
-        names: list[str] = []
-        rate = 0.0
-        for step in range(self.steps):
-            rate = self.schedule.rate((self.epoch - 1) * self.steps + step)
-            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            total, parts = self.one_step(rows, rate)
-            names = ["loss", *parts]
-            values.append(
-                torch.stack([total.detach(), *(p.detach().to(total) for p in parts.values())])
-            )
-            bar.update(1)
-        table = torch.stack(values)
-        self._refuse_nonfinite(table.cpu(), order.cpu(), folder)
+        order, losses_of_parts = self.learn(bar)
+        table = torch.stack([torch.stack(list(parts.values())) for parts in losses_of_parts]).cpu()
+        self._refuse_nonfinite(table, order.cpu(), folder)
         dice = self.validate()
         self.schedule.epoch_end(dice)
         if dice > self.best_dice:
             self.best_dice, self.best_epoch = dice, self.epoch
             self.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        means = dict(zip(names, table.double().mean(0).tolist(), strict=True))
+        means = dict(zip(losses_of_parts[0], table.mean(0).tolist(), strict=True))
+        rate = self.optimizer.param_groups[0]["lr"]
         row = {"epoch": self.epoch, "learning_rate": rate, **means, "validation_dice": dice}
         self.history.append(row)
         return row
+
+    def learn(self, bar: Any) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """One pass over the training slices, without a word between device and host.
+
+        Returns:
+            The order in which the slices were seen, and per step the loss and its parts, float64.
+        """
+        self.model.train()
+        device = self.generator.device
+        order = torch.randperm(len(self.train_split), generator=self.generator, device=device)
+        steps: list[dict[str, Tensor]] = []
+        for step in range(self.steps):
+            rate = self.schedule.rate((self.epoch - 1) * self.steps + step)
+            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+            total, parts = self.one_step(rows, rate)
+            steps.append({k: v.detach().double() for k, v in {"loss": total, **parts}.items()})
+            bar.update(1)
+        return order, steps
 
     def one_step(self, rows: Tensor, rate: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw, forward, backward, update; returns the loss and its parts, not yet on the host."""
