@@ -122,7 +122,7 @@ def oriented_affine(affine: Affine, shape: Sequence[int], orientation: Orientati
             step = -step
         result[:3, 2 - new_axis] = step
     result[:3, 3] = origin
-    return result
+    return result + 0.0  # no negative zeros: they would be other bytes of the same grid
 
 
 def to_lps(volume: Volume) -> Volume:
@@ -134,7 +134,7 @@ def to_lps(volume: Volume) -> Volume:
 
 def to_ras(affine: Affine) -> Affine:
     """LPS affine to the RAS one that NIfTI stores, or back (the map is its own inverse)."""
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine + 0.0
 
 
 def resample_nearest(volume: Volume, affine: Affine, shape: Sequence[int]) -> NDArray[np.generic]:

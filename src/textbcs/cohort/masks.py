@@ -5,11 +5,9 @@ data/masks/<patient>.nii.gz and data/masks/masks.csv. Nearest neighbour by geome
 comes from is a column.
 """
 
-import gzip
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from textbcs.cohort.dicom import Grid, SeriesError, read_grid
+from textbcs.cohort.dicom import Grid, read_grid
 from textbcs.cohort.download import (
     FILES,
     PATIENTS,
@@ -28,9 +26,11 @@ from textbcs.cohort.download import (
     read_series_table,
     restore,
 )
+from textbcs.cohort.nifti import nifti_bytes
+from textbcs.cohort.planes import SeriesError
 from textbcs.cohort.segmentation import Segmentation, read_segmentation
-from textbcs.geometry import Affine, resample_nearest, to_ras, voxel_volume
-from textbcs.io import InputError, existing, write_bytes, write_csv
+from textbcs.geometry import Affine, resample_nearest, voxel_volume
+from textbcs.io import InputError, write_bytes, write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,44 +171,6 @@ def fit(
     if 1 - inside > max_outside:
         raise MisfitError(f"{1 - inside:.0%} of the mask ({there:.0f} mm³) lies outside its series")
     return mask
-
-
-def nifti_bytes(mask: NDArray[np.uint8], affine: Affine) -> bytes:
-    """A mask (z, y, x) with its LPS affine as the bytes of a .nii.gz: equal masks, equal bytes."""
-    import nibabel
-
-    array = np.ascontiguousarray(mask.transpose(2, 1, 0))
-    image: Any = nibabel.Nifti1Image(array, to_ras(affine))  # type: ignore[no-untyped-call]
-    image.header.set_xyzt_units("mm")
-    buffer = BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=6) as file:
-        file.write(image.to_bytes())
-    return buffer.getvalue()
-
-
-def read_mask(path: Path, grid: Grid) -> NDArray[np.uint8]:
-    """Read a mask that this stage wrote.
-
-    Returns:
-        (z, y, x) uint8 of 0 and 1 on `grid`.
-
-    Raises:
-        InputError: the file is unreadable, not binary, or on another grid.
-    """
-    import nibabel
-
-    try:
-        image: Any = nibabel.load(existing(path))  # type: ignore[attr-defined]
-        stored = np.asarray(image.dataobj)
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError) as error:
-        raise InputError(f"{path}: not a readable mask ({error}); run the stage masks") from error
-    mask = np.ascontiguousarray(stored.transpose())
-    same = mask.shape == grid.shape and np.allclose(image.affine, to_ras(grid.affine), atol=1e-3)
-    if not same:
-        raise InputError(f"{path}: lies on another grid than its series; run the stage masks again")
-    if not np.isin(mask, (0, 1)).all():
-        raise InputError(f"{path}: holds values other than 0 and 1; correct the mask")
-    return mask.astype(np.uint8)
 
 
 def _inside(array: NDArray[np.generic], affine: Affine, grid: Grid) -> float:

@@ -1,15 +1,34 @@
-"""A mask as NIfTI on a series' LPS grid, read back with every doubt about its place removed."""
+"""A mask as NIfTI on a series' LPS grid: deterministic bytes, read back only where it fits.
 
+Reads NIfTI files, writes nothing (`nifti_bytes` returns what `masks` writes).
+"""
+
+import gzip
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.cohort.dicom import Grid
-from textbcs.geometry import Volume, to_lps, to_ras
+from textbcs.geometry import Affine, Volume, to_lps, to_ras
 from textbcs.io import InputError, existing
 
 _AFFINE_TOLERANCE_MM = 0.05
+
+
+def nifti_bytes(mask: NDArray[np.uint8], affine: Affine) -> bytes:
+    """A mask (z, y, x) with its LPS affine as the bytes of a .nii.gz: equal masks, equal bytes."""
+    import nibabel
+
+    array = np.ascontiguousarray(mask.transpose(2, 1, 0))
+    image: Any = nibabel.Nifti1Image(array, to_ras(affine))  # type: ignore[no-untyped-call]
+    image.header.set_xyzt_units("mm")
+    buffer = BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=6) as file:
+        file.write(image.to_bytes())
+    return buffer.getvalue()
 
 
 def read_mask(path: Path, grid: Grid) -> NDArray[np.uint8]:
@@ -29,7 +48,7 @@ def read_mask(path: Path, grid: Grid) -> NDArray[np.uint8]:
     from nibabel.filebasedimages import ImageFileError
 
     try:
-        image = nibabel.load(existing(path))
+        image: Any = nibabel.load(existing(path))  # type: ignore[attr-defined]
         values = np.asarray(image.dataobj)
     except (ImageFileError, OSError, EOFError, ValueError) as error:
         raise InputError(

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textbcs.cohort.archive import walk
-from textbcs.cohort.phantom_dicom import files, raw_planes
+from textbcs.cohort.phantom_dicom import raw_planes
+from textbcs.cohort.phantom_files import files
 from textbcs.cohort.phantom_patient import make_patient
 from textbcs.cohort.phantom_settings import Settings
 from textbcs.cohort.phantom_tables import (

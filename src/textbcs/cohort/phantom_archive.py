@@ -8,7 +8,7 @@ from typing import Any
 
 from textbcs.cohort.archive import FolderArchive, Instance, group, instances, walk
 from textbcs.cohort.dicom import Header, read_header
-from textbcs.cohort.phantom_dicom import file_count, files
+from textbcs.cohort.phantom_files import file_count, files
 from textbcs.cohort.phantom_patient import draw_facts, make_patient
 from textbcs.cohort.phantom_settings import Settings
 from textbcs.io import InputError, write_bytes

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from textbcs.cohort.phantom_anatomy import Anatomy, Array, Breast, Grid, local_box
+from textbcs.cohort.phantom_anatomy import Anatomy, Breast
 from textbcs.cohort.phantom_settings import Settings
+from textbcs.cohort.phantom_shapes import Array, Grid, local_box
 
 SHAPES = ("round", "ellipse", "irregular")
 CURVES = ("washout", "plateau", "persistent")

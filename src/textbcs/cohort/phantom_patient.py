@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.cohort.phantom_anatomy import Anatomy, build, make_grid
+from textbcs.cohort.phantom_anatomy import Anatomy, build
 from textbcs.cohort.phantom_lesions import Lesion, draw_lesions, paint
 from textbcs.cohort.phantom_settings import Settings, stream
+from textbcs.cohort.phantom_shapes import make_grid
 
 # Families of names as they stand in the collection: weight, pre, post with {n} and {nth}, and the
 # first post-contrast name where it deviates.

@@ -1,0 +1,88 @@
+"""Which phase of the dynamic study a series is, from the descriptions of the Duke collection.
+
+Pure functions; reads and writes nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+PRE, UNNUMBERED = "pre", "dynamic"
+
+# A dynamic series without a number: pre-contrast in most families, any phase in a few patients.
+_BASE = r"ax dyn|ax dynamic|ax 3d dyn(?: mp)?|ax vibrant multiphase"
+_STEM = rf"(?:{_BASE}|ax 3d|t1 fl3d tra dynviews spair)"
+_ORDINAL = r"(?P<n>[1-9])(?:st|nd|rd|th)"
+_POSTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"ph(?P<n>[1-9])/(?:{_BASE})",
+        rf"{_STEM} {_ORDINAL} pass?",  # one patient has '1st pas'
+        rf"{_ORDINAL} ax dyn",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What choosing a phase needs to know of an MR series."""
+
+    series_uid: str
+    description: str
+    series_number: int
+    instances: int
+
+
+def phase_of(description: str) -> str:
+    """The phase that a SeriesDescription names.
+
+    Returns:
+        `pre`, `post1` .. `post9`, `dynamic` for a dynamic series without a number, or "" for
+        anything else (T1 series such as `ax t1 pre` included).
+    """
+    text = re.sub(r"[\s_]+", " ", description).strip().lower()
+    for pattern in _POSTS:
+        if match := pattern.fullmatch(text):
+            return f"post{match['n']}"
+    if re.fullmatch(rf"{_STEM} pre", text):
+        return PRE
+    return UNNUMBERED if re.fullmatch(_BASE, text) else ""
+
+
+def choose_phases(candidates: Iterable[Candidate]) -> tuple[dict[str, str], str]:
+    """Choose at most one series per phase for one patient.
+
+    The first series named pre, or else the first dynamic one without a number, is `pre`. Where no
+    series is named post1, the other unnumbered ones are the phases that no name covers, in order of
+    SeriesNumber. Of several series of one name the one with the lowest SeriesNumber counts.
+
+    Returns:
+        {series UID: phase}, and why the patient has to be excluded ("" if not).
+    """
+    ordered = sorted(candidates, key=lambda one: (one.series_number, one.series_uid))
+    named: dict[str, list[Candidate]] = {}
+    for one in ordered:
+        if phase := phase_of(one.description):
+            named.setdefault(phase, []).append(one)
+    unnumbered = named.pop(UNNUMBERED, [])
+    chosen = {phase: found[0] for phase, found in named.items()}
+    if PRE not in chosen and unnumbered:
+        chosen[PRE] = unnumbered.pop(0)
+    if "post1" not in chosen:
+        free = [f"post{n}" for n in range(1, 10) if f"post{n}" not in chosen]
+        chosen |= dict(zip(free, unnumbered, strict=False))
+    return {one.series_uid: phase for phase, one in chosen.items()}, _fault(chosen)
+
+
+def _fault(chosen: Mapping[str, Candidate]) -> str:
+    if PRE not in chosen:
+        return "no pre-contrast series"
+    if "post1" not in chosen:
+        return "no first post-contrast series"
+    order = sorted(chosen, key=lambda phase: (phase != PRE, phase))
+    numbers = [chosen[phase].series_number for phase in order]
+    if numbers != sorted(set(numbers)):
+        return "phases do not follow SeriesNumber"
+    if len({chosen[phase].instances for phase in order}) > 1:
+        return "phases differ in their number of slices"
+    return ""
