@@ -1,15 +1,18 @@
 """The modules that a module imports, directly and through others, read from the source text."""
 
 import ast
+import re
 from pathlib import Path
 
 SOURCE = Path("src")
+_NAMED = re.compile(r"(textbcs(?:\.\w+)+):\w+")
 
 
 def closure(module: str) -> set[str]:
     """Files of this project that importing and running `module` may execute.
 
-    Imports inside functions count; imports under `if TYPE_CHECKING` do not, since they never run.
+    Imports inside functions count, and so does a module that a table names as "textbcs.room.module:name"
+    to be imported when it is wanted. Imports under `if TYPE_CHECKING` do not: they never run.
     """
     found: set[str] = set()
     queue = [module]
@@ -36,6 +39,9 @@ def _imports(tree: ast.Module) -> list[str]:
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             return
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            match = _NAMED.fullmatch(node.value)
+            names.extend([match[1]] if match else [])
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module:

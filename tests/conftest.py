@@ -1,7 +1,7 @@
 """What many tests share: the repository as working folder, a stage without an engine, the real tables."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-@pytest.fixture()
-def stage_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@pytest.fixture
+def stage_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
     """A maker of stages that may read and write anything below an empty working folder."""
     monkeypatch.chdir(tmp_path)
 
@@ -27,7 +27,7 @@ def stage_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         everything = ("data", "results", "reports")
         return Stage(Definition(name, (), everything, everything), params, [name])
 
-    yield make
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -54,11 +54,13 @@ def test_closure_sees_imports_in_functions_and_skips_those_for_types(tmp_path, m
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from textbcs import c\n"
         "def f():\n    from textbcs.b import g\n"
+        "TABLE = {'d': 'textbcs.d:verb'}\n"
     )
     (package / "b.py").write_text("import numpy\n")
     (package / "c.py").write_text("")
+    (package / "d.py").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert closure("textbcs.a") == {"src/textbcs/a.py", "src/textbcs/b.py"}
+    assert closure("textbcs.a") == {f"src/textbcs/{name}.py" for name in "abd"}
 
 
 @pytest.mark.parametrize("name", STAGES)

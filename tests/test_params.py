@@ -82,7 +82,7 @@ def test_duke_is_the_papers_protocol() -> None:
         ("phantom.patients", 3, "at least 10"),
         ("phantom.tumours", [0.5, 0.1, 0.1, 0.1], "allowed: sum 1"),
         ("methods.textbcs.network.heads", 3, "divisors of width"),
-        ("methods.textbcs.network.grid", 3, "divisors of slices.size / 8"),
+        ("methods.textbcs.network.grid", 5, "divisors of slices.size / 8"),
     ],
 )
 def test_faults_name_key_value_and_what_is_allowed(key: str, value: Any, words: str) -> None:

@@ -8,7 +8,7 @@ from textbcs.io import InputError, sha256_bytes, write_text
 from textbcs.receipt import Stage
 
 
-@pytest.fixture()
+@pytest.fixture
 def definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Definition:
     monkeypatch.chdir(tmp_path)
     write_text("in/a.csv", "a\n")

@@ -120,6 +120,11 @@ def read_csv(
     return table
 
 
+def records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The rows of a table as mappings from column names to values."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
 def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, "np.ndarray"]) -> None:
     """Write arrays as safetensors; equal arrays give equal bytes."""
     import numpy as np

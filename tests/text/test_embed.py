@@ -21,7 +21,7 @@ def write_prompts(split: str, *texts: str) -> None:
     write_csv(f"data/prompts/{split}.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-@pytest.fixture()
+@pytest.fixture
 def prompts(stage_in):
     write_prompts("train", *["location left; shape round; size small; number one"] * 2)
     write_prompts("val", "location right; shape ellipse; size large; number two")

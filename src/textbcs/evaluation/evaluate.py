@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from textbcs.device import open_device
 from textbcs.evaluation import metrics
-from textbcs.io import write_csv, write_tensors
+from textbcs.io import records, write_csv, write_tensors
 from textbcs.prompts.grammar import mirror
 from textbcs.prompts.table import read_prompts
 from textbcs.slices.resize import SquareGrid
@@ -124,7 +124,7 @@ def score(
     import pandas as pd
 
     rows = []
-    for index, facts in enumerate(shard.table.to_dict("records")):
+    for index, facts in enumerate(records(shard.table)):
         found = true.probability[index] > threshold
         counts = metrics.count(found, shard.masks[index])
         behind = metrics.background(counts)

@@ -25,10 +25,10 @@ class Interval:
     patients: int
 
 
-def patient_means(slices: "pd.DataFrame", column: str) -> "pd.Series[float]":
+def patient_means(slices: "pd.DataFrame", column: str) -> NDArray[np.float64]:
     """Each patient's mean of a column, over the slices that have a value, sorted by patient."""
-    means: pd.Series[float] = slices.groupby("patient")[column].mean().dropna().sort_index()
-    return means
+    means = slices.groupby("patient")[column].mean().dropna().sort_index()
+    return means.to_numpy(dtype=np.float64)
 
 
 def mean_interval(
@@ -78,5 +78,5 @@ def paired_difference(
         raise ValueError("a paired difference needs the same slices on both sides")
     one, two = (table.set_index("slice_id").sort_index() for table in (first, second))
     joined = one[["patient"]].assign(difference=one[column] - two[column])
-    values = patient_means(joined, "difference").to_numpy(dtype=np.float64)
+    values = patient_means(joined, "difference")
     return mean_interval(values, resamples, seed, confidence)

@@ -50,7 +50,7 @@ def measure_lesions(
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     regions = [
         region
-        for region in regionprops(label(mask > 0, connectivity=2))
+        for region in regionprops(label(mask != 0, connectivity=2))
         if region.area * pixel_mm2 >= minimum_component_mm2
     ]
     if not regions:

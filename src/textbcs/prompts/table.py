@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.io import InputError, read_csv, write_csv, write_json
+from textbcs.io import InputError, read_csv, records, write_csv, write_json
 from textbcs.prompts.derive import Lesions, derive_prompt, measure_lesions, size_thresholds
 from textbcs.prompts.grammar import VOCABULARY, Prompt, PromptError, parse
 from textbcs.slices.splits import SPLITS
@@ -50,7 +50,7 @@ def _measure(
     """Each slice's row and the facts of its lesions (None on tumour-free slices)."""
     shard = read_slices(stage, split)
     rows = []
-    for row, mask in zip(shard.table.to_dict("records"), shard.masks, strict=True):
+    for row, mask in zip(records(shard.table), shard.masks, strict=True):
         spacing = (row["spacing_row_mm"], row["spacing_col_mm"])
         rows.append((row, measure_lesions(mask, spacing, minimum_component_mm2)))
     return rows
@@ -119,7 +119,7 @@ def read_prompts(path: str | Path) -> "pd.DataFrame":
         raise InputError(
             f"{path} row {repeated.index[0] + 2}: slice {repeated.iloc[0]} occurs twice; keep one"
         )
-    for index, row in enumerate(table.to_dict("records")):
+    for index, row in enumerate(records(table)):
         try:
             words = Prompt(*(str(row[slot]) for slot in VOCABULARY))
             said = parse(str(row["text"]))

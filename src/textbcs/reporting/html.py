@@ -7,7 +7,7 @@ import base64
 import html
 from typing import TYPE_CHECKING, Any
 
-from textbcs.io import read_csv, write_bytes, write_text
+from textbcs.io import read_csv, records, write_bytes, write_text
 from textbcs.prompts.table import read_prompts
 from textbcs.reporting.figures import overview
 from textbcs.reporting.render import html_table
@@ -40,11 +40,12 @@ def write_report(stage: "Stage") -> None:
     """Draw the overview figure and write the report around the tables."""
     runs = read_runs(stage)
     shard = read_slices(stage, "test")
-    prompts = read_prompts(stage.input("data/prompts/test.csv")).set_index("slice_id")["text"]
-    picture = overview(stage, shard, runs, prompts.to_dict())
+    prompts = read_prompts(stage.input("data/prompts/test.csv"))
+    text_of = dict(zip(prompts["slice_id"], prompts["text"], strict=True))
+    picture = overview(stage, shard, runs, text_of)
     write_bytes(stage.output("reports/figures/overview.png"), picture)
-    rows = read_csv(stage.input("reports/tables/table1.csv")).to_dict("records")
-    gaps = read_csv(stage.input("reports/tables/table1_differences.csv")).to_dict("records")
+    rows = records(read_csv(stage.input("reports/tables/table1.csv")))
+    gaps = records(read_csv(stage.input("reports/tables/table1_differences.csv")))
     page = render(stage.params, rows, gaps, picture)
     write_text(stage.output("reports/index.html"), page)
 

@@ -122,7 +122,7 @@ def _scores(run: Run, bootstrap: Mapping[str, Any]) -> dict[str, Any]:
     free = run.slices[run.slices["kind"] == "negative"]
     pixels = tumour[["true_positive", "false_positive", "false_negative", "true_negative"]]
     pooled = metrics.pooled(pixels.to_numpy())
-    patients = mean_interval(patient_means(tumour, "dice").to_numpy(), **bootstrap)
+    patients = mean_interval(patient_means(tumour, "dice"), **bootstrap)
     alarm = (free["true_positive"] + free["false_positive"] > 0).mean() if len(free) else np.nan
     return {
         "tumour_slices": len(tumour),

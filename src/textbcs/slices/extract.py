@@ -17,7 +17,7 @@ from textbcs.cohort.dicom import Grid, Stack, read_series
 from textbcs.cohort.download import RAW, restore
 from textbcs.cohort.nifti import read_mask
 from textbcs.geometry import spacing
-from textbcs.io import InputError, read_csv, write_csv
+from textbcs.io import InputError, read_csv, records, write_csv
 from textbcs.slices.laterality import BOTH, lesion_side, midline
 from textbcs.slices.resize import SquareGrid, clip_to_unit
 from textbcs.slices.splits import SPLITS, read_split
@@ -84,8 +84,8 @@ def _patients(stage: "Stage", names: list[str]) -> Iterator[Patient]:
     )
     masks = read_csv(stage.input("data/masks/masks.csv"), ["patient", "source"])
     source = dict(zip(masks["patient"], masks["source"], strict=True))
-    files_of = dict(list(files.groupby("series_uid")))
-    uid_of = {(row.patient, row.phase): row.series_uid for row in series.itertuples()}
+    files_of = {str(uid): own for uid, own in files.groupby("series_uid")}
+    uid_of = {(row["patient"], row["phase"]): row["series_uid"] for row in records(series)}
     phase = stage.params["slices"]["phase"]
     for name in names:
         stacks = {}

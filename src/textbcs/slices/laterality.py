@@ -22,10 +22,10 @@ def midline(volume: NDArray[np.floating]) -> float:
     from skimage.filters import threshold_otsu
 
     if float(volume.max()) <= float(volume.min()):
-        return (volume.shape[2] - 1) / 2
+        return float(volume.shape[2] - 1) / 2
     # The square root brings fat-suppressed tissue above air, which Otsu would else miss.
     values = np.sqrt(np.clip(volume, 0, None))
-    profile = (values > threshold_otsu(values)).sum(axis=(0, 1)).astype(np.float64)
+    profile = (values > float(threshold_otsu(values))).sum(axis=(0, 1)).astype(np.float64)
     body = np.flatnonzero(profile >= profile.max() / 5)
     return float(body[0] + body[-1]) / 2
 
@@ -48,7 +48,7 @@ def lesion_side(
 
     sides = {
         "left" if region.centroid[1] > midline_column else "right"
-        for region in regionprops(label(mask > 0, connectivity=2))
+        for region in regionprops(label(mask != 0, connectivity=2))
         if region.area >= minimum_pixels
     }
     if not sides:

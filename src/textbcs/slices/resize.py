@@ -38,12 +38,13 @@ class SquareGrid:
 
     def _native_index(self, axis: int) -> NDArray[np.float64]:
         """Fractional native index of each square row (axis 0) or column (axis 1)."""
-        centre_mm = (np.arange(self.size) + 0.5 - self.size / 2) * self.spacing
+        centre_mm = (np.arange(self.size, dtype=np.float64) + 0.5 - self.size / 2) * self.spacing
         return (centre_mm + self._extent[axis] / 2) / self.native_spacing[axis] - 0.5
 
     def _square_index(self, axis: int) -> NDArray[np.float64]:
         """Fractional square index of each native row (axis 0) or column (axis 1)."""
-        centre_mm = (np.arange(self.native_shape[axis]) + 0.5) * self.native_spacing[axis]
+        pixels = np.arange(self.native_shape[axis], dtype=np.float64)
+        centre_mm = (pixels + 0.5) * self.native_spacing[axis]
         return (centre_mm - self._extent[axis] / 2) / self.spacing + self.size / 2 - 0.5
 
     def column(self, native: float) -> float:
@@ -67,9 +68,9 @@ class SquareGrid:
         rows, cols = (
             _nearest(self._native_index(axis), self.native_shape[axis]) for axis in (0, 1)
         )
-        square = native[np.ix_(np.maximum(rows, 0), np.maximum(cols, 0))] > 0
-        square &= (rows >= 0)[:, None] & (cols >= 0)[None, :]
-        return square.astype(np.uint8)
+        inside = (rows >= 0)[:, None] & (cols >= 0)[None, :]
+        there = native[np.ix_(np.maximum(rows, 0), np.maximum(cols, 0))] != 0
+        return np.asarray(inside & there, dtype=np.uint8)
 
     def to_native(self, square: NDArray[np.floating]) -> NDArray[np.float32]:
         """Bring a map (size, size), such as a probability, to the native grid by linear interpolation."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textbcs.io import InputError, read_csv, read_tensors, write_csv, write_tensors
+from textbcs.io import InputError, read_csv, read_tensors, records, write_csv, write_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,10 +92,7 @@ def read_shard(table_path: Path, tensor_path: Path) -> Shard:
             f"{table_path}: {len(table)} rows for {len(images)} images and {len(masks)} masks in "
             f"{tensor_path}; run the stage slices again"
         )
-    shapes = {
-        row["slice_id"]: (row["native_rows"], row["native_cols"])
-        for row in table.to_dict("records")
-    }
+    shapes = {row["slice_id"]: (row["native_rows"], row["native_cols"]) for row in records(table)}
     native = {}
     for name, bits in tensors.items():
         if name.startswith(_NATIVE):

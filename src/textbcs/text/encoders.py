@@ -85,7 +85,7 @@ def embed(texts: Sequence[str], options: Mapping[str, Any]) -> Embedded:
 
     torch.set_num_threads(1)
     model, tokenizer = load_encoder(options)
-    length, dimension = options["max_tokens"], model.config.hidden_size
+    length, dimension = options["max_tokens"], SOURCES[options["encoder"]].dimension
     tokens = np.zeros((len(texts), length, dimension), np.float32)
     mask = np.zeros((len(texts), length), np.uint8)
     for row, text in enumerate(texts):
