@@ -99,7 +99,7 @@ class Checkout:
     def is_clean(self) -> bool:
         """Whether both engines say that there is nothing to do."""
         idle = "Nothing to be done" in self.snakemake().stderr
-        return idle and "up to date" in self.dvc("status") and self.ran_by_dvc() == []
+        return idle and "are up to date" in self.dvc("repro")
 
     def logs(self) -> str:
         """Every job's log."""

@@ -1,0 +1,117 @@
+"""Stages become rules: wildcards from a matrix, inputs from DVC's verdict."""
+
+from pathlib import Path
+
+import pytest
+from snakemake.io import is_flagged
+from stages import TRIGGER, StageRule, Stages
+from stale import Pipeline, StageFacts
+
+from textbcs.io import InputError
+
+DEFINITION = """
+stages:
+  slices: {cmd: x, outs: [data/slices]}
+  train:
+    matrix: {method: [unet, unet-pp], seed: [1, 2]}
+    cmd: x
+    outs:
+      - runs/${item.method}-s${item.seed}/model.bin
+      - receipts/train@${item.method}-${item.seed}.json
+  table: {cmd: x, outs: [table.csv: {cache: false}]}
+"""
+
+Graph = dict[str, StageFacts]
+
+RUNS = [(method, seed) for method in ("unet", "unet-pp") for seed in ("1", "2")]
+
+
+def facts(outs: list[str], deps: list[str], upstream: list[str]) -> StageFacts:
+    uncached = frozenset(out for out in outs if out == "table.csv")
+    return StageFacts(tuple(outs), uncached, tuple(deps), frozenset(upstream))
+
+
+@pytest.fixture
+def graph() -> Graph:
+    trainings = {
+        f"train@{method}-{seed}": facts(
+            [f"runs/{method}-s{seed}/model.bin", f"receipts/train@{method}-{seed}.json"],
+            ["data/slices/train.csv", "src/train.py"],
+            ["slices"],
+        )
+        for method, seed in RUNS
+    }
+    return {
+        "slices": facts(["data/slices"], [], []),
+        **trainings,
+        "table": facts(["table.csv"], ["runs"], list(trainings)),
+    }
+
+
+def rules(here: Path, pipeline: Pipeline) -> dict[str, StageRule]:
+    (here / "dvc.yaml").write_text(DEFINITION)
+    return {rule.name: rule for rule in Stages(pipeline).named("slices", "train", "table")}
+
+
+def test_a_matrix_becomes_wildcards_that_match_only_its_values(here: Path, graph: Graph) -> None:
+    train = rules(here, Pipeline(graph))["train"]
+    assert train.outputs == [
+        r"runs/{method,unet|unet\-pp}-s{seed,1|2}/model.bin",
+        r"receipts/train@{method,unet|unet\-pp}-{seed,1|2}.json",
+    ]
+    assert train.log == "logs/train/{method}-{seed}.log"
+    for method, seed in RUNS:
+        wildcards = {"method": method, "seed": seed}
+        assert train.address(wildcards) == f"train@{method}-{seed}"
+
+
+def test_inputs_are_what_other_stages_make(here: Path, graph: Graph) -> None:
+    """A file in a folder waits for the folder; a folder waits for all that lies in it; code for nothing."""
+    made = rules(here, Pipeline(graph))
+    train = made["train"].inputs({"method": "unet", "seed": "1"})
+    assert [str(path) for path in train] == ["data/slices"]
+    table = made["table"].inputs({})
+    assert sorted(table) == sorted(f"runs/{method}-s{seed}/model.bin" for method, seed in RUNS)
+
+
+def test_only_a_stale_stage_and_those_below_it_look_at_file_times(here: Path, graph: Graph) -> None:
+    made = rules(here, Pipeline(graph, stale=frozenset({"train@unet-2"})))
+    train = made["train"]
+    fresh = train.inputs({"method": "unet", "seed": "1"})
+    stale = train.inputs({"method": "unet", "seed": "2"})
+    assert all(is_flagged(path, "ancient") for path in fresh)
+    assert not any(is_flagged(path, "ancient") for path in stale)
+    assert TRIGGER in stale
+    assert TRIGGER not in fresh
+    below = made["table"].inputs({})
+    assert not any(is_flagged(path, "ancient") for path in below)
+    assert TRIGGER not in below
+
+
+def test_where_nobody_knows_file_times_decide(here: Path, graph: Graph) -> None:
+    train = rules(here, Pipeline(graph, stale=None))["train"]
+    seen = train.inputs({"method": "unet", "seed": "1"})
+    assert not any(is_flagged(path, "ancient") for path in seen)
+    assert TRIGGER not in seen
+
+
+def test_folders_and_uncached_files_are_flagged(here: Path, graph: Graph) -> None:
+    made = rules(here, Pipeline(graph))
+    assert is_flagged(made["slices"].outputs[0], "directory")
+    assert is_flagged(made["table"].outputs[0], "update")
+    assert not is_flagged(made["train"].outputs[0], "update")
+
+
+def test_a_stage_without_a_rule_is_named(here: Path, graph: Graph) -> None:
+    (here / "dvc.yaml").write_text(DEFINITION)
+    stages = Stages(Pipeline(graph))
+    list(stages.named("slices", "table", "not in dvc.yaml"))
+    with pytest.raises(InputError, match="stage 'train' has no Snakemake rule"):
+        stages.check_complete()
+    list(stages.named("train"))
+    stages.check_complete()
+
+
+def test_the_pipeline_is_for_what_nothing_else_reads(here: Path, graph: Graph) -> None:
+    (here / "dvc.yaml").write_text(DEFINITION)
+    assert Stages(Pipeline(graph)).final() == ["table.csv"]

@@ -1,0 +1,83 @@
+"""What DVC is asked, in a real repository of three stages."""
+
+from pathlib import Path
+
+import pytest
+from locks import BusyError
+from stale import Pipeline, StageFacts, ask_dvc
+
+DEFINITION = """
+stages:
+  a: {cmd: cp source.txt a.txt, deps: [source.txt], outs: [a.txt]}
+  b:
+    foreach: [x, y]
+    do: {cmd: 'mkdir -p b/${item} && cp a.txt b/${item}/b.txt', deps: [a.txt], outs: ['b/${item}/b.txt']}
+  c: {cmd: cat b/x/b.txt b/y/b.txt > c.txt, deps: [b], outs: [c.txt: {cache: false}]}
+  d: {cmd: echo d > d.txt, outs: [d.txt]}
+"""
+
+
+@pytest.fixture
+def repository(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stages above, run once."""
+    from dvc.repo import Repo
+
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(here / "site"))
+    (here / "dvc.yaml").write_text(DEFINITION)
+    (here / "source.txt").write_text("one")
+    with Repo.init(".", no_scm=True) as repo:
+        repo.reproduce()
+    return here
+
+
+def test_facts(repository: Path) -> None:
+    stages = ask_dvc(status=False).stages
+    assert set(stages) == {"a", "b@x", "b@y", "c", "d"}
+    assert stages["a"] == StageFacts(("a.txt",), frozenset(), ("source.txt",), frozenset())
+    assert stages["c"].upstream == {"b@x", "b@y"}
+    assert stages["c"].uncached == {"c.txt"}
+
+
+def test_nothing_is_stale_after_a_run(repository: Path) -> None:
+    pipeline = ask_dvc(status=True)
+    assert pipeline.stale == frozenset()
+    assert pipeline.affected == frozenset()
+
+
+def test_changed_content_is_stale_and_affects_what_is_below(repository: Path) -> None:
+    (repository / "source.txt").write_text("two")
+    pipeline = ask_dvc(status=True)
+    assert pipeline.stale == {"a"}
+    assert pipeline.affected == {"a", "b@x", "b@y", "c"}
+
+
+def test_a_new_time_alone_is_not_stale(repository: Path) -> None:
+    (repository / "source.txt").touch()
+    (repository / "a.txt").touch()
+    assert ask_dvc(status=True).stale == frozenset()
+
+
+def test_a_missing_out_is_stale(repository: Path) -> None:
+    (repository / "b/y/b.txt").unlink()
+    assert ask_dvc(status=True).stale == {"b@y", "c"}
+
+
+def test_where_nobody_was_asked_everything_may_be_affected() -> None:
+    stages = {"a": StageFacts(("a",), frozenset(), (), frozenset())}
+    assert Pipeline(stages, stale=None).affected == {"a"}
+
+
+def test_a_broken_definition_is_one_line(repository: Path) -> None:
+    (repository / "dvc.yaml").write_text("stages: {a: {cmd: x, out: [y]}}")
+    with pytest.raises(BusyError, match=r"^DVC cannot read the pipeline: .*dvc\.yaml") as caught:
+        ask_dvc(status=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_stage_reads() -> None:
+    stage = StageFacts((), frozenset(), ("data/slices", "x.csv"), frozenset())
+    assert stage.reads("data/slices")
+    assert stage.reads("data/slices/train.csv"), "it lies in a folder that is read"
+    assert stage.reads("data"), "it holds what is read"
+    assert not stage.reads("data/slices2")
+    assert not stage.reads("y.csv")
