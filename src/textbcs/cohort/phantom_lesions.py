@@ -93,7 +93,8 @@ def paint(
 
     Returns:
         The box (z, y, x); in it the blurred membership in [0, 1], the true mask (voxels that the
-        unblurred lesion fills by half or more), and the share of the peak that each voxel reaches.
+        unblurred lesion fills by half or more, or the fullest one if it is too small for that), and
+        the share of the peak that each voxel reaches.
     """
     grid = anatomy.grid
     reach = 1.35 * _extent(lesion) + 3 * settings.blur_mm + grid.pixel
@@ -110,7 +111,11 @@ def paint(
 
     membership = average(share).astype(np.float32)
     level = average(share * core) / np.maximum(average(share), 1e-6)
-    return box, membership, average(filled) >= 0.5, level.astype(np.float32)
+    occupancy = average(filled)
+    if occupancy.max() == 0:  # falls between the sample points
+        occupancy = average(share)
+    mask = occupancy >= min(0.5, float(occupancy.max()))
+    return box, membership, mask, level.astype(np.float32)
 
 
 def _place(
