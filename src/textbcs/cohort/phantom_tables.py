@@ -28,7 +28,8 @@ BOX_COLUMNS = (
     "End Slice",
 )
 
-# Groups of row 1: first and last column (merged where they differ) and text.
+# Groups of row 1: first and last column and text; merged but for two, as in the real sheet.
+_NOT_MERGED = (63, 98)
 GROUPS = (
     (1, 1, "Patient Information"),
     (2, 19, "MRI Technical Information"),
@@ -242,7 +243,7 @@ def clinical_workbook(rows: Sequence[Sequence[str | int | float | None]]) -> byt
     sheet.title = "Data"
     for first, last, text in GROUPS:
         sheet.cell(1, first, text)
-        if last > first:
+        if last > first and first not in _NOT_MERGED:
             sheet.merge_cells(start_row=1, end_row=1, start_column=first, end_column=last)
     for number, (name, code) in enumerate(COLUMNS, start=1):
         sheet.cell(2, number, name)
