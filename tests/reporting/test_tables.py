@@ -1,0 +1,173 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from textbcs.io import read_csv, write_csv, write_json
+from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
+from textbcs.reporting.runs import Run, paper, prune
+from textbcs.reporting.tables import (
+    column_headers,
+    differences,
+    side_follows_prompt,
+    table1_row,
+    write_table1,
+)
+
+BOOTSTRAP = {"resamples": 199, "seed": 1, "confidence": 0.95}
+COMPLEXITY = {
+    "reads_text": True,
+    "params_as_trained": 32_470_000,
+    "params_for_mask": 28_300_000,
+    "flops": 47_250_000_000,
+    "paper_convention_macs": 52_340_000_000,
+    "params_here": 2_000_000,
+}
+
+
+def slices(shift: float = 0.0, swapped: bool = True) -> pd.DataFrame:
+    """Three patients with 1, 2 and 3 tumour slices and one tumour-free slice each."""
+    rows = []
+    for number, patient in enumerate("abc", start=1):
+        for index in range(number + 1):
+            free = index == number
+            hit = 10 * number - round(10 * shift)
+            counts = (0, 4 if patient == "a" else 0, 0, 100) if free else (hit, 5, 5, 80)
+            dice = np.nan if free and not counts[1] else 2 * hit / (2 * hit + 10) * (not free)
+            rows.append(
+                {
+                    "slice_id": f"{patient}-{index}",
+                    "patient": patient,
+                    "kind": "negative" if free else "tumour",
+                    **dict(
+                        zip(
+                            ["true_positive", "false_positive", "false_negative", "true_negative"],
+                            counts,
+                            strict=True,
+                        )
+                    ),
+                    "dice": dice,
+                    "iou": np.nan if np.isnan(dice) else dice / (2 - dice),
+                    "dice_two_class": dice,
+                    "iou_two_class": dice,
+                    "dice_native": dice,
+                    "predicted_side": "left",
+                    "dice_swapped": 0.1 if swapped else np.nan,
+                    "predicted_side_swapped": "right" if patient != "c" else None,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def test_each_aggregation_is_what_its_name_says() -> None:
+    row = table1_row("textbcs", [Run("textbcs", 1, slices())], COMPLEXITY, BOOTSTRAP, False)
+    each = {n: 20 * n / (20 * n + 10) for n in (1, 2, 3)}
+    assert row["dice_slice_mean"] == pytest.approx(100 * sum(n * each[n] for n in each) / 6)
+    assert row["dice_patient_mean"] == pytest.approx(100 * sum(each.values()) / 3)
+    hits = 10 + 2 * 20 + 3 * 30
+    assert row["dice_pooled"] == pytest.approx(100 * 2 * hits / (2 * hits + 6 * 10))
+    assert row["miou_pooled"] == pytest.approx(100 * hits / (hits + 60))
+    assert (row["tumour_slices"], row["tumour_free_slices"], row["patients"]) == (6, 3, 3)
+    assert row["false_alarm_share"] == pytest.approx(100 / 3)
+    low, high = map(float, row["dice_patient_interval"].split(" to "))
+    assert low <= row["dice_patient_mean"] <= high
+    assert (row["params_m"], row["flops_g"], row["paper_convention_g"]) == (32.47, 47.25, 52.34)
+
+
+def test_several_seeds_are_averaged() -> None:
+    runs = [Run("textbcs", 1, slices()), Run("textbcs", 2, slices(shift=0.5))]
+    rows = [table1_row("textbcs", [run], COMPLEXITY, BOOTSTRAP, False) for run in runs]
+    both = table1_row("textbcs", runs, COMPLEXITY, BOOTSTRAP, False)
+    assert both["dice_slice_mean"] == pytest.approx(np.mean([r["dice_slice_mean"] for r in rows]))
+    assert both["seeds"] == 2
+
+
+def test_the_papers_scores_are_subtracted_on_duke_alone() -> None:
+    run = [Run("textbcs", 1, slices())]
+    phantom = table1_row("textbcs", run, COMPLEXITY, BOOTSTRAP, False)
+    assert phantom["paper_dice"] == 85.33
+    assert "dice_minus_paper" not in phantom
+    headers = column_headers([phantom], False)
+    assert headers["paper_dice"] == "Paper Dice % (Duke, not comparable)"
+    assert "dice_minus_paper" not in headers
+    duke = table1_row("textbcs", run, COMPLEXITY, BOOTSTRAP, True)
+    assert duke["dice_minus_paper"] == pytest.approx(duke["dice_slice_mean"] - 85.33)
+    assert "comparable" not in " ".join(column_headers([duke], True).values())
+
+
+def test_the_papers_table_is_complete_and_its_gains_are_those_of_the_text() -> None:
+    printed = paper()["table1"]
+    assert len(printed) == 13
+    dice = {name: row["dice"] for name, row in printed.items()}
+    # TextBCS 4.4 and 4.5: +2.19 over TransUNet, +1.05 over MGCA, +3.79 over UNet.
+    gains = [round(dice["textbcs"] - dice[name], 2) for name in ("transunet", "mgca", "unet")]
+    assert gains == [2.19, 1.05, 3.79]
+
+
+def test_differences_are_paired_and_over_patients() -> None:
+    runs = [Run("unet", 1, slices(shift=0.5)), Run("textbcs", 1, slices())]
+    found = differences(runs, BOOTSTRAP).to_dict("records")
+    assert [(row["minuend"], row["subtrahend"], row["patients"]) for row in found] == [
+        ("textbcs", "unet", 3)
+    ]
+    means = [
+        [20 * n / (20 * n + 10), 2 * (10 * n - 5) / (2 * (10 * n - 5) + 10)] for n in (1, 2, 3)
+    ]
+    assert found[0]["dice_difference"] == pytest.approx(100 * np.mean([a - b for a, b in means]))
+
+
+def test_a_vanished_prediction_does_not_follow_the_prompt() -> None:
+    tumour = slices()
+    tumour = tumour[tumour["kind"] == "tumour"]
+    # Patients a (1 slice) and b (2) change sides; c's three predictions vanish.
+    assert side_follows_prompt(tumour) == pytest.approx(3 / 6)
+    assert np.isnan(side_follows_prompt(slices(swapped=False)))
+
+
+def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in) -> None:
+    stage = stage_in(
+        {
+            "tables": {"table1": ["unet", "textbcs"]},
+            "seeds": [1],
+            "cohort": {"kind": "phantom"},
+            "text": {"encoder": "minilm"},
+            "evaluation": {"bootstrap": BOOTSTRAP},
+        }
+    )
+    for name in ("unet-s1", "textbcs-s1", "lvit-s9"):
+        write_csv(f"results/evaluation/{name}/slices.csv", slices())
+    for name in ("unet", "textbcs", "lvit"):
+        write_json(f"results/complexity/{name}.json", COMPLEXITY)
+    write_table1(stage)
+    table = read_csv("reports/tables/table1.csv")
+    assert table["label"].tolist() == ["UNet", "TextBCS"]
+    from pathlib import Path
+
+    markdown = Path("reports/tables/table1.md").read_text()
+    latex = Path("reports/tables/table1.tex").read_text()
+    value = f"{table['dice_slice_mean'].iloc[1]:.2f}"
+    assert value in markdown
+    assert value in latex
+    assert "6 tumour slices of 3 patients" in markdown
+    assert not Path("results/evaluation/lvit-s9").exists()
+    assert not Path("results/complexity/lvit.json").exists()
+
+
+def test_prune_spares_what_is_wanted_and_hidden_files(tmp_path) -> None:
+    for name in ("a", "b", ".keep"):
+        (tmp_path / name).mkdir()
+    assert prune(tmp_path, ["a"]) == ["b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".keep", "a"]
+
+
+def test_text_is_escaped_in_every_form() -> None:
+    headers, rows = {"a": "50 % & <b>_x"}, [{"a": "p|q"}]
+    assert r"50 \% \& <b>\_x" in latex_table("t", headers, rows)
+    assert r"p\|q" in markdown_table("t", headers, rows)
+    assert "<th>50 % &amp; &lt;b&gt;_x</th>" in html_table(headers, rows)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.005, "1.00"), (2.0, "2.00"), (3, "3"), (None, "–"), (float("nan"), "–")]
+)
+def test_cells(value, text: str) -> None:
+    assert cell(value) == text
