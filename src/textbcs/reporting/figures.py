@@ -51,7 +51,8 @@ def overview(
     from matplotlib.figure import Figure
 
     columns = 2 + len(first) + len(evidential)
-    figure = Figure(figsize=(2.1 * columns, 2.4 * len(cases)), layout="constrained")
+    figure = Figure(figsize=(2.1 * columns, 2.6 * len(cases)), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1)
     axes = figure.subplots(len(cases), columns, squeeze=False)
     for line, (kind, index) in zip(axes, cases.items(), strict=True):
         slice_id = shard.table["slice_id"].iloc[index]

@@ -39,6 +39,7 @@ HEADERS = {
     "miou_two_class_slice_mean": "mIoU % (two classes, mean over slices)",
     "dice_native_slice_mean": "Dice % (DICOM grid, mean over slices)",
     "false_alarm_share": "Tumour-free slices with a prediction %",
+    "side_follows_prompt": "Predictions that change side with the prompt %",
     "params_m": "Params M (full width, 224 px)",
     "params_mask_m": "Params M (used for the mask)",
     "flops_g": "FLOPs G (2 per MAC, 224 px, batch 1)",
