@@ -12,9 +12,15 @@ STAGES = Stages(SESSION.pipeline)
 RUN_STAGE = f"exec {sys.executable} workflow/run_stage.py {{params.address}} {{log}}"
 
 
+localrules:
+    all,
+
+
 rule all:
     input:
         STAGES.final(),
+    message:
+        "everything is up to date"
 
 
 include: "workflow/rules/cohort.smk"

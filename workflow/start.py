@@ -82,17 +82,18 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
 
 def _judge(options: argparse.Namespace) -> tuple[Pipeline, int | None]:
     looks = reads_only(options)
+    wait = not looks and os.environ.get("TEXTBCS_WAIT") == "1"
     try:
-        lock = take_run_lock("read" if looks else "run", wait=os.environ.get("TEXTBCS_WAIT") == "1")
+        lock = take_run_lock("read" if looks else "run", wait)
     except BusyError as error:
         if not looks:
             raise
         print(f"freshness unknown, showing file times: {error}", file=sys.stderr)
         return ask_dvc(status=False), None
+    if options.executor == "slurm" and not looks:
+        refuse_running_cluster_jobs()
     jobs = wait_for_orphans()
     try:
-        if options.executor == "slurm" and not looks:
-            refuse_running_cluster_jobs()
         for repair in heal():
             print(repair, file=sys.stderr)
         pipeline = ask_dvc(status=True)
