@@ -70,8 +70,28 @@ def test_every_slice_knows_its_instance(series, index) -> None:
     assert grid.frame_of_reference == dataset.FrameOfReferenceUID
 
 
-def test_agrees_with_nibabels_affine_convention(series) -> None:
-    """The first raw pixel of an instance lies at its ImagePositionPatient, in LPS as in the file."""
+@pytest.mark.parametrize("index", [1, 2, 3])
+def test_planes_whose_normal_points_down(series, index) -> None:
+    """Rows turned upside down: the normal of the planes runs to the feet; nothing may move."""
+    plain = read_series(series(index)[0], TOLERANCE)
+
+    def upside_down(dataset) -> None:
+        cosines = np.asarray(dataset.ImageOrientationPatient, float)
+        place = np.asarray(dataset.ImagePositionPatient, float)
+        reach = cosines[3:] * float(dataset.PixelSpacing[0]) * (dataset.Rows - 1)
+        dataset.ImagePositionPatient = [round(float(value), 4) for value in place + reach]
+        dataset.ImageOrientationPatient = [*cosines[:3], *(-cosines[3:] + 0.0)]
+        dataset.PixelData = np.ascontiguousarray(dataset.pixel_array[::-1]).tobytes()
+
+    turned = read_series(series(index, upside_down)[0], TOLERANCE)
+    np.testing.assert_array_equal(turned.volume.array, plain.volume.array)
+    np.testing.assert_allclose(turned.volume.affine, plain.volume.affine, atol=1e-3)
+    assert turned.grid.sop_uids == plain.grid.sop_uids
+    assert turned.grid.instance_numbers == plain.grid.instance_numbers
+
+
+def test_every_raw_pixel_lies_where_its_tags_say(series) -> None:
+    """PS3.3 eq. C.7.6.2.1-1 for single pixels, written out here."""
     for index in (1, 2, 3, 4, 5, 6):
         paths, _ = series(index)
         stack = read_series(paths, TOLERANCE)

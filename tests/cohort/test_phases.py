@@ -73,6 +73,14 @@ def test_named_pre_and_unnumbered_rest() -> None:
     assert chosen == {6: "pre", 7: "post1", 8: "post2", 11: "post3", 13: "post4"}
 
 
+def test_unnumbered_series_leave_named_phases_alone() -> None:
+    chosen, reason = choose(
+        (6, "ax dyn"), (7, "ax dyn"), (8, "Ph2/ax dyn"), (9, "ax dyn"), (10, "Ph4/ax dyn")
+    )
+    assert chosen == {6: "pre", 7: "post1", 8: "post2", 9: "post3", 10: "post4"}
+    assert reason == ""
+
+
 def test_no_first_pass_excludes() -> None:
     """Breast_MRI_700."""
     _, reason = choose((5, "ax dyn pre"), (9, "ax dyn 2nd pass"), (12, "ax dyn 3rd pass"))

@@ -105,7 +105,7 @@ def read_files(path: Path = FILES) -> "pd.DataFrame":
 
 
 def restore(files: "pd.DataFrame", params: Mapping[str, Any]) -> None:
-    """Bring back raw files that are missing; call it before reading any.
+    """Bring back raw files that are missing or cut short; call it before reading any.
 
     Args:
         files: rows of `files.csv`, as many as are going to be read.
@@ -114,7 +114,8 @@ def restore(files: "pd.DataFrame", params: Mapping[str, Any]) -> None:
     Raises:
         InputError: the archive no longer has a file, or has it with another content.
     """
-    missing = files[[not (RAW / path).is_file() for path in files["path"]]]
+    there = zip(files["path"], files["bytes"], strict=True)
+    missing = files[[not _is_whole(RAW / path, size) for path, size in there]]
     if missing.empty:
         return
     archive = open_archive(params)
@@ -131,9 +132,15 @@ def restore(files: "pd.DataFrame", params: Mapping[str, Any]) -> None:
                     "restore the archive, or run the stages from cohort again"
                 )
             write_bytes(RAW / row["path"], content)
-    lost = [path for path in missing["path"] if not (RAW / path).is_file()]
+    there = zip(missing["path"], missing["bytes"], strict=True)
+    lost = [path for path, size in there if not _is_whole(RAW / path, size)]
     if lost:
         raise InputError(f"{RAW / lost[0]}: missing here and in the archive; restore the archive")
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    """Whether a file is there with its size; readers check the hash."""
+    return path.is_file() and path.stat().st_size == size
 
 
 def _copy(archive: Archive, patient: str, series_uid: str, bar: Any) -> list[list[Any]]:
@@ -144,8 +151,7 @@ def _copy(archive: Archive, patient: str, series_uid: str, bar: Any) -> list[lis
         digest = sha256_bytes(content)
         path = Path(patient, series_uid, f"{instance.sop_uid}.dcm")
         target = RAW / path
-        there = target.is_file() and target.stat().st_size == len(content)
-        if not there or sha256_file(target) != digest:
+        if not _is_whole(target, len(content)) or sha256_file(target) != digest:
             write_bytes(target, content)
         number = instance.instance_number
         rows.append(

@@ -49,10 +49,11 @@ def overview(
     evidential = [run for run in first if "vacuity" in maps[run.method]]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = 2 + len(first) + len(evidential)
-    figure = Figure(figsize=(2.1 * columns, 2.6 * len(cases)), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.1)
+    layout = ConstrainedLayoutEngine(h_pad=0.1)
+    figure = Figure(figsize=(2.1 * columns, 2.6 * len(cases)), layout=layout)
     axes = figure.subplots(len(cases), columns, squeeze=False)
     for line, (kind, index) in zip(axes, cases.items(), strict=True):
         slice_id = shard.table["slice_id"].iloc[index]
