@@ -179,7 +179,7 @@ def _oriented(
     affine = stack_affine([planes[number] for number in order])
     shape = (len(order), planes[0].rows, planes[0].columns)
     orientation = lps_orientation(affine)
-    upward = order
+    upward = order[::-1] if orientation.reverse[0] else order
     grid = Grid(
         affine=oriented_affine(affine, shape, orientation),
         shape=tuple(shape[axis] for axis in orientation.axes),  # type: ignore[arg-type]
