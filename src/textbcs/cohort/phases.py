@@ -69,7 +69,7 @@ def choose_phases(candidates: Iterable[Candidate]) -> tuple[dict[str, str], str]
     if PRE not in chosen and unnumbered:
         chosen[PRE] = unnumbered.pop(0)
     if "post1" not in chosen:
-        free = [f"post{n}" for n in range(1, 10)]
+        free = [f"post{n}" for n in range(1, 10) if f"post{n}" not in chosen]
         chosen |= dict(zip(free, unnumbered, strict=False))
     return {one.series_uid: phase for phase, one in chosen.items()}, _fault(chosen)
 
