@@ -77,7 +77,7 @@ def make_masks(stage: "Stage") -> None:
     patients = read_patients(stage.input(PATIENTS))
     files = read_files(stage.input(FILES))
     restore(files, stage.params)
-    rows = []
+    rows, blobs = [], {}
     eligible = list(patients.loc[patients["excluded"] == "", "patient"])
     for patient in stage.progress(eligible, desc="masks"):
         own = series[series["patient"] == patient]
@@ -85,8 +85,11 @@ def make_masks(stage: "Stage") -> None:
             patient, own, files[files["patient"] == patient], stage.params
         )
         if mask is not None and affine is not None:
-            write_bytes(stage.output(FOLDER / f"{patient}.nii.gz"), nifti_bytes(mask, affine))
+            blobs[patient] = nifti_bytes(mask, affine)  # a mask compresses to some kilobytes
         rows.append(row)
+    # Written together, so that a mask that stops the stage leaves nothing behind.
+    for patient, blob in blobs.items():
+        write_bytes(stage.output(FOLDER / f"{patient}.nii.gz"), blob)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     without = int((table["reason"] != "").sum())
     stage.log(f"{len(table) - without} masks, {without} patients without one")
