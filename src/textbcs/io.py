@@ -30,8 +30,14 @@ class InputError(Exception):
 
 
 @contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`; rename it to `path` if the block succeeds."""
+def atomic(path: str | os.PathLike[str], durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path`; rename it to `path` if the block succeeds.
+
+    Args:
+        path: the file to write or replace.
+        durable: flush to the disk before and after the rename. False spares two flushes a file where
+            thousands are written and every reader checks size and sha256 against a durable list.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(
@@ -41,18 +47,20 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    if durable:
+        _sync_folder(target.parent)
 
 
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write `content` to `path` atomically."""
-    with atomic(path) as file:
+def write_bytes(path: str | os.PathLike[str], content: bytes, durable: bool = True) -> None:
+    """Write `content` to `path` atomically; `durable` as in `atomic`."""
+    with atomic(path, durable) as file:
         file.write(content)
 
 

@@ -131,7 +131,7 @@ def restore(files: "pd.DataFrame", params: Mapping[str, Any]) -> None:
                     f"{RAW / row['path']}: the archive now has other content than files.csv records; "
                     "restore the archive, or run the stages from cohort again"
                 )
-            write_bytes(RAW / row["path"], content)
+            write_bytes(RAW / row["path"], content, durable=False)
     there = zip(missing["path"], missing["bytes"], strict=True)
     lost = [path for path, size in there if not _is_whole(RAW / path, size)]
     if lost:
@@ -152,7 +152,7 @@ def _copy(archive: Archive, patient: str, series_uid: str, bar: Any) -> list[lis
         path = Path(patient, series_uid, f"{instance.sop_uid}.dcm")
         target = RAW / path
         if not _is_whole(target, len(content)) or sha256_file(target) != digest:
-            write_bytes(target, content)
+            write_bytes(target, content, durable=False)
         number = instance.instance_number
         rows.append(
             [patient, series_uid, instance.sop_uid, number, str(path), len(content), digest]

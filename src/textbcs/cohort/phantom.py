@@ -58,7 +58,7 @@ def write_archive(stage: "Stage") -> None:
 def _write(path: Path, content: bytes) -> None:
     """Write a file unless it is there already: a killed run goes on where it was."""
     if not path.is_file() or path.read_bytes() != content:
-        write_bytes(path, content)
+        write_bytes(path, content, durable=False)
 
 
 def _remove_others(listed: set[str]) -> None:

@@ -37,5 +37,5 @@ class PhantomArchive(FolderArchive):
         index, settings = int(number), Settings.of(self._section)
         if len(list(walk(folder))) < file_count(settings, draw_facts(settings, index)):
             for entry in files(settings, make_patient(settings, index)):
-                write_bytes(self.folder / entry.path, entry.content)
+                write_bytes(self.folder / entry.path, entry.content, durable=False)
         return group(map(read_header, walk(folder)))
