@@ -55,7 +55,7 @@ class Small(Segmenter):
     """One module of every kind that the convention counts."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({}, channels=4, image_size=8, text_dim=5)
         self.grouped = nn.Conv2d(4, 6, 3, padding=1, groups=2)
         self.norm = nn.BatchNorm2d(6)
         self.plain_norm = nn.InstanceNorm2d(6)

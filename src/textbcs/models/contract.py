@@ -48,7 +48,13 @@ class Output:
 
 
 class Segmenter(nn.Module):
-    """Base of all networks.
+    """Base of all networks; every one is built with the same arguments.
+
+    Args:
+        config: the method's `network` block of params.yaml.
+        channels: of the image.
+        image_size: side of the image in pixels, a multiple of 16.
+        text_dim: width of the text encoder's embeddings.
 
     Attributes:
         full_size: configuration values of the published size, laid over a method's own for the
@@ -59,6 +65,11 @@ class Segmenter(nn.Module):
 
     full_size: ClassVar[Mapping[str, Any]] = {}
     reads_text: bool = False
+
+    def __init__(
+        self, config: Mapping[str, Any], *, channels: int, image_size: int, text_dim: int
+    ) -> None:
+        super().__init__()
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:
         """Segment a batch.

@@ -4,7 +4,7 @@ Reads `model.safetensors` of a trained network; writes nothing.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,17 +14,7 @@ from textbcs.models.contract import Segmenter
 from textbcs.models.textbcs import TextBCS
 from textbcs.models.unet import UNet
 
-Build = Callable[[Mapping[str, Any], int, int, int], Segmenter]
-
-_MODELS: dict[str, tuple[type[Segmenter], Build]] = {
-    "textbcs": (
-        TextBCS,
-        lambda config, channels, size, text: TextBCS(
-            config, channels=channels, image_size=size, text_dim=text
-        ),
-    ),
-    "unet": (UNet, lambda config, channels, size, text: UNet(config, channels)),
-}
+_MODELS: dict[str, type[Segmenter]] = {"textbcs": TextBCS, "unet": UNet}
 
 
 def names() -> list[str]:
@@ -48,12 +38,12 @@ def build(config: Mapping[str, Any], *, channels: int, image_size: int, text_dim
         raise InputError(
             f"image size {image_size}: the networks halve four times; use a multiple of 16"
         )
-    return _entry(config)[1](config, channels, image_size, text_dim)
+    return _class_of(config)(config, channels=channels, image_size=image_size, text_dim=text_dim)
 
 
 def full_size(config: Mapping[str, Any]) -> dict[str, Any]:
     """The method's configuration with the published size laid over it."""
-    return {**config, **_entry(config)[0].full_size}
+    return {**config, **_class_of(config).full_size}
 
 
 def read_weights(model: Segmenter, path: str | os.PathLike[str]) -> None:
@@ -72,7 +62,7 @@ def read_weights(model: Segmenter, path: str | os.PathLike[str]) -> None:
         ) from error
 
 
-def _entry(config: Mapping[str, Any]) -> tuple[type[Segmenter], Build]:
+def _class_of(config: Mapping[str, Any]) -> type[Segmenter]:
     name = config["model"]
     if name not in _MODELS:
         raise InputError(f"model = {name!r}: no such network; there are {', '.join(names())}")

@@ -46,7 +46,7 @@ class TextBCS(Segmenter):
     def __init__(
         self, config: Mapping[str, Any], *, channels: int, image_size: int, text_dim: int
     ) -> None:
-        super().__init__()
+        super().__init__(config, channels=channels, image_size=image_size, text_dim=text_dim)
         width = int(config["width"])
         self.trunk = Trunk(channels, width)
         self.reads_text = bool(config["svli"])

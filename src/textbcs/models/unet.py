@@ -100,8 +100,10 @@ class UNet(Segmenter):
 
     full_size: ClassVar[Mapping[str, Any]] = {"width": 64}
 
-    def __init__(self, config: Mapping[str, Any], channels: int) -> None:
-        super().__init__()
+    def __init__(
+        self, config: Mapping[str, Any], *, channels: int, image_size: int, text_dim: int
+    ) -> None:
+        super().__init__(config, channels=channels, image_size=image_size, text_dim=text_dim)
         width = int(config["width"])
         self.trunk = Trunk(channels, width)
         self.head = nn.Conv2d(width, 1, 1)

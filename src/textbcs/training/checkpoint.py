@@ -38,11 +38,15 @@ def resume_folder(params: Mapping[str, Any], inputs: Mapping[str, str], **ids: A
 
 
 def code_identity() -> str:
-    """SHA-256 over this package's modules that a training runs, and the version of torch."""
+    """SHA-256 over this package's modules and the version of torch.
+
+    All modules, not only those that a training runs: a key too narrow would mix two versions.
+    """
     package = Path(__file__).parent.parent
-    files = [package / "score.py", *sorted(package.glob("models/*.py"))]
-    files += sorted(package.glob("training/*.py"))
-    hashes = {file.relative_to(package).as_posix(): io.sha256_file(file) for file in files}
+    hashes = {
+        file.relative_to(package).as_posix(): io.sha256_file(file)
+        for file in sorted(package.rglob("*.py"))
+    }
     return io.sha256_bytes(io.canonical_json({**hashes, "torch": torch.__version__}).encode())
 
 
