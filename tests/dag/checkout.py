@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from ruamel.yaml import YAML
 
 SOURCE = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -118,12 +119,18 @@ class Checkout:
             if path.name not in ("README.md", ".gitignore", ".snakemake_timestamp")
         }
 
-    def edit(self, path: str, old: str, new: str) -> None:
-        """Replace the one place of `old` in a file."""
-        file = self.root / path
-        text = file.read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{path} has {old!r} {text.count(old)} times"
-        file.write_text(text.replace(old, new), encoding="utf-8")
+    def set_param(self, key: str, value: object) -> None:
+        """Set a dotted key of params.yaml; it must exist and have another value."""
+        yaml = YAML()
+        file = self.root / "params.yaml"
+        params = yaml.load(file)
+        *sections, name = key.split(".")
+        node = params
+        for section in sections:
+            node = node[section]
+        assert node[name] != value, f"{key} is {value!r} already"
+        node[name] = value
+        yaml.dump(params, file)
 
     @contextlib.contextmanager
     def running(self, *arguments: str, **extra: str) -> Iterator[subprocess.Popen[str]]:

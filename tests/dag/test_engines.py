@@ -14,15 +14,7 @@ Clones = Callable[[Checkout], Checkout]
 
 def change_unet(checkout: Checkout) -> None:
     """Give one method another learning rate."""
-    checkout.edit(
-        "params.yaml",
-        "loss: { name: dice_bce }",
-        "loss: { name: dice_bce } # changed\n    # changed",
-    )
-    text = (checkout.root / "params.yaml").read_text()
-    head, _, tail = text.partition("\n  unet:")
-    changed = tail.replace("training: {}", "training: { learning_rate: 1.0e-3 }", 1)
-    (checkout.root / "params.yaml").write_text(f"{head}\n  unet:{changed}")
+    checkout.set_param("methods.unet.training", {"learning_rate": 1.0e-3})
 
 
 UNET = ["evaluate@unet-1", "table1", "train@unet-1"]
@@ -62,16 +54,14 @@ def test_one_learning_rate_runs_that_method_and_what_depends_on_it(
 
 
 def test_matrix_grown_shrunk_and_grown_back(toy: Checkout) -> None:
-    def seeds(old: str, new: str) -> list[str]:
-        toy.edit("params.yaml", f"seeds: {old} #", f"seeds: {new} #")
+    def run_seeds(*seeds: int) -> list[str]:
+        toy.set_param("seeds", list(seeds))
         return toy.ran()
 
     new = ["evaluate@textbcs-2", "evaluate@unet-2", "table1", "train@textbcs-2", "train@unet-2"]
-    assert seeds("[1]", "[1, 2]") == new
-    assert toy.is_clean()
-    assert seeds("[1, 2]", "[1]") == ["table1"]
-    assert toy.is_clean()
-    assert seeds("[1]", "[1, 2]") == ["table1"], "trainings come back from the cache"
+    assert run_seeds(1, 2) == new
+    assert run_seeds(1) == ["table1"]
+    assert run_seeds(1, 2) == ["table1"], "trainings come back from the cache"
     assert toy.is_clean()
 
 
@@ -99,7 +89,7 @@ def test_older_revision_without_dvc_checkout_comes_from_the_cache(toy: Checkout)
 
 def test_early_cutoff(toy: Checkout) -> None:
     """The cohort comes out with the same bytes, so nothing below it runs."""
-    toy.edit("params.yaml", "seed: 7\n", "seed: 8\n")
+    toy.set_param("phantom.seed", 1234)
     assert toy.ran() == ["cohort", "phantom"]
     assert toy.is_clean()
 

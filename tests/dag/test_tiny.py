@@ -65,10 +65,7 @@ def test_rules_add_no_command() -> None:
 
 
 def test_one_learning_rate_runs_that_method_and_what_depends_on_it(tiny: Checkout) -> None:
-    text = (tiny.root / "params.yaml").read_text()
-    head, _, tail = text.partition("\n  unet:")
-    tail = tail.replace("training: {}", "training: { learning_rate: 1.0e-3 }", 1)
-    (tiny.root / "params.yaml").write_text(f"{head}\n  unet:{tail}")
+    tiny.set_param("methods.unet.training", {"learning_rate": 1.0e-3})
     before = versioned(tiny)
     assert tiny.ran() == ["evaluate@unet-1", "report", "table1", "train@unet-1"]
     changed = {path for path, digest in versioned(tiny).items() if before[path] != digest}
@@ -90,7 +87,7 @@ def test_pull_then_restore_raw_dicom(
     assert other.is_clean()
     assert not (other.root / "data/raw").exists()
 
-    other.edit("params.yaml", "negatives_per_patient: 1", "negatives_per_patient: 2")
+    other.set_param("slices.negatives_per_patient", 3)
     assert other.ran("data/slices/test") == ["slices"]
     raw = {path: digest for path, digest in tiny.hashes().items() if path.startswith("data/raw/")}
     restored = {path: digest for path, digest in other.hashes().items() if path in raw}

@@ -27,7 +27,7 @@ def test_a_second_run_names_the_first_and_stops(fresh_toy: Checkout) -> None:
 
 
 def test_a_second_run_waits_when_asked(fresh_toy: Checkout, toy_origin: Checkout) -> None:
-    with fresh_toy.running(TOY_PAUSE="0.5") as run:
+    with fresh_toy.running(TOY_PAUSE="0.1") as run:
         fresh_toy.wait_for("textbcs.cli", "phantom")
         second = fresh_toy.snakemake(TEXTBCS_WAIT="1")
         assert f"waiting for the run with pid {run.pid}" in second.stderr
@@ -86,7 +86,7 @@ def test_what_would_break_the_agreement_is_refused_in_one_line(
 
 
 def test_faulty_parameters_are_one_line_before_any_job(fresh_toy: Checkout) -> None:
-    fresh_toy.edit("params.yaml", "seeds: [1] #", "seeds: one #")
+    fresh_toy.set_param("seeds", "one")
     done = fresh_toy.snakemake(ok=False)
     assert done.returncode == 1
     assert "error: params.yaml: seeds" in done.stderr
