@@ -11,10 +11,11 @@ from textbcs.params import read_yaml
 
 DEFINITIONS = read_yaml("dvc.yaml")["stages"]
 
-# Wrapped around a stage in cli.py: what they do changes no byte of a result, so editing them must
-# re-run nothing.
+# Wrapped around a stage in cli.py, or no stage: what they do changes no byte of a result, so editing
+# them must re-run nothing.
 WRAPPERS = {
     "src/textbcs/cli.py": "starts the stage",
+    "src/textbcs/cohort/estimate.py": "prints what a download would fetch",
     "src/textbcs/definition.py": "reads what the stage may touch",
     "src/textbcs/params.py": "checks the parameters that DVC compares value by value",
     "src/textbcs/presets.py": "edits params.yaml",

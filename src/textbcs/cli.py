@@ -76,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=f"stage: {text}", description=text)
         command.add_argument("items", nargs="*", metavar="ITEM", help="the stage's matrix values")
         command.set_defaults(run=_stage, stage=name)
+        if name == "cohort":
+            text = "print what a download would fetch, its licences and size; write nothing"
+            command.add_argument(
+                "--dry-run", action="store_const", const=_estimate, dest="run", help=text
+            )
     check = commands.add_parser("check", help="check params.yaml and say whether it is valid")
     check.set_defaults(run=_check)
     use = commands.add_parser(
@@ -90,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
 def _stage(arguments: argparse.Namespace) -> None:
     die_with_parent()
     run_stage(arguments.stage, arguments.items)
+
+
+def _estimate(arguments: argparse.Namespace) -> None:
+    from textbcs.cohort.estimate import estimate
+
+    for line in estimate(parameters.load_params()):
+        print(line)
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -137,7 +137,28 @@ def impossible(values: Params) -> Iterable[str]:
             f"phantom.patients = {values['phantom']['patients']}: a phantom cohort needs at least 10 "
             "patients, so that train, val and test each get one"
         )
+    yield from _impossible_archives(values["cohort"])
     yield from _impossible_networks(values)
+
+
+def _impossible_archives(cohort: Mapping[str, Any]) -> Iterable[str]:
+    """Combinations of an archive's kind and what names it."""
+    kind, archive = cohort["kind"], str(cohort["archive"])
+    if (kind in ("idc", "nbia")) != archive.startswith(("https://", "http://")):
+        allowed = "an address (https://...)" if kind in ("idc", "nbia") else "a folder"
+        yield f"cohort.archive = {archive!r}: with kind {kind} allowed: {allowed}"
+    if kind in ("idc", "nbia") and not cohort["collection"]:
+        yield f"cohort.collection = '': kind {kind} needs the collection's name"
+    index = str(cohort["index"])
+    fits, allowed = {
+        "idc": (
+            index.startswith("idc-index-data==") or index.endswith(".parquet"),
+            "idc-index-data==VERSION or a .parquet file",
+        ),
+        "nbia": (not index or index.endswith(".tcia"), "'' or a .tcia file"),
+    }.get(kind, (not index, "''"))
+    if not fits:
+        yield f"cohort.index = {index!r}: with kind {kind} allowed: {allowed}"
 
 
 def _impossible_networks(values: Params) -> Iterable[str]:

@@ -71,13 +71,24 @@ class Stage:
         return {name: entry["sha256"] for name, entry in sorted(self._inputs.items())}
 
     def progress(
-        self, items: Iterable[Any] | None = None, total: int | None = None, desc: str = ""
+        self,
+        items: Iterable[Any] | None = None,
+        total: int | None = None,
+        desc: str = "",
+        unit: str = "it",
     ) -> Any:
-        """A progress bar on a terminal, silent elsewhere (a `tqdm` object)."""
+        """A progress bar on a terminal, silent elsewhere (a `tqdm` object); unit `B` is scaled."""
         from tqdm import tqdm
 
-        label = desc or self.definition.address
-        return tqdm(items, total=total, desc=label, disable=None, dynamic_ncols=True, leave=True)
+        return tqdm(
+            items,
+            total=total,
+            desc=desc or self.definition.address,
+            unit=unit,
+            unit_scale=unit == "B",
+            disable=None,
+            dynamic_ncols=True,
+        )
 
     def log(self, message: str) -> None:
         """Write one line to the standard error stream, which the engines keep in `logs/`."""

@@ -1,24 +1,29 @@
 """Archives: where a cohort's DICOM files come from.
 
-An archive lists series and fetches the files of one. Every later stage reads what `download` copied,
-so a back end is the only code that knows whether files lie in a folder, are made from a seed or come
-over the network. `open_archive` picks it by `cohort.kind`. Reads files below the archive folder.
+An archive lists series, with their sizes, and fetches the verified files of one. Every later stage
+reads what `download` copied, so a back end is the only code that knows whether files lie in a folder,
+are made from a seed or come over the network. `open_archive` picks it by `cohort.kind`. Reads files
+below the archive folder.
 """
 
 import importlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textbcs.cohort.dicom import Header, read_header
-from textbcs.io import InputError, sha256_file
+from textbcs.io import InputError, sha256_file, walk
+
+if TYPE_CHECKING:
+    from textbcs.cohort.transfer import Client
 
 # Named, not imported: what a back end brings is checked against recorded hashes, so the stages that
 # use one do not depend on its code.
 _BACK_ENDS = {
     "folder": "textbcs.cohort.archive:FolderArchive",
+    "idc": "textbcs.cohort.idc:IdcArchive",
+    "nbia": "textbcs.cohort.nbia:NbiaArchive",
     "phantom": "textbcs.cohort.phantom_archive:PhantomArchive",
 }
 
@@ -28,38 +33,61 @@ class Series:
     """A series of an archive.
 
     Attributes:
-        headers: of its instances, sorted by InstanceNumber, then SOPInstanceUID.
+        first: the header that speaks for the series; where the archive lists series without their
+            files it has no instance and no plane.
+        instances: number of its files.
         bytes: of all its files.
+        headers: of its instances, sorted by InstanceNumber, then SOPInstanceUID; empty where the
+            archive does not know them before fetching.
+        licence, doi: what the archive itself says of the series, "" if nothing.
     """
 
-    headers: tuple[Header, ...]
+    first: Header
+    instances: int
     bytes: int
-
-    @property
-    def first(self) -> Header:
-        """The header that speaks for the series."""
-        return self.headers[0]
+    headers: tuple[Header, ...] = ()
+    licence: str = ""
+    doi: str = ""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A file that an archive can give: identity and a way to its bytes."""
+    """A file that an archive gives: identity and where it lies.
+
+    Attributes:
+        sha256: set where the file was fetched, verified and hashed: it may be moved from `path`.
+    """
 
     sop_uid: str
     instance_number: int
     size: int
-    read: Callable[[], bytes]
+    path: Path
+    sha256: str = ""
+
+    def read(self) -> bytes:
+        """Its content."""
+        return self.path.read_bytes()
 
 
 class Archive(Protocol):
-    """What a back end offers."""
+    """What a back end offers.
+
+    Attributes:
+        client: what fetches over the network; None where the files are at hand.
+    """
+
+    client: "Client | None"
 
     def series(self, progress: Callable[[Iterable[Path]], Iterable[Path]]) -> list[Series]:
         """All series, sorted by patient and series UID. `progress` wraps a long iteration."""
         ...
 
     def fetch(self, patient: str, series_uid: str) -> Iterator[Instance]:
-        """The files of a series, by InstanceNumber; none if the archive lacks the series."""
+        """The files of a series, by InstanceNumber; none if the archive lacks the series.
+
+        Raises:
+            TransferError: the network or the archive does not give it whole and right.
+        """
         ...
 
 
@@ -82,6 +110,8 @@ def open_archive(params: Mapping[str, Any]) -> Archive:
 
 class FolderArchive:
     """DICOM files in a folder, in any layout and under any names."""
+
+    client: "Client | None" = None
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.folder = Path(params["cohort"]["archive"])
@@ -110,15 +140,6 @@ class FolderArchive:
         if self._index is None:
             self._index = group(map(read_header, walk(self.folder)))
         return instances(self._index.get(series_uid, []))
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder in a fixed order, hidden and unfinished ones left out."""
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            if not name.startswith(".") and not name.endswith(".part"):
-                yield Path(root, name)
 
 
 def group(headers: Iterable["Header | None"]) -> dict[str, list[Header]]:
@@ -154,9 +175,9 @@ def group(headers: Iterable["Header | None"]) -> dict[str, list[Header]]:
 def instances(headers: Iterable[Header]) -> Iterator[Instance]:
     """The files behind headers."""
     for header in headers:
-        path = Path(header.path)
-        yield Instance(header.sop_uid, header.instance_number, header.size, path.read_bytes)
+        yield Instance(header.sop_uid, header.instance_number, header.size, Path(header.path))
 
 
 def _series(headers: list[Header]) -> Series:
-    return Series(tuple(headers), sum(header.size for header in headers))
+    size = sum(header.size for header in headers)
+    return Series(headers[0], len(headers), size, tuple(headers))

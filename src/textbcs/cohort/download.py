@@ -1,4 +1,4 @@
-"""Stage `download`: copy the chosen series into data/raw and record every file's hash.
+"""Stage `download`: bring the chosen series into data/raw and record every file's hash.
 
 Reads data/cohort/series.csv and patients.csv and, through the archive's back end, the archive;
 writes data/raw/<patient>/<series_uid>/<sop_uid>.dcm and data/cohort/files.csv. Raw files are no
@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.cohort.archive import Archive, open_archive
+from textbcs.cohort.archive import Archive, Instance, open_archive
+from textbcs.cohort.fetching import check_space, each_series
+from textbcs.cohort.incoming import RAW as RAW
 from textbcs.io import InputError, read_csv, sha256_bytes, sha256_file, write_bytes, write_csv
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from textbcs.receipt import Stage
 
-RAW = Path("data/raw")
 SERIES = Path("data/cohort/series.csv")
 PATIENTS = Path("data/cohort/patients.csv")
 FILES = Path("data/cohort/files.csv")
@@ -36,12 +37,13 @@ _TEXT = {"patient": str, "series_uid": str, "sop_uid": str, "path": str, "sha256
 
 
 def download(stage: "Stage") -> None:
-    """Copy the phases of `cohort.phases` and the segmentations that `masks.sources` describe.
+    """Bring in the phases of `cohort.phases` and the segmentations that `masks.sources` describe.
 
     A killed download goes on where it was: files that are there and right are not written again.
 
     Raises:
-        InputError: the archive lacks a listed series or some of its instances.
+        InputError: the archive lacks a listed series or some of its instances, does not give them
+            whole and right, or the disk is too small.
     """
     import pandas as pd
 
@@ -49,19 +51,23 @@ def download(stage: "Stage") -> None:
     patients = read_patients(stage.input(PATIENTS))
     chosen = select(series, patients, stage.params["cohort"], stage.params["masks"])
     archive = open_archive(stage.params)
+    keys = zip(chosen["patient"], chosen["series_uid"], strict=True)
+    jobs = [(str(patient), str(series_uid)) for patient, series_uid in keys]
+    check_space(archive, jobs, [int(size) for size in chosen["bytes"]])
+    stage.log(f"{len(jobs)} series, {chosen['bytes'].sum() / 1e9:.1f} GB")
+    with stage.progress(total=int(chosen["bytes"].sum()), desc="download", unit="B") as bar:
+        found = each_series(archive, jobs, lambda *job: _copy(archive, *job), bar.update)
     rows: list[list[Any]] = []
-    with stage.progress(total=int(chosen["instances"].sum()), desc="download") as bar:
-        for one in chosen.itertuples():
-            copied = _copy(archive, str(one.patient), str(one.series_uid), bar)
-            if len(copied) != one.instances:
-                raise InputError(
-                    f"series {one.series_uid}: the archive gives {len(copied)} files of "
-                    f"{one.instances}; restore the archive and run again"
-                )
-            rows += copied
+    for copied, (_, series_uid), count in zip(found, jobs, chosen["instances"], strict=True):
+        if len(copied) != count:
+            raise InputError(
+                f"series {series_uid}: the archive gives {len(copied)} files of {count}; "
+                "restore the archive and run again"
+            )
+        rows += copied
     files = pd.DataFrame(rows, columns=list(FILE_COLUMNS))
-    keys = ["patient", "series_uid", "instance_number", "sop_uid"]
-    write_csv(stage.output(FILES), files.sort_values(keys, ignore_index=True))
+    order = ["patient", "series_uid", "instance_number", "sop_uid"]
+    write_csv(stage.output(FILES), files.sort_values(order, ignore_index=True))
 
 
 def select(
@@ -112,50 +118,76 @@ def restore(files: "pd.DataFrame", params: Mapping[str, Any]) -> None:
         params: sections `cohort` and, where `cohort.kind` is `phantom`, `phantom`.
 
     Raises:
-        InputError: the archive no longer has a file, or has it with another content.
+        InputError: the archive no longer has a file, has it with another content, or does not answer.
     """
-    there = zip(files["path"], files["bytes"], strict=True)
-    missing = files[[not _is_whole(RAW / path, size) for path, size in there]]
+    missing = _missing(files)
     if missing.empty:
         return
     archive = open_archive(params)
-    for (patient, series_uid), rows in missing.groupby(["patient", "series_uid"], sort=True):
-        wanted = rows.set_index("sop_uid")
-        for instance in archive.fetch(str(patient), str(series_uid)):
-            if instance.sop_uid not in wanted.index:
-                continue
-            content = instance.read()
-            row = wanted.loc[instance.sop_uid]
-            if sha256_bytes(content) != row["sha256"]:
-                raise InputError(
-                    f"{RAW / row['path']}: the archive now has other content than files.csv records; "
-                    "restore the archive, or run the stages from cohort again"
-                )
-            write_bytes(RAW / row["path"], content, durable=False)
-    there = zip(missing["path"], missing["bytes"], strict=True)
-    lost = [path for path, size in there if not _is_whole(RAW / path, size)]
-    if lost:
-        raise InputError(f"{RAW / lost[0]}: missing here and in the archive; restore the archive")
+    wanted = {str(row.sop_uid): (str(row.path), str(row.sha256)) for row in missing.itertuples()}
+    keys = (
+        missing[["patient", "series_uid"]].drop_duplicates().sort_values(["patient", "series_uid"])
+    )
+    jobs = [(str(row.patient), str(row.series_uid)) for row in keys.itertuples()]
+    each_series(archive, jobs, lambda *job: _bring_back(archive, wanted, *job), lambda _: None)
+    gone = _missing(files)
+    if not gone.empty:
+        raise InputError(
+            f"{RAW / gone['path'].iloc[0]}: missing here and in the archive; restore the archive, or "
+            "run the stages from cohort again"
+        )
+
+
+def _missing(files: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows whose file is not there with its size; readers check the hash."""
+    there = zip(files["path"], files["bytes"], strict=True)
+    return files[[not _is_whole(RAW / path, size) for path, size in there]]
 
 
 def _is_whole(path: Path, size: int) -> bool:
-    """Whether a file is there with its size; readers check the hash."""
     return path.is_file() and path.stat().st_size == size
 
 
-def _copy(archive: Archive, patient: str, series_uid: str, bar: Any) -> list[list[Any]]:
-    """Copy a series, or find it copied, and give the rows of its files."""
+def _copy(archive: Archive, patient: str, series_uid: str) -> list[list[Any]]:
+    """Bring in a series, or find it here, and give the rows of its files."""
     rows = []
     for instance in archive.fetch(patient, series_uid):
-        content = instance.read()
-        digest = sha256_bytes(content)
         path = Path(patient, series_uid, f"{instance.sop_uid}.dcm")
-        target = RAW / path
-        if not _is_whole(target, len(content)) or sha256_file(target) != digest:
-            write_bytes(target, content, durable=False)
+        digest = _place(instance, RAW / path)
         number = instance.instance_number
         rows.append(
-            [patient, series_uid, instance.sop_uid, number, str(path), len(content), digest]
+            [patient, series_uid, instance.sop_uid, number, str(path), instance.size, digest]
         )
-        bar.update(1)
     return rows
+
+
+def _bring_back(
+    archive: Archive, wanted: Mapping[str, tuple[str, str]], patient: str, series_uid: str
+) -> list[list[Any]]:
+    """Put the wanted files of a series where they belong."""
+    for instance in archive.fetch(patient, series_uid):
+        path, expected = wanted.get(instance.sop_uid, ("", ""))
+        if path:
+            _place(instance, RAW / path, expected)
+    return []
+
+
+def _place(instance: Instance, target: Path, expected: str = "") -> str:
+    """Copy a file, or move it where it was fetched for that, and give its sha256.
+
+    Raises:
+        InputError: it is not the `expected` one; nothing was placed then.
+    """
+    content = b"" if instance.sha256 else instance.read()
+    digest = instance.sha256 or sha256_bytes(content)
+    if expected and digest != expected:
+        raise InputError(
+            f"{target}: the archive now has other content than files.csv records; "
+            "restore the archive, or run the stages from cohort again"
+        )
+    if instance.sha256:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        instance.path.replace(target)
+    elif not _is_whole(target, len(content)) or sha256_file(target) != digest:
+        write_bytes(target, content, durable=False)
+    return digest

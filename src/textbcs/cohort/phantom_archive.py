@@ -6,12 +6,12 @@ Reads the archive folder; writes a patient's files there when they are missing.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from textbcs.cohort.archive import FolderArchive, Instance, group, instances, walk
+from textbcs.cohort.archive import FolderArchive, Instance, group, instances
 from textbcs.cohort.dicom import Header, read_header
 from textbcs.cohort.phantom_files import file_count, files
 from textbcs.cohort.phantom_patient import draw_facts, make_patient
 from textbcs.cohort.phantom_settings import Settings
-from textbcs.io import InputError, write_bytes
+from textbcs.io import InputError, walk, write_bytes
 
 
 class PhantomArchive(FolderArchive):

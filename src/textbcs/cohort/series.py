@@ -5,14 +5,14 @@ patients.csv. Phases follow from SeriesDescription as the Duke collection spells
 where descriptions do not decide. No name, birth date or file path goes into a table.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.cohort.archive import Series, open_archive
 from textbcs.cohort.clinical import read_clinical
 from textbcs.cohort.dicom import read_grid
+from textbcs.cohort.incoming import PATIENT, UID
 from textbcs.cohort.phases import Candidate, choose_phases
 from textbcs.cohort.planes import SeriesError, check_planes
 from textbcs.io import InputError, write_csv
@@ -57,11 +57,34 @@ def list_cohort(stage: "Stage") -> None:
         InputError: no archive, an unreadable or contradictory file, a chosen image without
             geometry, a PatientID that is no file name, or no patient that can be used.
     """
+    series, table = list_tables(stage.params, lambda paths: stage.progress(paths, desc="headers"))
+    table = _with_clinical(stage, table)
+    excluded = table[table["excluded"] != ""]
+    stage.log(f"{len(table)} patients, {len(series)} series, {len(excluded)} excluded")
+    if len(excluded) == len(table):
+        reason = excluded["excluded"].iloc[0]
+        archive = stage.params["cohort"]["archive"]
+        raise InputError(f"{archive}: no usable patient ({reason}); check cohort.archive")
+    write_csv(stage.output(SERIES), series)
+    write_csv(stage.output(PATIENTS), table)
+
+
+def list_tables(
+    params: Mapping[str, Any], progress: Callable[[Iterable[Path]], Iterable[Path]]
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """The tables of series and patients, as far as the archive itself knows them.
+
+    Args:
+        params: section `cohort`, and what the archive's back end needs.
+        progress: wraps the files whose headers are read, if any are.
+
+    Raises:
+        InputError: as `list_cohort`.
+    """
     import pandas as pd
 
-    cohort = stage.params["cohort"]
-    found = open_archive(stage.params).series(lambda paths: stage.progress(paths, desc="headers"))
-    found = _wanted(found, cohort["patients"])
+    cohort = params["cohort"]
+    found = _wanted(open_archive(params).series(progress), cohort["patients"])
     rows, patients = [], []
     for patient, own in _by_patient(found).items():
         phases, reason = choose_phases(_candidate(one) for one in own if one.first.modality == "MR")
@@ -71,25 +94,18 @@ def list_cohort(stage: "Stage") -> None:
     series = pd.DataFrame(rows, columns=list(SERIES_COLUMNS))
     series = series.sort_values(["patient", "series_number", "series_uid"], ignore_index=True)
     table = pd.DataFrame(patients, columns=list(PATIENT_COLUMNS)).astype(str)
-    table = _with_clinical(stage, table.sort_values("patient", ignore_index=True))
-    excluded = table[table["excluded"] != ""]
-    stage.log(f"{len(table)} patients, {len(series)} series, {len(excluded)} excluded")
-    if len(excluded) == len(table):
-        reason = excluded["excluded"].iloc[0]
-        raise InputError(f"{cohort['archive']}: no usable patient ({reason}); check cohort.archive")
-    write_csv(stage.output(SERIES), series)
-    write_csv(stage.output(PATIENTS), table)
+    return series, table.sort_values("patient", ignore_index=True)
 
 
 def _wanted(found: list[Series], patients: Sequence[str]) -> list[Series]:
     """The series of the asked patients, image and segmentation series only."""
     for one in found:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", one.first.patient):
+        if not PATIENT.fullmatch(one.first.patient):
             raise InputError(
                 f"{one.first.path}: PatientID is no plain name; use letters, digits, '.', '_', '-'"
             )
         for uid in (one.first.study_uid, one.first.series_uid, *(h.sop_uid for h in one.headers)):
-            if not re.fullmatch(r"[0-9.]{1,64}", uid):
+            if not UID.fullmatch(uid):
                 raise InputError(
                     f"{one.first.path}: a UID is not digits and dots; correct the file"
                 )
@@ -112,7 +128,7 @@ def _by_patient(found: list[Series]) -> dict[str, list[Series]]:
 
 def _candidate(one: Series) -> Candidate:
     first = one.first
-    return Candidate(first.series_uid, first.description, first.series_number, len(one.headers))
+    return Candidate(first.series_uid, first.description, first.series_number, one.instances)
 
 
 def _series_row(one: Series, phases: Mapping[str, str], cohort: Mapping[str, Any]) -> list[Any]:
@@ -126,19 +142,19 @@ def _series_row(one: Series, phases: Mapping[str, str], cohort: Mapping[str, Any
         phase,
         first.description,
         first.series_number,
-        len(one.headers),
+        one.instances,
         one.bytes,
         first.manufacturer,
         cohort["source"],
-        cohort["licence"],
-        cohort["doi"],
+        one.licence or cohort["licence"],
+        one.doi or cohort["doi"],
     ]
 
 
 def _geometry_fault(own: list[Series], phases: Mapping[str, str], cohort: Mapping[str, Any]) -> str:
-    """Why a series that will be used is no regular volume, "" if all are."""
+    """Why a series that will be used is no regular volume, "" if all are or no file is here yet."""
     for one in own:
-        if phases.get(one.first.series_uid) not in cohort["phases"]:
+        if not one.headers or phases.get(one.first.series_uid) not in cohort["phases"]:
             continue
         planes = [header.plane for header in one.headers if header.plane is not None]
         tolerance = float(cohort["spacing_tolerance"])

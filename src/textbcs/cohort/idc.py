@@ -1,0 +1,236 @@
+"""The Imaging Data Commons: series from its index, files from its public bucket.
+
+The index is a Parquet file in the package `idc-index-data`; `cohort.index` names the package with its
+version (or a Parquet file with the same columns), so a cohort is listed without the network and every
+series is pinned to one immutable version. Objects come through plain S3 REST without an account:
+ListObjectsV2, then GET with Range, from `cohort.archive`. Reads the index and the network; writes
+through `textbcs.cohort.incoming`.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from textbcs.cohort.archive import Instance, Series
+from textbcs.cohort.dicom import Header
+from textbcs.cohort.incoming import RejectedError, Wanted, check_md5, deliver
+from textbcs.cohort.transfer import Client, Network, TransferError
+from textbcs.io import InputError, existing
+
+_COLUMNS = (
+    "PatientID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Modality",
+    "SeriesDescription",
+    "SeriesNumber",
+    "Manufacturer",
+    "instanceCount",
+    "series_size_MB",
+    "license_short_name",
+    "source_DOI",
+    "aws_bucket",
+    "crdc_series_uuid",
+)
+_LISTING_LIMIT = 16 << 20
+_MOST_OBJECTS = 100_000
+# The index gives megabytes, which older versions of it round to two decimals.
+_ROUNDING = 10_000
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object of the bucket: its key, its size and its ETag without quotes."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class IdcArchive:
+    """Series of one collection of the Imaging Data Commons."""
+
+    def __init__(self, params: Mapping[str, Any], network: Network | None = None) -> None:
+        cohort = params["cohort"]
+        self.client = Client(network or Network.from_environment())
+        self.endpoint = str(cohort["archive"]).rstrip("/")
+        self.index, self.collection = str(cohort["index"]), str(cohort["collection"])
+        self._rows: dict[str, Mapping[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def series(self, progress: Callable[[Iterable[Path]], Iterable[Path]]) -> list[Series]:
+        """The collection's series with the analysis results that belong to it, from the index.
+
+        Raises:
+            InputError: the index is missing, is another version, or lacks the collection.
+        """
+        found = [_series(row, f"{self.index}, collection {self.collection}") for row in self._all()]
+        return sorted(found, key=lambda one: (one.first.patient, one.first.series_uid))
+
+    def fetch(self, patient: str, series_uid: str) -> Iterator[Instance]:
+        """The files of a series, each of the listed size and MD5."""
+        with self._lock:
+            if not self._rows:
+                self._rows = {str(row["SeriesInstanceUID"]): row for row in self._all()}
+        row = self._rows.get(series_uid)
+        if row is None:
+            return iter(())
+        version = str(row["crdc_series_uuid"])
+        wanted = Wanted(patient, series_uid, int(row["instanceCount"]), version)
+        return deliver(self.client, wanted, lambda folder: self._bring(row, folder))
+
+    def _all(self) -> list[Mapping[str, Any]]:
+        rows = read_index(index_path(self.index), self.collection)
+        if not rows:
+            raise InputError(
+                f"{self.index}: has no collection {self.collection!r}; correct cohort.collection"
+            )
+        return rows
+
+    def _bring(self, row: Mapping[str, Any], folder: Path) -> None:
+        """Fetch the objects of a series that the folder lacks."""
+        address = f"{self.endpoint}/{row['aws_bucket']}"
+        objects = self._listed(address, f"{row['crdc_series_uuid']}/")
+        total, expected = sum(one.size for one in objects), row["series_size_MB"] * 1e6
+        if len(objects) != row["instanceCount"] or abs(total - expected) > _ROUNDING:
+            raise TransferError(
+                f"{address}: lists {len(objects)} objects with {total} bytes, "
+                f"the index {row['instanceCount']} with {expected:.0f}"
+            )
+        names = {one.key.rpartition("/")[2]: one for one in objects}
+        for path in folder.glob("*.dcm"):
+            if path.name not in names:
+                path.unlink()
+        for name, one in names.items():
+            target = folder / name
+            if not target.is_file():
+                url = f"{address}/{one.key}"
+                self.client.save(url, {}, target, one.size, size=one.size, etag=one.etag)
+            if target.stat().st_size != one.size:
+                raise RejectedError(target, "size differs from the archive's")
+            if re.fullmatch(r"[0-9a-fA-F]{32}", one.etag):  # else several parts made it
+                check_md5(target, one.etag)
+
+    def _listed(self, address: str, prefix: str) -> list[Object]:
+        """All objects below a prefix, over all pages of the listing."""
+        found: list[Object] = []
+        query = {"list-type": "2", "prefix": prefix}
+        while len(found) <= _MOST_OBJECTS:
+            page, token = self.client.read(
+                address + "/", query, _LISTING_LIMIT, lambda body: parse_listing(body, prefix)
+            )
+            found += page
+            if not token:
+                return sorted(found, key=lambda one: one.key)
+            query["continuation-token"] = token
+        raise TransferError(f"{address}: lists no end of objects below {prefix}")
+
+
+def index_path(index: str) -> Path:
+    """The Parquet file that `cohort.index` means.
+
+    Args:
+        index: `idc-index-data==VERSION`, or the path of a file that ends in `.parquet`.
+
+    Raises:
+        InputError: the file or the package is missing, or another version is installed.
+    """
+    if index.endswith(".parquet"):
+        return existing(index)
+    from importlib.metadata import version
+
+    import idc_index_data
+
+    name, _, wanted = index.partition("==")
+    if name != "idc-index-data" or not wanted:
+        raise InputError(
+            f"params.yaml: cohort.index = {index!r} is neither idc-index-data==VERSION nor a "
+            ".parquet file"
+        )
+    if version("idc-index-data") != wanted:
+        raise InputError(
+            f"params.yaml: cohort.index wants {index}, installed is {version('idc-index-data')}; "
+            "install the one or name the other: the cohort may change with it"
+        )
+    return Path(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH))
+
+
+def read_index(path: Path, collection: str) -> list[Mapping[str, Any]]:
+    """The rows of a collection with the columns that are used, and no others.
+
+    Raises:
+        InputError: the file is no such index.
+    """
+    import duckdb
+
+    query = f"SELECT {', '.join(_COLUMNS)} FROM read_parquet(?) WHERE collection_id = ?"
+    try:
+        with duckdb.connect() as connection:
+            rows = connection.execute(query, [str(path), collection]).fetchall()
+    except duckdb.Error as error:
+        reason = str(error).split("\n", 1)[0]
+        raise InputError(f"{path}: not a readable index of the IDC ({reason})") from error
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+
+
+def parse_listing(body: bytes, prefix: str) -> tuple[list[Object], str]:
+    """A page of ListObjectsV2: its objects and the token of the next page ("" on the last).
+
+    Raises:
+        ValueError: the body is no listing, or names an object that is not `<prefix><name>.dcm`.
+    """
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:  # no listing has them; bombs do
+        raise ValueError("not XML without a DOCTYPE")
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError as error:
+        raise ValueError("not XML") from error
+    space = root.tag.partition("}")[0] + "}" if "}" in root.tag else ""
+    if root.tag != f"{space}ListBucketResult":
+        raise ValueError("not a ListBucketResult")
+
+    def text(node: ElementTree.Element, name: str) -> str:
+        return node.findtext(space + name) or ""
+
+    objects = []
+    for node in root.findall(f"{space}Contents"):
+        key, size = text(node, "Key"), text(node, "Size")
+        name = key.removeprefix(prefix)
+        if name == key or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,120}\.dcm", name):
+            raise ValueError("an object's name is not plain")
+        objects.append(Object(key, int(size), text(node, "ETag").strip('"')))
+    more = text(root, "IsTruncated") == "true"
+    token = text(root, "NextContinuationToken") if more else ""
+    if more and not token:
+        raise ValueError("a listing without an end")
+    return objects, token
+
+
+def _series(row: Mapping[str, Any], where: str) -> Series:
+    header = Header(
+        path=f"{where}, series {row['SeriesInstanceUID']}",
+        size=0,
+        patient=str(row["PatientID"]).strip(),
+        study_uid=str(row["StudyInstanceUID"]),
+        series_uid=str(row["SeriesInstanceUID"]),
+        sop_uid="",
+        modality=str(row["Modality"]),
+        description=str(row["SeriesDescription"] or "").strip(),
+        series_number=int(row["SeriesNumber"] or 0),
+        instance_number=0,
+        manufacturer=str(row["Manufacturer"] or "").strip(),
+        patient_position="",
+        tesla="",
+        plane=None,
+    )
+    return Series(
+        header,
+        int(row["instanceCount"]),
+        round(row["series_size_MB"] * 1e6),
+        licence=str(row["license_short_name"] or ""),
+        doi=str(row["source_DOI"] or ""),
+    )
