@@ -121,7 +121,7 @@ def read_header(path: Path) -> Header | None:
         instance_number=int(dataset.get("InstanceNumber") or 0),
         manufacturer=str(dataset.get("Manufacturer", "") or "").strip(),
         patient_position=str(dataset.get("PatientPosition", "") or "").strip(),
-        tesla=_tesla(dataset.get("MagneticFieldStrength")),
+        tesla=tesla_text(dataset.get("MagneticFieldStrength")),
         plane=_plane_or_none(dataset, path),
     )
 
@@ -220,8 +220,8 @@ def _plane_or_none(dataset: Dataset, path: Path) -> Plane | None:
         return None
 
 
-def _tesla(value: Any) -> str:
-    """Field strength as text, one decimal: 1.494 and 1.5 are the same scanner."""
+def tesla_text(value: Any) -> str:
+    """Field strength as text with one decimal (1.494 and 1.5 are the same scanner), "" if unknown."""
     return f"{float(value):.1f}" if value else ""
 
 

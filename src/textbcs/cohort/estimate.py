@@ -35,7 +35,9 @@ def estimate(params: Mapping[str, Any]) -> list[str]:
         f"archive   {cohort['archive']} ({name})",
         f"listed    {_amount(series)}",
     ]
-    lines += [f"excluded  {count} of {len(patients)} patients: {why}" for why, count in _reasons(patients)]
+    lines += [
+        f"excluded  {count} of {len(patients)} patients: {why}" for why, count in _reasons(patients)
+    ]
     lines.append(f"to fetch  {_amount(chosen)}")
     for (phase, licence, doi), rows in chosen.groupby(["phase", "licence", "doi"], sort=True):
         lines.append(f"  {phase:<6}  {_amount(rows)}, licence {licence}, DOI {doi or '-'}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.cohort.archive import Series, open_archive
 from textbcs.cohort.clinical import read_clinical
-from textbcs.cohort.dicom import read_grid
+from textbcs.cohort.dicom import read_grid, tesla_text
 from textbcs.cohort.incoming import PATIENT, UID
 from textbcs.cohort.phases import Candidate, choose_phases
 from textbcs.cohort.planes import SeriesError, check_planes
@@ -188,6 +188,7 @@ def _with_clinical(stage: "Stage", table: "pd.DataFrame") -> "pd.DataFrame":
     clinical = read_clinical(stage.input(path)).set_index("patient")
     for name in ("tumour_location", "multifocal"):
         table[name] = clinical[name].reindex(table["patient"]).fillna("").to_numpy()
+    clinical["field_strength_t"] = clinical["field_strength_t"].map(tesla_text)
     for name in ("field_strength_t", "position"):
         known = clinical[name].reindex(table["patient"]).fillna("").to_numpy()
         table[name] = table[name].where(table[name] != "", known)

@@ -172,7 +172,12 @@ class Client:
         with self._get(url, query, headers) as response:
             start = _checked_start(response, part, start, size, etag)
             with part.open("ab" if start else "wb") as file:
-                received = self._stream(response, file.write, limit - start)
+
+                def write(block: bytes) -> None:
+                    file.write(block)
+                    file.flush()  # a kill then loses nothing that came
+
+                received = self._stream(response, write, limit - start)
         if size is not None and start + received != size:
             if start + received > size:
                 part.unlink()

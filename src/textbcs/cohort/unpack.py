@@ -5,9 +5,12 @@ while reading, not only as the directory of the zip declares them. Reads a zip, 
 """
 
 import csv
+import errno
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -20,6 +23,7 @@ _MD5_TABLE = "md5hashes.csv"
 _BLOCK = 1 << 20
 _MOST_RATIO = 200
 _SMALL = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, struct.error)
 
 
 def unpack(archive: Path, folder: Path, most_files: int, most_bytes: int) -> None:
@@ -49,8 +53,12 @@ def unpack(archive: Path, folder: Path, most_files: int, most_bytes: int) -> Non
                         file.write(block)
                 _compare(archive, part, expected[name])
                 part.replace(folder / name)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (*_DAMAGE, NotImplementedError, RuntimeError, ValueError) as error:
         raise RejectedError(archive, "a zip that is damaged or cut off") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise RejectedError(archive, "a zip that points outside itself") from error
 
 
 def _compare(archive: Path, part: Path, expected: str) -> None:
