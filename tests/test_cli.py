@@ -67,6 +67,19 @@ def test_wrong_items_are_one_line(project: Path) -> None:
     fails_in_one_line(run("train", "lvit", "1", cwd=project), "methods.lvit")
 
 
+def test_a_dry_run_of_the_cohort_prints_and_writes_nothing(project: Path) -> None:
+    assert run("use", "duke", cwd=project).returncode == 0
+    before = sorted(project.rglob("*"))
+    found = run("cohort", "--dry-run", cwd=project)
+    assert (found.returncode, found.stderr) == (0, "")
+    for words in ("922 patients", "921 series, 75.6 GB", "CC BY-NC 4.0", "10.7937/tcia.e3sv-re93"):
+        assert words in found.stdout
+    assert sorted(project.rglob("*")) == before
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("==25.0.5", "==24.0.0"))
+    fails_in_one_line(run("cohort", "--dry-run", cwd=project), "installed is 25.0.5")
+
+
 def test_use_switches_and_says_what_changed(project: Path) -> None:
     found = run("use", "tiny", cwd=project)
     assert found.returncode == 0

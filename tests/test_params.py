@@ -91,6 +91,35 @@ def test_faults_name_key_value_and_what_is_allowed(key: str, value: Any, words: 
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("cohort", "words"),
+    [
+        ({"kind": "idc"}, "cohort.archive = .*with kind idc allowed: an address"),
+        ({"archive": "https://host"}, "cohort.archive = .*with kind phantom allowed: a folder"),
+        ({"kind": "nbia", "archive": "https://host"}, "collection = '': kind nbia needs"),
+        (
+            {"kind": "idc", "archive": "https://host", "collection": "c"},
+            "index = '': with kind idc allowed: idc-index-data==VERSION or",
+        ),
+        (
+            {"kind": "nbia", "archive": "https://host", "collection": "c", "index": "a.parquet"},
+            "index = 'a.parquet': with kind nbia allowed: '' or a .tcia file",
+        ),
+        ({"index": "a.tcia"}, "index = 'a.tcia': with kind phantom allowed: ''"),
+        ({"index": "s5cmd"}, "cohort.index = 's5cmd': allowed: string, matching"),
+    ],
+)
+def test_an_archive_is_named_as_its_kind_needs(cohort: dict[str, Any], words: str) -> None:
+    values = changed("cohort.doi", "")
+    values["cohort"] |= cohort
+    message = fault(values)
+    assert re.search(words, message), message
+    for index in ("", "m.tcia"):
+        values["cohort"] |= {"kind": "nbia", "archive": "https://host", "index": index}
+        values["cohort"]["collection"] = "c"
+        assert not list(params.impossible(values))
+
+
 def test_a_missing_key_is_named() -> None:
     values = changed("split.seed", 1)
     del values["split"]["seed"]

@@ -1,0 +1,125 @@
+"""Canaries: what identifies a person is planted in the archive and must not leave the raw files."""
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from conftest import make_stage, small_params
+from remote import offer_idc, offer_nbia
+from servers import Fault, NbiaHandler, S3Handler, serve
+
+from textbcs.cohort.download import RAW, download
+from textbcs.cohort.estimate import estimate
+from textbcs.cohort.incoming import QUARANTINE
+from textbcs.cohort.masks import make_masks
+from textbcs.cohort.series import list_cohort
+from textbcs.io import InputError
+
+CANARIES = {
+    "PatientName": "CANARY^NAME",
+    "PatientBirthDate": "19010203",
+    "AccessionNumber": "CANARYACCESSION",
+    "OtherPatientIDs": "CANARYOTHERID",
+    "PatientAddress": "CANARYSTREET 7",
+    "ReferringPhysicianName": "CANARY^DOCTOR",
+    "InstitutionName": "CANARYHOSPITAL",
+    "StudyID": "CANARYSTUDY",
+    "StudyDate": "19010204",
+    "PatientComments": "CANARYCOMMENT",
+    "StudyDescription": "CANARYSTUDYTEXT",
+}
+PRIVATE = "CANARYPRIVATE"
+PLANTED = [*CANARIES.values(), PRIVATE, "CANARY"]
+
+
+def plant(archive: Path) -> None:
+    """Put the canaries into every file."""
+    for path in archive.rglob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        for name, value in CANARIES.items():
+            setattr(dataset, name, value)
+        block = dataset.private_block(0x0011, "CANARYVENDOR", create=True)
+        block.add_new(0x01, "LO", PRIVATE)
+        dataset.save_as(path)
+
+
+@pytest.fixture(params=["folder", "idc", "nbia"])
+def planted(request, finished: Path, tmp_path: Path, monkeypatch) -> Any:
+    """A working folder, parameters of an archive of two patients with canaries, and its server."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("NO_PROXY", "127.0.0.1"), ("TEXTBCS_BACKOFF_S", "0.01")):
+        monkeypatch.setenv(name, value)
+    archive = tmp_path / "offered"
+    for patient in ("Breast_MRI_001", "Breast_MRI_002"):
+        shutil.copytree(finished / "data/phantom/archive" / patient, archive / patient)
+    plant(archive)
+    clinical = Path("data/phantom/Clinical_and_Other_Features.xlsx")
+    clinical.parent.mkdir(parents=True)
+    shutil.copy(finished / clinical, clinical)
+    params = small_params()
+    with ExitStack() as stack:
+        if request.param == "folder":
+            server = None
+            params["cohort"] |= {"kind": "folder", "archive": str(archive)}
+        else:
+            handler = S3Handler if request.param == "idc" else NbiaHandler
+            server = stack.enter_context(serve(handler))
+            offer = offer_nbia if request.param == "nbia" else offer_idc
+            extra = () if request.param == "nbia" else (Path("index.parquet"),)
+            params["cohort"] |= offer(server, archive, *extra)
+        yield server, params
+
+
+def outside_raw() -> dict[str, bytes]:
+    """Everything that the stages wrote, raw DICOM and what was offered left out."""
+    skipped = {".dcm", ".part", ".xlsx", ".parquet"}
+    found = {
+        path.as_posix(): path.read_bytes()
+        for path in sorted(Path("data").rglob("*"))
+        if path.is_file() and path.suffix not in skipped and QUARANTINE not in path.parents
+    }
+    return found
+
+
+def assert_clean(where: str, content: bytes) -> None:
+    for canary in PLANTED:
+        assert canary.encode() not in content, f"{where} holds {canary}"
+
+
+def test_no_canary_passes(planted, capfd) -> None:
+    _, params = planted
+    stages = [make_stage(params, verb.__name__) for verb in (list_cohort, download, make_masks)]
+    for stage, verb in zip(stages, (list_cohort, download, make_masks), strict=True):
+        verb(stage)
+    printed = "".join(estimate(params))
+    raw = next(RAW.glob("Breast*/*/*.dcm")).read_bytes()
+    assert all(canary.encode() in raw for canary in PLANTED), "the canaries were not planted"
+    written = outside_raw()
+    assert {Path(name).name for name in written} >= {"series.csv", "patients.csv", "files.csv"}
+    for name, content in written.items():
+        assert_clean(name, content)
+    assert_clean("the log", "".join(capfd.readouterr()).encode())
+    assert_clean("the dry run", printed.encode())
+    for stage in stages:
+        assert_clean("the receipt", str(stage._receipt()).encode())
+
+
+@pytest.mark.parametrize("kind", ["wrong bytes", "html in disguise", "html"])
+def test_no_canary_in_messages(planted, capfd, kind: str) -> None:
+    server, params = planted
+    list_cohort(make_stage(params))
+    if server is None:
+        for path in Path(params["cohort"]["archive"]).rglob("*.dcm"):
+            path.write_bytes(path.read_bytes()[:300])
+    else:
+        server.faults = [Fault(kind, "dcm|getImage", times=10**9)]
+    with pytest.raises(InputError) as error:
+        download(make_stage(params))
+    message = str(error.value) + "".join(capfd.readouterr())
+    assert_clean("a message", message.encode())
+    assert "Eve Smith" not in message
+    for name, content in outside_raw().items():
+        assert_clean(name, content)
