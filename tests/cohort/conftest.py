@@ -2,11 +2,13 @@
 
 import copy
 import shutil
+from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
+from remote import Place, remote_place
 
 from textbcs.cohort.download import download
 from textbcs.cohort.masks import make_masks
@@ -60,3 +62,39 @@ def workplace(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     shutil.copytree(finished / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short waits, and no proxy before the loopback interface."""
+    for name, value in (
+        ("TEXTBCS_BACKOFF_S", "0.01"),
+        ("TEXTBCS_TIMEOUT_S", "0.3"),
+        ("TEXTBCS_ATTEMPTS", "4"),
+        ("TEXTBCS_CONNECTIONS", "3"),
+        ("NO_PROXY", "127.0.0.1"),
+    ):
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=["idc", "nbia"])
+def place(
+    request: pytest.FixtureRequest, finished: Path, tmp_path: Path, params: Any, impatient: None
+) -> Iterator[Place]:
+    """A server of two patients, the parameters that lead there, an empty working folder."""
+    with remote_place(request.param, finished, tmp_path, params) as there:
+        yield there
+
+
+@pytest.fixture
+def idc(finished: Path, tmp_path: Path, params: Any, impatient: None) -> Iterator[Place]:
+    """The same with the IDC's server."""
+    with remote_place("idc", finished, tmp_path, params) as there:
+        yield there
+
+
+@pytest.fixture
+def nbia(finished: Path, tmp_path: Path, params: Any, impatient: None) -> Iterator[Place]:
+    """The same with NBIA's server."""
+    with remote_place("nbia", finished, tmp_path, params) as there:
+        yield there

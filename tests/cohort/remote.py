@@ -1,12 +1,24 @@
-"""The phantom as the two archives would offer it, under the names of the Duke collection."""
+"""The phantom as the two archives would offer it, under the names of the Duke collection.
 
+Two patients on a server, parameters that lead there, and what has to be true afterwards.
+"""
+
+import copy
 import hashlib
+import shutil
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from servers import Server, archive_files
+import pandas as pd
+from servers import NbiaHandler, S3Handler, Server, archive_files, serve
+
+from textbcs.cohort.download import FILES, RAW, download, read_files
+from textbcs.cohort.incoming import INCOMING, QUARANTINE
+from textbcs.cohort.series import list_cohort
 
 IDC, NBIA = "duke_breast_cancer_mri", "Duke-Breast-Cancer-MRI"
 BUCKET = "idc-open-data-cr"
@@ -80,3 +92,77 @@ def offer_nbia(server: Server, archive: Path) -> dict[str, Any]:
         )
     archive_url = f"{server.url}/nbia-api/services/v4"
     return {"kind": "nbia", "archive": archive_url, "collection": NBIA, "index": ""}
+
+
+Place = tuple[Server, dict[str, Any]]
+
+
+@contextmanager
+def remote_place(
+    kind: str,
+    finished: Path,
+    folder: Path,
+    params: dict[str, Any],
+    change: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Place]:
+    """An empty working folder with a server of two patients and the parameters that lead there."""
+    archive = folder / "offered"
+    for patient in ("Breast_MRI_001", "Breast_MRI_002"):
+        shutil.copytree(finished / "data/phantom/archive" / patient, archive / patient)
+    change(archive)
+    clinical = Path("data/phantom/Clinical_and_Other_Features.xlsx")
+    (folder / clinical).parent.mkdir(parents=True)
+    shutil.copy(finished / clinical, folder / clinical)
+    params = copy.deepcopy(params)
+    with serve(S3Handler if kind == "idc" else NbiaHandler) as server, chdir(folder):
+        if kind == "idc":
+            params["cohort"] |= offer_idc(server, archive, Path("index.parquet"))
+        else:
+            params["cohort"] |= offer_nbia(server, archive)
+        yield server, params
+
+
+def expected(finished: Path) -> pd.DataFrame:
+    """What the folder archive gives for the same two patients."""
+    files = read_files(finished / FILES)
+    return files[files["patient"] <= "Breast_MRI_002"].reset_index(drop=True)
+
+
+def raw_is_right(files: pd.DataFrame) -> bool:
+    """Whether every file below data/raw has a place and content that the right list names."""
+    known = dict(zip(files["path"], files["sha256"], strict=True))
+    here = [path for path in RAW.rglob("*.dcm") if INCOMING not in path.parents]
+    return all(
+        hashlib.sha256(path.read_bytes()).hexdigest() == known.get(str(path.relative_to(RAW)))
+        for path in here
+    )
+
+
+def fetch(params: dict[str, Any]) -> None:
+    """List the cohort and download it."""
+    from conftest import make_stage
+
+    list_cohort(make_stage(params))
+    download(make_stage(params))
+
+
+def nothing_left() -> bool:
+    """Whether no staged, half or refused file remains."""
+    rest = [path.name for path in INCOMING.rglob("*") if path.suffix != ".json"]
+    return rest == ["lock"] and not (QUARANTINE.exists() and list(QUARANTINE.iterdir()))
+
+
+def address(series_uid: str, params: dict[str, Any]) -> str:
+    """What the address of every request for a series' images contains."""
+    if params["cohort"]["kind"] == "nbia":
+        return f"SeriesInstanceUID={series_uid}"
+    row = duckdb.execute(
+        "SELECT crdc_series_uuid FROM 'index.parquet' WHERE SeriesInstanceUID = ?", [series_uid]
+    ).fetchone()
+    assert row
+    return str(row[0])
+
+
+def images(series_uid: str, params: dict[str, Any]) -> str:
+    """A pattern of the requests for its images, those for their list left out."""
+    return address(series_uid, params) + (".*dcm$" if params["cohort"]["kind"] == "idc" else "")

@@ -1,15 +1,13 @@
 """Canaries: what identifies a person is planted in the archive and must not leave the raw files."""
 
-import shutil
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
-from conftest import make_stage, small_params
-from remote import offer_idc, offer_nbia
-from servers import Fault, NbiaHandler, S3Handler, serve
+from conftest import make_stage
+from remote import remote_place
+from servers import Fault
 
 from textbcs.cohort.download import RAW, download
 from textbcs.cohort.estimate import estimate
@@ -47,30 +45,13 @@ def plant(archive: Path) -> None:
 
 
 @pytest.fixture(params=["folder", "idc", "nbia"])
-def planted(request, finished: Path, tmp_path: Path, monkeypatch) -> Any:
-    """A working folder, parameters of an archive of two patients with canaries, and its server."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in (("NO_PROXY", "127.0.0.1"), ("TEXTBCS_BACKOFF_S", "0.01")):
-        monkeypatch.setenv(name, value)
-    archive = tmp_path / "offered"
-    for patient in ("Breast_MRI_001", "Breast_MRI_002"):
-        shutil.copytree(finished / "data/phantom/archive" / patient, archive / patient)
-    plant(archive)
-    clinical = Path("data/phantom/Clinical_and_Other_Features.xlsx")
-    clinical.parent.mkdir(parents=True)
-    shutil.copy(finished / clinical, clinical)
-    params = small_params()
-    with ExitStack() as stack:
-        if request.param == "folder":
-            server = None
-            params["cohort"] |= {"kind": "folder", "archive": str(archive)}
-        else:
-            handler = S3Handler if request.param == "idc" else NbiaHandler
-            server = stack.enter_context(serve(handler))
-            offer = offer_nbia if request.param == "nbia" else offer_idc
-            extra = () if request.param == "nbia" else (Path("index.parquet"),)
-            params["cohort"] |= offer(server, archive, *extra)
-        yield server, params
+def planted(request, finished: Path, tmp_path: Path, params: Any, impatient: None) -> Any:
+    """An archive of two patients with canaries: its server, the parameters, a working folder."""
+    kind = request.param
+    with remote_place(kind, finished, tmp_path, params, plant) as (server, changed):
+        if kind == "folder":
+            changed["cohort"] |= {"kind": kind, "archive": "offered", "collection": "", "index": ""}
+        yield server, changed
 
 
 def outside_raw() -> dict[str, bytes]:
@@ -111,7 +92,7 @@ def test_no_canary_passes(planted, capfd) -> None:
 def test_no_canary_in_messages(planted, capfd, kind: str) -> None:
     server, params = planted
     list_cohort(make_stage(params))
-    if server is None:
+    if params["cohort"]["kind"] == "folder":
         for path in Path(params["cohort"]["archive"]).rglob("*.dcm"):
             path.write_bytes(path.read_bytes()[:300])
     else:

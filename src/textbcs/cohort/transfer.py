@@ -186,7 +186,7 @@ class Client:
     def _get(
         self, url: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> requests.Response:
-        """An answer with status 200 or 206 whose body is not read yet."""
+        """An answer whose body is not read yet: 200, 206, or 416 where a range was asked for."""
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
         network = self.network
@@ -198,21 +198,21 @@ class Client:
             timeout=(network.connect_s, network.read_s),
         )
         status = response.status_code
-        if status in (200, 206):
+        if status in (200, 206) or (status == 416 and headers):
             if "text/html" in response.headers.get("Content-Type", "").lower():
                 response.close()
                 raise _AgainError("an HTML page in place of data")
             return response
         wait = _retry_after(response.headers.get("Retry-After", ""))
         response.close()
-        if status in _PASSING or status == 416:
+        if status in _PASSING:
             raise _AgainError(f"HTTP {status}", wait)
         raise TransferError(f"{url}: HTTP {status}")
 
     def _stream(
         self, response: requests.Response, write: Callable[[bytes], object], limit: int
     ) -> int:
-        """Pass the body on as it comes; return its length."""
+        """Pass the body on as it comes, within the limits of size and time; return its length."""
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise TransferError(f"{response.url}: the body is encoded although that was declined")
         received, window, since = 0, 0, time.monotonic()
@@ -265,6 +265,7 @@ def _checked_start(
         raise ChangedError(f"{response.url}: has changed since it was listed")
     if response.status_code == 200:
         return 0
+    # A 416 has no Content-Range of that form: the part is longer than what the server has.
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
     fits = match and int(match[1]) == start and (size is None or int(match[3]) == size)
     if not start or not fits or not version:
