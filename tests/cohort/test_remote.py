@@ -99,16 +99,6 @@ def test_a_lasting_fault_is_one_clear_line_and_nothing_wrong(
     assert all(address(bad, params) in path for path in touched), "fetched twice"
 
 
-def test_a_dead_server_is_left_alone_soon(place: Place) -> None:
-    server, params = place
-    list_cohort(make_stage(params))
-    server.faults = [Fault("503", "dcm|list-type|getImage", FOREVER)]
-    before = len(server.asked)
-    with pytest.raises(InputError, match=r"[1-6] of 6 series did not arrive: .*HTTP 503"):
-        download(make_stage(params))
-    assert len(server.asked) - before <= 4 * 6 + 6
-
-
 def test_a_full_disk_is_told_before_anything_is_fetched(place: Place, monkeypatch: Any) -> None:
     server, params = place
     list_cohort(make_stage(params))
