@@ -170,15 +170,6 @@ def existing(path: str | os.PathLike[str]) -> Path:
     return found
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder in a fixed order, hidden and unfinished ones left out."""
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            if not name.startswith(".") and not name.endswith(".part"):
-                yield Path(root, name)
-
-
 def sha256_bytes(content: bytes) -> str:
     """SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

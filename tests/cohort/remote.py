@@ -19,6 +19,8 @@ from servers import NbiaHandler, S3Handler, Server, archive_files, serve
 from textbcs.cohort.download import FILES, RAW, download, read_files
 from textbcs.cohort.incoming import INCOMING, QUARANTINE
 from textbcs.cohort.series import list_cohort
+from textbcs.definition import Definition
+from textbcs.receipt import Stage
 
 IDC, NBIA = "duke_breast_cancer_mri", "Duke-Breast-Cancer-MRI"
 BUCKET = "idc-open-data-cr"
@@ -140,10 +142,8 @@ def raw_is_right(files: pd.DataFrame) -> bool:
 
 def fetch(params: dict[str, Any]) -> None:
     """List the cohort and download it."""
-    from conftest import make_stage
-
-    list_cohort(make_stage(params))
-    download(make_stage(params))
+    for verb in (list_cohort, download):
+        verb(Stage(Definition(verb.__name__, (), ("data",), ("data",)), params, []))
 
 
 def nothing_left() -> bool:

@@ -11,6 +11,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from conftest import make_stage
 from scipy.stats import ks_2samp
 
 from textbcs.cohort.phantom import write_archive
@@ -231,8 +232,6 @@ def test_time_courses() -> None:
 
 
 def test_the_stage_replaces_an_earlier_cohort(params, tmp_path, monkeypatch) -> None:
-    from conftest import make_stage
-
     monkeypatch.chdir(tmp_path)
     params["phantom"] |= {"patients": 3}
     write_archive(make_stage(params))

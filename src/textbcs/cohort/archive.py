@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textbcs.cohort.dicom import Header, read_header
-from textbcs.io import InputError, sha256_file, walk
+from textbcs.cohort.files import walk
+from textbcs.io import InputError, sha256_file
 
 if TYPE_CHECKING:
     from textbcs.cohort.transfer import Client

@@ -7,6 +7,7 @@ manifest.csv with every file's hash. docs/phantom.md says what is drawn and from
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textbcs.cohort.files import walk
 from textbcs.cohort.phantom_dicom import raw_planes
 from textbcs.cohort.phantom_files import files
 from textbcs.cohort.phantom_patient import make_patient
@@ -17,7 +18,7 @@ from textbcs.cohort.phantom_tables import (
     clinical_row,
     clinical_workbook,
 )
-from textbcs.io import sha256_bytes, walk, write_bytes, write_csv
+from textbcs.io import sha256_bytes, write_bytes, write_csv
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage

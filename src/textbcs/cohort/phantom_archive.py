@@ -8,10 +8,11 @@ from typing import Any
 
 from textbcs.cohort.archive import FolderArchive, Instance, group, instances
 from textbcs.cohort.dicom import Header, read_header
+from textbcs.cohort.files import walk
 from textbcs.cohort.phantom_files import file_count, files
 from textbcs.cohort.phantom_patient import draw_facts, make_patient
 from textbcs.cohort.phantom_settings import Settings
-from textbcs.io import InputError, walk, write_bytes
+from textbcs.io import InputError, write_bytes
 
 
 class PhantomArchive(FolderArchive):
