@@ -16,7 +16,7 @@ reproduce: setup
 	$(BIN)/snakemake --cores $(CORES)
 
 test: setup check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

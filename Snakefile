@@ -31,3 +31,9 @@ include: "workflow/rules/reporting.smk"
 
 
 STAGES.check_complete()
+
+
+onsuccess:
+    results = [out for out in STAGES.final() if out.startswith("reports/")]
+    if results:
+        print("done: " + ", ".join(results), file=sys.stderr)

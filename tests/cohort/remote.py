@@ -14,13 +14,12 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+from cohort_stage import make_stage
 from servers import NbiaHandler, S3Handler, Server, archive_files, serve
 
 from textbcs.cohort.download import FILES, RAW, download, read_files
 from textbcs.cohort.incoming import INCOMING, QUARANTINE
 from textbcs.cohort.series import list_cohort
-from textbcs.definition import Definition
-from textbcs.receipt import Stage
 
 IDC, NBIA = "duke_breast_cancer_mri", "Duke-Breast-Cancer-MRI"
 BUCKET = "idc-open-data-cr"
@@ -143,7 +142,7 @@ def raw_is_right(files: pd.DataFrame) -> bool:
 def fetch(params: dict[str, Any]) -> None:
     """List the cohort and download it."""
     for verb in (list_cohort, download):
-        verb(Stage(Definition(verb.__name__, (), ("data",), ("data",)), params, []))
+        verb(make_stage(params, verb.__name__))
 
 
 def nothing_left() -> bool:

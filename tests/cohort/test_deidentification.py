@@ -5,7 +5,7 @@ from typing import Any
 
 import pydicom
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 from remote import remote_place
 from servers import Fault
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 from remote import Place, address, expected, fetch, nothing_left, raw_is_right
 from servers import FOREVER, Fault
 

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from textbcs.reporting.figures import choose_cases
+from textbcs.reporting.figures import choose_cases, window_of
 from textbcs.reporting.html import render
 
 ROW = {
@@ -45,3 +45,11 @@ def test_cases_follow_a_rule_and_are_tumour_slices() -> None:
         }
     )
     assert choose_cases(slices) == {"best": 3, "median": 4, "worst": 2}
+
+
+def test_the_enlarged_window_holds_the_mask_and_stays_inside() -> None:
+    mask = np.zeros((96, 96))
+    mask[2:6, 90:95] = 1
+    row, col, side = window_of(mask)
+    assert (row, col, side) == (0, 48, 48)
+    assert mask[row : row + side, col : col + side].sum() == mask.sum()

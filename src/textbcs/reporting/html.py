@@ -90,8 +90,8 @@ def render(
 <h2>TextBCS against each other method</h2>
 <div class="wide">{html_table(gaps, differences)}</div>
 <h2>Best, median and worst test slice of the last row</h2>
-<p>Blue: reference mask. Orange: prediction. Radiological view: the patient's left is at the right.
-Vacuity is the share of belief that no evidence claims, 0 (dark) to 1 (bright).</p>
+<p>Blue: reference mask. Orange: prediction. Radiological view: the patient's left is at the right; the
+framed part is enlarged. Vacuity is the share of belief that no evidence claims, on a logarithmic scale.</p>
 <img alt="Test slices with reference mask, predictions and vacuity" src="data:image/png;base64,{source}">
 </body></html>
 """
