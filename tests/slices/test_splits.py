@@ -64,3 +64,15 @@ def test_a_patient_twice_is_refused_also_under_an_alias(alias: str) -> None:
 def test_too_few_patients_are_an_error_that_names_the_empty_split() -> None:
     with pytest.raises(InputError, match="2 eligible patients leave val empty"):
         draw_split(cohort({("GE", "0"): 2}), [7, 1, 2], STRATIFY, 1)
+
+
+@given(st.sets(st.integers(1, 60), max_size=45), st.integers(0, 99))
+def test_train_only_patients_are_in_train_and_move_nobody_else(weak: set[int], seed: int) -> None:
+    patients = cohort({("GE", "0"): 40, ("SIEMENS", "1"): 20})
+    names = {f"Breast_MRI_{number:03d}" for number in weak}
+    table = draw_split(patients, [7, 1, 2], STRATIFY, seed, names).set_index("patient")
+    assert set(table.loc[sorted(names), "split"]) <= {"train"}
+    strong = patients[~patients["patient"].isin(names)]
+    alone = draw_split(strong, [7, 1, 2], STRATIFY, seed).set_index("patient")
+    pd.testing.assert_frame_equal(table.loc[alone.index], alone)
+    assert len(table) == len(patients)

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.cohort.boxes import Place
-from textbcs.cohort.dicom import Grid
+from textbcs.cohort.dicom import Grid, read_series
 from textbcs.cohort.download import FILES, RAW
-from textbcs.cohort.maskfit import fit_segmentation
+from textbcs.cohort.growbox import grow
+from textbcs.cohort.maskfit import MisfitError, fit_segmentation, fit_volume
+from textbcs.cohort.masknifti import list_masks, read_join, read_nifti_mask
 from textbcs.cohort.segmentation import read_segmentation
+from textbcs.geometry import spacing
 from textbcs.io import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 Mask = NDArray[np.uint8]
+BOX_RULES = ("level", "peak_percentile", "margin_mm", "smallest_mm3")
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ Finder = Callable[[Subject], Iterator[Found]]
 
 def finders(stage: "Stage") -> list[Finder]:
     """The finders of `masks.sources`, in order of priority."""
-    makers = {"dicom_seg": _dicom_seg}
+    makers = {"dicom_seg": _dicom_seg, "nifti": _nifti, "box": _box}
     return [makers[entry["kind"]](entry, stage) for entry in stage.params["masks"]["sources"]]
 
 
@@ -125,3 +129,60 @@ def _segment(
         return fit_segmentation(segmentation, subject.grid, known, max_outside)
 
     return Found(entry["source"], uid, str(path), read)
+
+
+def _nifti(entry: Mapping[str, Any], stage: "Stage") -> Finder:
+    """NIfTI files of a folder of `masks.nifti_directory`, joined by patient or by series UID."""
+    masks = stage.params["masks"]
+    files = list_masks(Path(masks["nifti_directory"]) / entry["folder"])
+    by_series = entry["join"] == "tcia_series_uid"
+    names = read_join(stage.input(masks["nifti_table"])) if by_series else {}
+
+    def find(subject: Subject) -> Iterator[Found]:
+        own = [names.get(str(uid), "") for uid in subject.series["series_uid"]]
+        for name in own if by_series else [subject.patient.lower()]:
+            if name in files:
+                yield _file(subject, entry["source"], files[name], stage)
+
+    return find
+
+
+def _file(subject: Subject, source: str, path: Path, stage: "Stage") -> Found:
+    max_outside = float(stage.params["masks"]["max_outside"])
+
+    def read() -> Mask:
+        return fit_volume(read_nifti_mask(stage, path), subject.grid, max_outside)
+
+    return Found(source, path.name, str(path), read)
+
+
+def _box(entry: Mapping[str, Any], stage: "Stage") -> Finder:
+    """A mask grown inside the annotation box, for every patient whose box lies in her images."""
+    tolerance = float(stage.params["cohort"]["spacing_tolerance"])
+    rules = {key: float(entry[key]) for key in BOX_RULES}
+
+    def find(subject: Subject) -> Iterator[Found]:
+        if isinstance(subject.place, Place):
+            yield _grown(subject, entry["source"], subject.place, rules, tolerance)
+
+    return find
+
+
+def _grown(
+    subject: Subject, source: str, place: Place, rules: Mapping[str, float], tolerance: float
+) -> Found:
+    def read() -> Mask:
+        pre, post = (
+            read_series(subject.paths(uid), tolerance, subject.hashes(uid)).volume
+            for uid in (subject.phase("pre"), subject.phase("post1"))
+        )
+        if pre.array.shape != post.array.shape or not np.allclose(
+            pre.affine, post.affine, atol=0.05
+        ):
+            raise MisfitError("pre-contrast and first post-contrast series have different grids")
+        enhancement = post.array.astype(np.float32) - pre.array.astype(np.float32)
+        step = spacing(post.affine)
+        sizes = (float(step[2]), float(step[1]), float(step[0]))
+        return grow(enhancement, place.voxels, sizes, **rules)
+
+    return Found(source, "box", f"box of {subject.patient}", read)
