@@ -26,6 +26,7 @@ STAGES = {
     "masks": ("textbcs.cohort.masks:make_masks", "carry tumour masks onto the DCE grid"),
     "split": ("textbcs.slices.splits:make_split", "divide eligible patients 7:1:2"),
     "slices": ("textbcs.slices.extract:extract_slices", "cut, scale and resize slices, per split"),
+    "flow": ("textbcs.slices.flow:write_flow", "count patients and slices in, left out and kept"),
     "prompts": ("textbcs.prompts.table:make_prompts", "write each slice's prompt, per split"),
     "text": ("textbcs.text.embed:embed_learn", "embed the prompts of train and val"),
     "text_probe": ("textbcs.text.embed:embed_probe", "embed the prompts of test and the probes"),

@@ -44,6 +44,7 @@ COLUMNS = (
     "series_uid",
     "origin",
     "lesions",
+    "slices",
     "voxels",
     "volume_mm3",
     "reason",
@@ -78,7 +79,7 @@ def make_masks(stage: "Stage") -> None:
         try:
             grid = _grid(own_files, uid, float(cohort["spacing_tolerance"]))
         except SeriesError as error:
-            rows.append([patient, "", uid, "", 0, 0, 0.0, str(error)])
+            rows.append([patient, "", uid, "", 0, 0, 0, 0.0, str(error)])
             continue
         places[patient] = _place(boxes.get(patient), grid)
         subject = Subject(patient, own, own_files, grid, places[patient])
@@ -102,10 +103,10 @@ def make_masks(stage: "Stage") -> None:
 def patient_mask(
     subject: Subject, sources: Sequence[Finder], stops: bool
 ) -> tuple[list[Any], NDArray[np.uint8] | None]:
-    """A patient's source, origin, lesions, voxels, volume and reason, and her mask (z, y, x)."""
+    """A patient's source, origin, lesions, slices, voxels, volume and reason, and her mask (z, y, x)."""
     found = next((mask for find in sources for mask in find(subject)), None)
     if found is None:
-        return ["", "", 0, 0, 0.0, "no source has a mask"], None
+        return ["", "", 0, 0, 0, 0.0, "no source has a mask"], None
     try:
         mask = found.read()
     except (SeriesError, MisfitError) as error:
@@ -113,7 +114,7 @@ def patient_mask(
             raise InputError(
                 f"{found.where}: {error}; correct the mask, or set masks.misfit to exclude"
             ) from error
-        return [found.source, found.origin, 0, 0, 0.0, str(error)], None
+        return [found.source, found.origin, 0, 0, 0, 0.0, str(error)], None
     return _measured(found, mask, subject.grid)
 
 
@@ -122,10 +123,11 @@ def _measured(
 ) -> tuple[list[Any], NDArray[np.uint8] | None]:
     voxels = int(mask.sum())
     if not voxels:
-        return [found.source, found.origin, 0, 0, 0.0, "the mask is empty"], None
+        return [found.source, found.origin, 0, 0, 0, 0.0, "the mask is empty"], None
     lesions = int(label(mask, np.ones((3, 3, 3)))[1])
     volume = round(voxels * voxel_volume(grid.affine), 3)
-    return [found.source, found.origin, lesions, voxels, volume, ""], mask
+    slices = int(mask.any(axis=(1, 2)).sum())
+    return [found.source, found.origin, lesions, slices, voxels, volume, ""], mask
 
 
 def _eligible(patients: "pd.DataFrame") -> list[str]:
