@@ -91,6 +91,12 @@ def test_duke_is_the_papers_protocol() -> None:
         ("masks.sources", [SEG | {"segmnt": "x"}], "masks.sources.0.segmnt = 'x': unknown key"),
         ("masks.sources", [NIFTI], "masks.sources.0.kind = 'nifti': needs a folder"),
         ("masks.sources", [SEG, BOX], "masks.sources.1.kind = 'box': needs 'pre' and 'post1'"),
+        ("prompts.source", "table", "prompts.source = 'table': needs a table"),
+        (
+            "prompts.source",
+            "guess",
+            "prompts.source = 'guess': allowed: one of derive, table, report",
+        ),
         ("masks.train_only", ["expert"], "masks.train_only = .* covers all of masks.sources"),
         ("slices.phase", "post2", "needs 'post2' in cohort.phases"),
         ("slices.clip_percentiles", [99, 1], "the first below the second"),

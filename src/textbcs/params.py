@@ -137,6 +137,11 @@ def impossible(values: Params) -> Iterable[str]:
             f"phantom.patients = {values['phantom']['patients']}: a phantom cohort needs at least 10 "
             "patients, so that train, val and test each get one"
         )
+    if values["prompts"]["source"] != "derive" and values["prompts"]["table"] == NONE:
+        yield (
+            f"prompts.source = {values['prompts']['source']!r}: needs a table of people's words in "
+            "prompts.table"
+        )
     yield from _impossible_masks(values)
     yield from _impossible_networks(values)
 
