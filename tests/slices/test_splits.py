@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textbcs.io import InputError
-from textbcs.slices.splits import SPLITS, draw_split
+from textbcs.io import InputError, read_csv, write_csv
+from textbcs.slices.splits import SPLITS, draw_split, make_split
 
 STRATIFY = ["manufacturer", "multifocal"]
 
@@ -76,3 +76,23 @@ def test_train_only_patients_are_in_train_and_move_nobody_else(weak: set[int], s
     alone = draw_split(strong, [7, 1, 2], STRATIFY, seed).set_index("patient")
     pd.testing.assert_frame_equal(table.loc[alone.index], alone)
     assert len(table) == len(patients)
+
+
+def test_the_stage_tests_nobody_on_a_weak_mask(stage_in) -> None:
+    """Weak masks to train, unusable ones to no split, excluded patients likewise."""
+    patients = cohort({("GE", "0"): 30, ("SIEMENS", "1"): 10}).assign(excluded="")
+    patients.loc[0, "excluded"] = "no pre-contrast series"
+    masks = patients[["patient"]].iloc[1:].assign(source="expert", reason="")
+    masks.loc[5:14, "source"] = "ai"
+    masks.loc[15:19, "source"] = "box"
+    masks.loc[39, "reason"] = "the mask is empty"
+    write_csv("data/cohort/patients.csv", patients)
+    write_csv("data/masks/masks.csv", masks)
+    options = {"seed": 3, "ratio": [7, 1, 2], "stratify": STRATIFY}
+    make_split(stage_in({"split": options, "masks": {"train_only": ["ai", "box"]}}))
+    table = read_csv("data/splits/split.csv")
+    assert len(table) == 38
+    joined = table.merge(masks, on="patient")
+    assert set(joined.loc[joined["source"] != "expert", "split"]) == {"train"}
+    strong = joined[joined["source"] == "expert"]["split"].value_counts()
+    assert strong.to_dict() == {"train": 16, "test": 5, "val": 2}

@@ -5,7 +5,7 @@ so, NIfTI masks; writes data/masks/<patient>.nii.gz, masks.csv and boxes.csv. Ne
 geometry; where a mask comes from is a column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,32 +61,23 @@ def make_masks(stage: "Stage") -> None:
     """
     import pandas as pd
 
-    series = read_series_table(stage.input(SERIES))
-    patients = read_patients(stage.input(PATIENTS))
-    files = read_files(stage.input(FILES))
-    restore(files, stage.params)
-    cohort = stage.params["cohort"]
-    path = cohort["boxes"]
-    boxes, faults = read_boxes(stage.input(path), cohort["box_base"]) if path != NONE else ({}, [])
-    sources = finders(stage)
+    path = stage.params["cohort"]["boxes"]
+    base = stage.params["cohort"]["box_base"]
+    boxes, faults = read_boxes(stage.input(path), base) if path != NONE else ({}, [])
     stops = stage.params["masks"]["misfit"] == "stop"
+    sources = finders(stage)
     rows: list[list[Any]] = []
-    blobs, places = {}, {}
-    for patient in stage.progress(_eligible(patients), desc="masks"):
-        own = series[series["patient"] == patient]
-        uid = str(own.loc[own["phase"] == _PHASE, "series_uid"].iloc[0])
-        own_files = files[files["patient"] == patient]
-        try:
-            grid = _grid(own_files, uid, float(cohort["spacing_tolerance"]))
-        except SeriesError as error:
-            rows.append([patient, "", uid, "", 0, 0, 0, 0.0, str(error)])
+    blobs: dict[str, bytes] = {}
+    places: dict[str, Place | str] = {}
+    for patient, uid, subject in _subjects(stage, boxes):
+        if isinstance(subject, str):
+            rows.append([patient, "", uid, "", 0, 0, 0, 0.0, subject])
             continue
-        places[patient] = _place(boxes.get(patient), grid)
-        subject = Subject(patient, own, own_files, grid, places[patient])
+        places[patient] = subject.place
         row, mask = patient_mask(subject, sources, stops)
         rows.append([patient, row[0], uid, *row[1:]])
         if mask is not None:
-            blobs[patient] = nifti_bytes(mask, grid.affine)  # compresses to some kilobytes
+            blobs[patient] = nifti_bytes(mask, subject.grid.affine)  # some kilobytes
     # Written together, so that a mask that stops the stage leaves nothing behind.
     for patient, blob in blobs.items():
         write_bytes(stage.output(FOLDER / f"{patient}.nii.gz"), blob)
@@ -98,6 +89,26 @@ def make_masks(stage: "Stage") -> None:
     if path != NONE:
         _log_boxes(stage, located)
     write_csv(stage.output(FOLDER / "boxes.csv"), located)
+
+
+def _subjects(stage: "Stage", boxes: Mapping[str, Box]) -> Iterator[tuple[str, str, Subject | str]]:
+    """Every patient that the cohort does not exclude, the UID of her first post-contrast series, and
+    herself or why that series is no volume."""
+    series = read_series_table(stage.input(SERIES))
+    patients = read_patients(stage.input(PATIENTS))
+    files = read_files(stage.input(FILES))
+    restore(files, stage.params)
+    tolerance = float(stage.params["cohort"]["spacing_tolerance"])
+    eligible = list(patients.loc[patients["excluded"] == "", "patient"])
+    for patient in stage.progress(eligible, desc="masks"):
+        own, own_files = series[series["patient"] == patient], files[files["patient"] == patient]
+        uid = str(own.loc[own["phase"] == _PHASE, "series_uid"].iloc[0])
+        try:
+            grid = _grid(own_files, uid, tolerance)
+        except SeriesError as error:
+            yield patient, uid, str(error)
+            continue
+        yield patient, uid, Subject(patient, own, own_files, grid, _place(boxes.get(patient), grid))
 
 
 def patient_mask(
@@ -128,10 +139,6 @@ def _measured(
     volume = round(voxels * voxel_volume(grid.affine), 3)
     slices = int(mask.any(axis=(1, 2)).sum())
     return [found.source, found.origin, lesions, slices, voxels, volume, ""], mask
-
-
-def _eligible(patients: "pd.DataFrame") -> list[str]:
-    return list(patients.loc[patients["excluded"] == "", "patient"])
 
 
 def _grid(files: "pd.DataFrame", series_uid: str, tolerance: float) -> Grid:

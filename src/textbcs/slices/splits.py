@@ -65,14 +65,7 @@ def draw_split(
     import numpy as np
     import pandas as pd
 
-    names = patients["patient"].str.strip()
-    repeated = names[names.str.casefold().duplicated()]
-    if len(repeated):
-        raise InputError(
-            f"data/cohort/patients.csv: patient {repeated.iloc[0]} occurs twice; a patient must have one row"
-        )
-    strata = patients[list(stratify)].astype("string").fillna("unknown").agg("|".join, axis=1)
-    table = pd.DataFrame({"patient": names, "stratum": strata}).sort_values("patient")
+    table = _strata(patients, stratify)
     held = table["patient"].isin(list(train_only))
     forced = table[held].assign(split=SPLITS[0])
     table = table[~held].copy()
@@ -87,6 +80,20 @@ def draw_split(
         )
     table = pd.concat([table, forced]) if len(forced) else table
     return table.sort_values("patient")[["patient", "split", "stratum"]].reset_index(drop=True)
+
+
+def _strata(patients: "pd.DataFrame", stratify: Sequence[str]) -> "pd.DataFrame":
+    """Columns `patient`, `stratum`, sorted by patient."""
+    import pandas as pd
+
+    names = patients["patient"].str.strip()
+    repeated = names[names.str.casefold().duplicated()]
+    if len(repeated):
+        raise InputError(
+            f"data/cohort/patients.csv: patient {repeated.iloc[0]} occurs twice; a patient must have one row"
+        )
+    strata = patients[list(stratify)].astype("string").fillna("unknown").agg("|".join, axis=1)
+    return pd.DataFrame({"patient": names, "stratum": strata}).sort_values("patient")
 
 
 def _deal(count: int, ratio: Sequence[int]) -> list[str]:
