@@ -1,37 +1,18 @@
 """A small phantom cohort that went through all stages of the cohort room, made once."""
 
-import copy
 import shutil
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cohort_stage import make_stage, small_params
 
 from textbcs.cohort.download import download
 from textbcs.cohort.masks import make_masks
 from textbcs.cohort.phantom import write_archive
 from textbcs.cohort.phantom_settings import Settings
 from textbcs.cohort.series import list_cohort
-from textbcs.definition import Definition
-from textbcs.params import read_yaml
-from textbcs.receipt import Stage
-
-ROOT = Path(__file__).parents[2]
-PATIENTS = 6
-
-
-def small_params() -> dict[str, Any]:
-    """The tiny preset with few patients and both phases."""
-    params = copy.deepcopy(read_yaml(str(ROOT / "presets/tiny.yaml")))
-    params["cohort"]["phases"] = ["pre", "post1"]
-    params["phantom"] |= {"patients": PATIENTS, "seed": 11, "slices": 10, "matrix": 48}
-    return params
-
-
-def make_stage(params: dict[str, Any], name: str = "probe") -> Stage:
-    """A stage that may read and write below data/ of the working folder."""
-    return Stage(Definition(name, (), ("data",), ("data",)), params, [name])
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 
 from textbcs.cohort.archive import FolderArchive, open_archive
 from textbcs.cohort.series import list_cohort

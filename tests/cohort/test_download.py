@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 
 from textbcs.cohort.download import FILES, RAW, download, read_files, restore
 from textbcs.io import InputError

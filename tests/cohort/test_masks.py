@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 
 from textbcs.cohort.dicom import read_grid
 from textbcs.cohort.download import RAW, download, read_files

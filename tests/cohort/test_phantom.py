@@ -11,6 +11,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from cohort_stage import make_stage
 from scipy.stats import ks_2samp
 
 from textbcs.cohort.phantom import write_archive
@@ -43,7 +44,7 @@ def test_bytes_are_a_function_of_the_seed(settings: Settings) -> None:
     assert here[1] != digest(replace(settings, seed=settings.seed + 1), 1)
     code = (
         "import sys; sys.path[:0] = ['tests/cohort']\n"
-        "from test_phantom import digest\nfrom conftest import small_params\n"
+        "from test_phantom import digest\nfrom cohort_stage import small_params\n"
         "from textbcs.cohort.phantom_settings import Settings\n"
         "print(digest(Settings.of(small_params()['phantom']), 3))"
     )
@@ -231,8 +232,6 @@ def test_time_courses() -> None:
 
 
 def test_the_stage_replaces_an_earlier_cohort(params, tmp_path, monkeypatch) -> None:
-    from conftest import make_stage
-
     monkeypatch.chdir(tmp_path)
     params["phantom"] |= {"patients": 3}
     write_archive(make_stage(params))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from conftest import PATIENTS, make_stage
+from cohort_stage import PATIENTS, make_stage
 
 from textbcs.cohort.download import read_patients, read_series_table
 from textbcs.cohort.phantom_patient import draw_facts

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import write_split
+from small_training import write_split
 
 from textbcs import io
 from textbcs.io import InputError
@@ -20,7 +20,7 @@ METHODS = ("unet", "textbcs")
 KILLED = """
 import json, os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from conftest import FakeStage
+from small_training import FakeStage
 from textbcs.training.loop import train
 
 class Dies(FakeStage):
