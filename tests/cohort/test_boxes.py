@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 from hypothesis import given
 from hypothesis import strategies as st
 

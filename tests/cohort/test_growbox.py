@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 
 from textbcs.cohort.growbox import grow
 from textbcs.cohort.maskfit import MisfitError

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_stage
+from cohort_stage import make_stage
 
 from textbcs.cohort.masknifti import list_masks, read_join
 from textbcs.cohort.masks import make_masks
