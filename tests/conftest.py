@@ -5,12 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from textbcs.definition import Definition
 from textbcs.receipt import Stage
 
 ROOT = Path(__file__).parent.parent
+
+# A busy machine is no fault of the code, and a failure must come again when it is looked for.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ WRAPPERS = {
     "src/textbcs/params.py": "checks the parameters that DVC compares value by value",
     "src/textbcs/presets.py": "edits params.yaml",
     "src/textbcs/process.py": "ties the stage's life to its parent's",
+    "src/textbcs/prompts/template.py": "writes an empty table for readers",
     "src/textbcs/receipt.py": "writes down what ran",
 }
 

@@ -10,6 +10,16 @@ from textbcs import params
 from textbcs.io import InputError
 from textbcs.presets import use_preset
 
+SEG = {"source": "expert", "kind": "dicom_seg", "description": "^x$", "segment": "Tumor"}
+NIFTI = {"source": "expert", "kind": "nifti", "folder": ".", "join": "patient"}
+BOX = {
+    "source": "box",
+    "kind": "box",
+    "level": 0.5,
+    "peak_percentile": 99,
+    "margin_mm": 8,
+    "smallest_mm3": 60,
+}
 PRESETS = sorted(path.stem for path in Path("presets").glob("*.yaml"))
 
 
@@ -77,6 +87,17 @@ def test_duke_is_the_papers_protocol() -> None:
         ("slices.size", 50, "slices.size = 50: .*multiples of 16"),
         ("tables.table1", ["unet", "x"], "tables.table1.1 = 'x': no such method"),
         ("slices.phase", "sub", "subtraction needs 'pre'"),
+        ("masks.sources", [SEG | {"kind": "x"}], "masks.sources.0.kind = 'x': allowed: one of"),
+        ("masks.sources", [SEG | {"segmnt": "x"}], "masks.sources.0.segmnt = 'x': unknown key"),
+        ("masks.sources", [NIFTI], "masks.sources.0.kind = 'nifti': needs a folder"),
+        ("masks.sources", [SEG, BOX], "masks.sources.1.kind = 'box': needs 'pre' and 'post1'"),
+        ("prompts.source", "table", "prompts.source = 'table': needs a table"),
+        (
+            "prompts.source",
+            "guess",
+            "prompts.source = 'guess': allowed: one of derive, table, report",
+        ),
+        ("masks.train_only", ["expert"], "masks.train_only = .* covers all of masks.sources"),
         ("slices.phase", "post2", "needs 'post2' in cohort.phases"),
         ("slices.clip_percentiles", [99, 1], "the first below the second"),
         ("phantom.patients", 3, "at least 10"),

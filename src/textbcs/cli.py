@@ -8,6 +8,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from textbcs import params as parameters
 from textbcs.definition import define
@@ -26,7 +27,8 @@ STAGES = {
     "masks": ("textbcs.cohort.masks:make_masks", "carry tumour masks onto the DCE grid"),
     "split": ("textbcs.slices.splits:make_split", "divide eligible patients 7:1:2"),
     "slices": ("textbcs.slices.extract:extract_slices", "cut, scale and resize slices, per split"),
-    "prompts": ("textbcs.prompts.table:make_prompts", "write each slice's prompt, per split"),
+    "flow": ("textbcs.slices.flow:write_flow", "count patients and slices in, left out and kept"),
+    "prompts": ("textbcs.prompts.make:make_prompts", "write each slice's prompt, per split"),
     "text": ("textbcs.text.embed:embed_learn", "embed the prompts of train and val"),
     "text_probe": ("textbcs.text.embed:embed_probe", "embed the prompts of test and the probes"),
     "train": ("textbcs.training.loop:train", "train METHOD with SEED"),
@@ -89,6 +91,20 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("preset", help="name of a file in presets/, without .yaml")
     use.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
     use.set_defaults(run=_use)
+    template = commands.add_parser(
+        "prompts-template", help="write an empty prompt table for readers, with a picture per slice"
+    )
+    template.add_argument("--folder", default="reports/prompts_template", help="where to write it")
+    template.add_argument(
+        "--no-outline", action="store_true", help="do not draw the mask's outline"
+    )
+    template.set_defaults(run=_template)
+    report = commands.add_parser(
+        "prompts-report",
+        help="read attributes from a table of radiology reports, print them as CSV",
+    )
+    report.add_argument("file", help="CSV or XLSX with the columns patient_id, slice, report")
+    report.set_defaults(run=_report)
     return parser
 
 
@@ -113,6 +129,22 @@ def _use(arguments: argparse.Namespace) -> None:
     from textbcs.presets import use_preset
 
     for line in use_preset(arguments.preset, dry_run=arguments.dry_run):
+        print(line)
+
+
+def _template(arguments: argparse.Namespace) -> None:
+    from textbcs.prompts.template import write_template
+
+    count = write_template(Path(arguments.folder), outline=not arguments.no_outline)
+    print(
+        f"{arguments.folder}: {count} slices; fill in prompts.xlsx, then name it in prompts.table"
+    )
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from textbcs.prompts.template import report_lines
+
+    for line in report_lines(Path(arguments.file), Path("data/prompts/thresholds.json")):
         print(line)
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 
+# The value of a parameter that names an optional file where there is none: an empty file of the
+# repository, because what DVC compares by content has to exist.
+NONE = "presets/none"
+
 
 class InputError(Exception):
     """Bad input: one line that says what is wrong, where, and what to do.

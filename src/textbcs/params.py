@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from textbcs.io import InputError, existing
+from textbcs.io import NONE, InputError, existing
 
 Params = dict[str, Any]
 
@@ -137,8 +137,35 @@ def impossible(values: Params) -> Iterable[str]:
             f"phantom.patients = {values['phantom']['patients']}: a phantom cohort needs at least 10 "
             "patients, so that train, val and test each get one"
         )
+    if values["prompts"]["source"] != "derive" and values["prompts"]["table"] == NONE:
+        yield (
+            f"prompts.source = {values['prompts']['source']!r}: needs a table of people's words in "
+            "prompts.table"
+        )
     yield from _impossible_archives(values["cohort"])
+    yield from _impossible_masks(values)
     yield from _impossible_networks(values)
+
+
+def _impossible_masks(values: Params) -> Iterable[str]:
+    """Sources of masks that lack what they read, or leave nobody to validate and test on."""
+    masks, cohort = values["masks"], values["cohort"]
+    for place, entry in enumerate(masks["sources"]):
+        where = f"masks.sources.{place}"
+        if entry["kind"] == "nifti" and masks["nifti_directory"] == NONE:
+            yield f"{where}.kind = 'nifti': needs a folder in masks.nifti_directory"
+        if entry.get("join") == "tcia_series_uid" and masks["nifti_table"] == NONE:
+            yield f"{where}.join = 'tcia_series_uid': needs a table in masks.nifti_table"
+        if entry["kind"] == "box":
+            if cohort["boxes"] == NONE:
+                yield f"{where}.kind = 'box': needs a table in cohort.boxes"
+            if not {"pre", "post1"} <= set(cohort["phases"]):
+                yield f"{where}.kind = 'box': needs 'pre' and 'post1' in cohort.phases"
+    if {entry["source"] for entry in masks["sources"]} <= set(masks["train_only"]):
+        yield (
+            f"masks.train_only = {masks['train_only']}: covers all of masks.sources; allowed: a part, "
+            "so that val and test have patients"
+        )
 
 
 def _impossible_archives(cohort: Mapping[str, Any]) -> Iterable[str]:

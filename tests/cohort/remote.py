@@ -111,9 +111,9 @@ def remote_place(
     for patient in ("Breast_MRI_001", "Breast_MRI_002"):
         shutil.copytree(finished / "data/phantom/archive" / patient, archive / patient)
     change(archive)
-    clinical = Path("data/phantom/Clinical_and_Other_Features.xlsx")
-    (folder / clinical).parent.mkdir(parents=True)
-    shutil.copy(finished / clinical, folder / clinical)
+    (folder / "data/phantom").mkdir(parents=True)
+    for workbook in (finished / "data/phantom").glob("*.xlsx"):
+        shutil.copy(workbook, folder / "data/phantom")
     params = copy.deepcopy(params)
     with serve(S3Handler if kind == "idc" else NbiaHandler) as server, chdir(folder):
         if kind == "idc":

@@ -160,7 +160,7 @@ def test_an_empty_or_missing_mask_is_a_reason(workplace, params) -> None:
     run(params)
     found = table()
     assert found.loc["Breast_MRI_001", "reason"] == "the mask is empty"
-    assert found.loc["Breast_MRI_003", "reason"] == "no mask in the archive"
+    assert found.loc["Breast_MRI_003", "reason"] == "no source has a mask"
     assert sorted(path.stem[:-4] for path in FOLDER.glob("*.nii.gz")) == sorted(
         set(found.index) - {"Breast_MRI_001", "Breast_MRI_003"}
     )

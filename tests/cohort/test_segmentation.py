@@ -11,7 +11,7 @@ from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, Se
 from pydicom.sr.codedict import codes
 
 from textbcs.cohort.dicom import read_grid, read_series
-from textbcs.cohort.masks import fit
+from textbcs.cohort.maskfit import fit_segmentation
 from textbcs.cohort.phantom_files import files
 from textbcs.cohort.phantom_patient import make_patient
 from textbcs.cohort.segmentation import read_segmentation
@@ -88,7 +88,7 @@ def test_the_tumour_of_three_segments(images, tmp_path, index, kind) -> None:
     for number, label in enumerate(LABELS):
         segmentation = read_segmentation(path, label)
         grid = read_grid(paths, 0.05)
-        got = fit(segmentation, grid, {str(source[0].SeriesInstanceUID)}, 0.0)
+        got = fit_segmentation(segmentation, grid, {str(source[0].SeriesInstanceUID)}, 0.0)
         # The images themselves, with the mask in place of pixels, tell where each pixel lies.
         for dataset, plane in zip(source, masks[..., number], strict=True):
             dataset.PixelData = plane.astype(np.uint16).tobytes()
@@ -131,7 +131,7 @@ def test_a_mask_on_a_finer_grid(images, tmp_path) -> None:
         plane_positions=positions,
     )
     segmentation = read_segmentation(path, "Structural Tumor")
-    got = fit(segmentation, grid, {str(source[0].SeriesInstanceUID)}, 0.0)
+    got = fit_segmentation(segmentation, grid, {str(source[0].SeriesInstanceUID)}, 0.0)
     expected = resample_nearest(Volume(fine, affine), grid.affine, grid.shape)
     np.testing.assert_array_equal(got, expected)
     assert got.sum() == pytest.approx(fine.sum() / 12, rel=0.25)

@@ -11,7 +11,7 @@ from cohort_stage import PATIENTS, make_stage
 from textbcs.cohort.download import read_patients, read_series_table
 from textbcs.cohort.phantom_patient import draw_facts
 from textbcs.cohort.series import list_cohort
-from textbcs.io import InputError
+from textbcs.io import NONE, InputError
 
 
 def edit(patient: str, change) -> None:
@@ -137,7 +137,7 @@ def test_an_identifier_that_is_no_file_name_stops(workplace, params, bad) -> Non
 
 def test_without_a_clinical_workbook(workplace, params) -> None:
     with_book = read_patients()
-    params["cohort"]["clinical"] = ""
+    params["cohort"]["clinical"] = NONE
     list_cohort(make_stage(params))
     without = read_patients()
     assert (without["tumour_location"] == "").all()

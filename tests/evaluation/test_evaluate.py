@@ -15,7 +15,13 @@ def shard() -> Shard:
     rows = []
     for slice_id, kind, side in (("a-z001", "tumour", "right"), ("a-z009", "negative", "")):
         row = dict.fromkeys(COLUMNS, 0) | {"slice_id": slice_id, "patient": "a", "kind": kind}
-        row |= {"side": side, "midline_col": 7.5, "native_rows": 32, "native_cols": 32}
+        row |= {
+            "side": side,
+            "mask_source": "expert",
+            "midline_col": 7.5,
+            "native_rows": 32,
+            "native_cols": 32,
+        }
         row |= {"native_spacing_row_mm": 1.0, "native_spacing_col_mm": 1.0}
         rows.append(row)
     masks = np.zeros((2, SIZE, SIZE), np.uint8)

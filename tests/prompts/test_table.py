@@ -4,47 +4,26 @@ import pandas as pd
 import pytest
 
 from textbcs.io import InputError, write_csv
-from textbcs.prompts.derive import Lesions
-from textbcs.prompts.table import prompt_table, read_prompts
-
-RULES = {"irregular_below_solidity": 0.85, "ellipse_above_eccentricity": 0.75}
-LESIONS = Lesions(area_mm2=15, number=1, solidity=0.95, eccentricity=0.2)
-
-
-def row(patient: str, z: int, kind: str = "tumour", side: str = "left") -> dict:
-    return {
-        "slice_id": f"{patient}-z{z:03d}",
-        "patient": patient,
-        "z_index": z,
-        "kind": kind,
-        "side": side,
-    }
+from textbcs.prompts.table import COLUMNS, read_prompts
 
 
 def table() -> pd.DataFrame:
-    rows = [
-        (row("a", 3), LESIONS),
-        (row("a", 4), Lesions(25, 2, 0.5, 0.9)),
-        (row("a", 9, "negative", ""), None),
-        (row("b", 1, side="right"), LESIONS),
-        (row("b", 20, "negative", ""), None),
+    first = [
+        "left",
+        "round",
+        "medium",
+        "one",
+        "location left; shape round; size medium; number one",
     ]
-    return prompt_table(rows, (10, 20), RULES)
-
-
-def test_tumour_free_slices_borrow_from_the_patients_nearest_tumour_slice() -> None:
-    found = table().set_index("slice_id")
-    assert found.loc["a-z003", "text"] == "location left; shape round; size medium; number one"
-    assert found.loc["a-z004", "text"] == "location left; shape irregular; size large; number two"
-    assert found.loc["a-z009", "text"] == found.loc["a-z004", "text"]
-    assert found.loc["a-z009", "borrowed_from"] == "a-z004"
-    assert found.loc["b-z020", "location"] == "right"
-    assert found.loc["a-z003", "borrowed_from"] == ""
-
-
-def test_a_tumour_free_slice_of_a_patient_without_tumour_slices_is_an_error() -> None:
-    with pytest.raises(InputError, match="no tumour slice to borrow"):
-        prompt_table([(row("a", 3), LESIONS), (row("c", 1, "negative"), None)], (10, 20), RULES)
+    second = [
+        "left",
+        "irregular",
+        "large",
+        "two",
+        "location left; shape irregular; size large; number two",
+    ]
+    rows = [["a-z003", "a", *first, "mask", ""], ["a-z004", "a", *second, "mask", ""]]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def test_a_table_round_trips(tmp_path: Path) -> None:

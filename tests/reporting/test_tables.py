@@ -38,6 +38,7 @@ def slices(shift: float = 0.0, swapped: bool = True) -> pd.DataFrame:
                     "slice_id": f"{patient}-{index}",
                     "patient": patient,
                     "kind": "negative" if free else "tumour",
+                    "mask_source": "reviewed" if patient == "b" else "expert",
                     **dict(
                         zip(
                             ["true_positive", "false_positive", "false_negative", "true_negative"],
@@ -148,6 +149,7 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     assert value in markdown
     assert value in latex
     assert "6 tumour slices of 3 patients" in markdown
+    assert "masks: expert, reviewed;" in markdown
     assert not Path("results/evaluation/lvit-s9").exists()
     assert not Path("results/complexity/lvit.json").exists()
 

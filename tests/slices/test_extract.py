@@ -7,7 +7,7 @@ import pytest
 
 from textbcs.cohort.dicom import Grid
 from textbcs.io import read_csv
-from textbcs.slices.extract import Cut, Patient, cut_patient
+from textbcs.slices.extract import UNSELECTED, Cut, Patient, cut_patient
 from textbcs.slices.store import COLUMNS, Shard, read_shard, write_shard
 
 DEPTH, SIDE = 12, 64
@@ -92,6 +92,8 @@ def test_a_small_lesion_is_left_out_with_the_reason() -> None:
 def test_selection(selection: str, chosen: list[int]) -> None:
     found = cut(box(slice(2, 7), 45), selection=selection)
     assert [row["z_index"] for row in found.rows] == chosen
+    left = {row["z_index"]: row["reason"] for row in found.excluded}
+    assert left == dict.fromkeys(set(range(2, 7)) - set(chosen), UNSELECTED)
 
 
 def test_tumour_free_slices_are_cut_for_test_alone_and_touch_no_lesion() -> None:

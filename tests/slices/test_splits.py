@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textbcs.io import InputError
-from textbcs.slices.splits import SPLITS, draw_split
+from textbcs.io import InputError, read_csv, write_csv
+from textbcs.slices.splits import SPLITS, draw_split, make_split
 
 STRATIFY = ["manufacturer", "multifocal"]
 
@@ -64,3 +64,35 @@ def test_a_patient_twice_is_refused_also_under_an_alias(alias: str) -> None:
 def test_too_few_patients_are_an_error_that_names_the_empty_split() -> None:
     with pytest.raises(InputError, match="2 eligible patients leave val empty"):
         draw_split(cohort({("GE", "0"): 2}), [7, 1, 2], STRATIFY, 1)
+
+
+@given(st.sets(st.integers(1, 60), max_size=45), st.integers(0, 99))
+def test_train_only_patients_are_in_train_and_move_nobody_else(weak: set[int], seed: int) -> None:
+    patients = cohort({("GE", "0"): 40, ("SIEMENS", "1"): 20})
+    names = {f"Breast_MRI_{number:03d}" for number in weak}
+    table = draw_split(patients, [7, 1, 2], STRATIFY, seed, names).set_index("patient")
+    assert set(table.loc[sorted(names), "split"]) <= {"train"}
+    strong = patients[~patients["patient"].isin(names)]
+    alone = draw_split(strong, [7, 1, 2], STRATIFY, seed).set_index("patient")
+    pd.testing.assert_frame_equal(table.loc[alone.index], alone)
+    assert len(table) == len(patients)
+
+
+def test_the_stage_tests_nobody_on_a_weak_mask(stage_in) -> None:
+    """Weak masks to train, unusable ones to no split, excluded patients likewise."""
+    patients = cohort({("GE", "0"): 30, ("SIEMENS", "1"): 10}).assign(excluded="")
+    patients.loc[0, "excluded"] = "no pre-contrast series"
+    masks = patients[["patient"]].iloc[1:].assign(source="expert", reason="")
+    masks.loc[5:14, "source"] = "ai"
+    masks.loc[15:19, "source"] = "box"
+    masks.loc[39, "reason"] = "the mask is empty"
+    write_csv("data/cohort/patients.csv", patients)
+    write_csv("data/masks/masks.csv", masks)
+    options = {"seed": 3, "ratio": [7, 1, 2], "stratify": STRATIFY}
+    make_split(stage_in({"split": options, "masks": {"train_only": ["ai", "box"]}}))
+    table = read_csv("data/splits/split.csv")
+    assert len(table) == 38
+    joined = table.merge(masks, on="patient")
+    assert set(joined.loc[joined["source"] != "expert", "split"]) == {"train"}
+    strong = joined[joined["source"] == "expert"]["split"].value_counts()
+    assert strong.to_dict() == {"train": 16, "test": 5, "val": 2}

@@ -1,5 +1,5 @@
 # From volumes to slices with prompts and their embeddings.
-for stage in STAGES.named("split", "slices", "prompts", "text", "text_probe"):
+for stage in STAGES.named("split", "slices", "flow", "prompts", "text", "text_probe"):
 
     rule:
         name:

@@ -56,6 +56,7 @@ class Grid:
         sop_uids, instance_numbers: of every axial slice, by z rising.
         paths: of every slice's file, by z rising.
         frame_of_reference: UID of its coordinate system.
+        planes: of every slice as its file states it, by z rising.
     """
 
     affine: Affine
@@ -64,6 +65,7 @@ class Grid:
     instance_numbers: tuple[int, ...]
     paths: tuple[str, ...]
     frame_of_reference: str
+    planes: tuple[Plane, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ def _oriented(
         instance_numbers=tuple(int(datasets[n].get("InstanceNumber") or 0) for n in upward),
         paths=tuple(str(paths[n]) for n in upward),
         frame_of_reference=str(datasets[0].get("FrameOfReferenceUID", "") or ""),
+        planes=tuple(planes[n] for n in upward),
     )
     return grid, order
 

@@ -78,7 +78,8 @@ def select(
 ) -> "pd.DataFrame":
     """The rows of `series` that are needed: chosen phases and masks of patients not excluded."""
     eligible = set(patients.loc[patients["excluded"] == "", "patient"])
-    patterns = [re.compile(source["description"]) for source in masks["sources"]]
+    described_by = [one["description"] for one in masks["sources"] if one["kind"] == "dicom_seg"]
+    patterns = [re.compile(pattern) for pattern in described_by]
 
     def needed(patient: str, phase: str, description: str) -> bool:
         described = any(pattern.search(description) for pattern in patterns)

@@ -15,7 +15,7 @@ from textbcs.cohort.dicom import read_grid, tesla_text
 from textbcs.cohort.incoming import PATIENT, UID
 from textbcs.cohort.phases import Candidate, choose_phases
 from textbcs.cohort.planes import SeriesError, check_planes
-from textbcs.io import InputError, write_csv
+from textbcs.io import NONE, InputError, write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,7 +183,7 @@ def _patient_row(
 def _with_clinical(stage: "Stage", table: "pd.DataFrame") -> "pd.DataFrame":
     """Add what the clinical workbook knows, where there is one."""
     path = stage.params["cohort"]["clinical"]
-    if not path:
+    if path == NONE:
         return table
     clinical = read_clinical(stage.input(path)).set_index("patient")
     for name in ("tumour_location", "multifocal"):

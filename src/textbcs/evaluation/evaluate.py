@@ -128,7 +128,7 @@ def score(
         found = true.probability[index] > threshold
         counts = metrics.count(found, shard.masks[index])
         behind = metrics.background(counts)
-        row = {name: facts[name] for name in ("slice_id", "patient", "kind", "side")}
+        row = {name: facts[name] for name in ("slice_id", "patient", "kind", "side", "mask_source")}
         row |= vars(counts)
         row |= {
             "dice": metrics.dice(counts),

@@ -202,10 +202,11 @@ def _title(stage: "Stage", runs: Sequence[Run]) -> str:
     first = runs[0].slices
     patients = first.loc[first["kind"] == "tumour", "patient"].nunique()
     seeds = len(stage.params["seeds"])
+    sources = ", ".join(sorted(first["mask_source"].unique()))
     return (
         f"Table 1. Test split of the {stage.params['cohort']['kind']} cohort: "
         f"{int((first['kind'] == 'tumour').sum())} tumour slices of {patients} patients, "
-        f"{int((first['kind'] == 'negative').sum())} tumour-free slices; "
+        f"{int((first['kind'] == 'negative').sum())} tumour-free slices; masks: {sources}; "
         f"{seeds} seed{'s' if seeds > 1 else ''}; text encoder {stage.params['text']['encoder']}"
     )
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from textbcs.receipt import Stage
 
+UNSELECTED = "not drawn by slices.selection"
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -150,13 +152,12 @@ def cut_patient(patient: Patient, options: Mapping[str, Any], is_test: bool, cut
     for z in with_lesion:
         side, reason = _judge(grid.mask(patient.mask[z]), middle, grid.spacing**2, options)
         if reason:
-            sop_uid = patient.grid.sop_uids[z]
-            cut.excluded.append(
-                {"patient": patient.name, "sop_uid": sop_uid, "z_index": z, "reason": reason}
-            )
+            cut.excluded.append(_left_out(patient, z, reason))
         else:
             chosen[z] = ("tumour", side)
-    chosen = {z: chosen[z] for z in _selected(sorted(chosen), options)}
+    used = set(_selected(sorted(chosen), options))
+    cut.excluded += [_left_out(patient, z, UNSELECTED) for z in sorted(set(chosen) - used)]
+    chosen = {z: chosen[z] for z in sorted(used)}
     if is_test and chosen:
         free = _tumour_free(patient.name, len(volume), with_lesion, options)
         chosen |= dict.fromkeys(free, ("negative", ""))
@@ -167,6 +168,11 @@ def cut_patient(patient: Patient, options: Mapping[str, Any], is_test: bool, cut
         cut.masks.append(grid.mask(patient.mask[z]))
         if is_test:
             cut.native_masks[row["slice_id"]] = patient.mask[z] > 0
+
+
+def _left_out(patient: Patient, z: int, reason: str) -> dict[str, Any]:
+    sop_uid = patient.grid.sop_uids[z]
+    return {"patient": patient.name, "sop_uid": sop_uid, "z_index": z, "reason": reason}
 
 
 def _judge(

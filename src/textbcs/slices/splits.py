@@ -2,10 +2,11 @@
 
 Reads `data/cohort/patients.csv` and `data/masks/masks.csv`; writes `data/splits/split.csv`.
 A patient is in exactly one split. The split is drawn after eligibility (a patient without a usable
-mask is in none) and stratified by facts that are known before any outcome.
+mask is in none) and stratified by facts that are known before any outcome. Patients whose mask comes
+from a source of `masks.train_only` are added to train afterwards: nobody is scored on a weak mask.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from textbcs.io import InputError, read_csv, write_csv
@@ -24,18 +25,23 @@ def make_split(stage: "Stage") -> None:
     patients = read_csv(
         stage.input("data/cohort/patients.csv"), ["patient", "excluded", *options["stratify"]]
     )
-    masks = read_csv(stage.input("data/masks/masks.csv"), ["patient", "reason"])
+    masks = read_csv(stage.input("data/masks/masks.csv"), ["patient", "source", "reason"])
     usable = set(masks.loc[masks["reason"].isna(), "patient"])
     eligible = patients[patients["excluded"].isna() & patients["patient"].isin(usable)]
     stage.seed = options["seed"]
-    table = draw_split(eligible, options["ratio"], options["stratify"], options["seed"])
+    weak = set(masks.loc[masks["source"].isin(stage.params["masks"]["train_only"]), "patient"])
+    table = draw_split(eligible, options["ratio"], options["stratify"], options["seed"], weak)
     write_csv(stage.output("data/splits/split.csv"), table)
     sizes = table["split"].value_counts()
     stage.log(", ".join(f"{name} {sizes.get(name, 0)}" for name in SPLITS) + " patients")
 
 
 def draw_split(
-    patients: "pd.DataFrame", ratio: Sequence[int], stratify: Sequence[str], seed: int
+    patients: "pd.DataFrame",
+    ratio: Sequence[int],
+    stratify: Sequence[str],
+    seed: int,
+    train_only: Collection[str] = (),
 ) -> "pd.DataFrame":
     """Assign each patient to a split.
 
@@ -48,6 +54,7 @@ def draw_split(
         ratio: weights of train, val and test.
         stratify: columns whose values make a stratum.
         seed: seed of the order within strata.
+        train_only: patients who go to train; the others are divided in the ratio among themselves.
 
     Returns:
         Columns `patient`, `split`, `stratum`, sorted by patient.
@@ -58,14 +65,10 @@ def draw_split(
     import numpy as np
     import pandas as pd
 
-    names = patients["patient"].str.strip()
-    repeated = names[names.str.casefold().duplicated()]
-    if len(repeated):
-        raise InputError(
-            f"data/cohort/patients.csv: patient {repeated.iloc[0]} occurs twice; a patient must have one row"
-        )
-    strata = patients[list(stratify)].astype("string").fillna("unknown").agg("|".join, axis=1)
-    table = pd.DataFrame({"patient": names, "stratum": strata}).sort_values("patient")
+    table = _strata(patients, stratify)
+    held = table["patient"].isin(list(train_only))
+    forced = table[held].assign(split=SPLITS[0])
+    table = table[~held].copy()
     table["order"] = np.random.default_rng(seed).permutation(len(table))
     table = table.sort_values(["stratum", "order"], kind="stable")
     table["split"] = _deal(len(table), ratio)
@@ -75,7 +78,22 @@ def draw_split(
             f"split: {len(table)} eligible patients leave {empty[0]} empty at {':'.join(map(str, ratio))}; "
             "more patients or another split.ratio are needed"
         )
+    table = pd.concat([table, forced]) if len(forced) else table
     return table.sort_values("patient")[["patient", "split", "stratum"]].reset_index(drop=True)
+
+
+def _strata(patients: "pd.DataFrame", stratify: Sequence[str]) -> "pd.DataFrame":
+    """Columns `patient`, `stratum`, sorted by patient."""
+    import pandas as pd
+
+    names = patients["patient"].str.strip()
+    repeated = names[names.str.casefold().duplicated()]
+    if len(repeated):
+        raise InputError(
+            f"data/cohort/patients.csv: patient {repeated.iloc[0]} occurs twice; a patient must have one row"
+        )
+    strata = patients[list(stratify)].astype("string").fillna("unknown").agg("|".join, axis=1)
+    return pd.DataFrame({"patient": names, "stratum": strata}).sort_values("patient")
 
 
 def _deal(count: int, ratio: Sequence[int]) -> list[str]:
