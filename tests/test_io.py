@@ -20,6 +20,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
+def test_identifiers_stay_text(tmp_path: Path) -> None:
+    io.write_text(tmp_path / "t.csv", "patient,n\n007,007\n,1\n")
+    table = io.read_csv(tmp_path / "t.csv")
+    assert table["patient"].tolist()[0] == "007"
+    assert table["patient"].isna().tolist() == [False, True]
+    assert table["n"].tolist() == [7, 1]
+
+
 def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
     target = tmp_path / "x"
     io.write_text(target, "old")

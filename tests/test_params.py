@@ -184,5 +184,28 @@ def test_use_shows_what_changed_and_can_be_dry(tmp_path: Path, monkeypatch) -> N
     assert Path("params.yaml").read_text() == Path("presets/phantom.yaml").read_text()
     assert use_preset("tiny")[:-1] == lines[:-1]
     assert use_preset("tiny") == ["params.yaml is now presets/tiny.yaml (0 values differ)"]
-    with pytest.raises(InputError, match="no preset 'dukes'.*duke, phantom, tiny"):
+    with pytest.raises(InputError, match="no preset 'dukes'.*duke, own, phantom, tiny"):
         use_preset("dukes")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("cohort.descriptions", {"post1": "("}, "cohort.descriptions.post1 = '(': no regular expr"),
+        ("cohort.descriptions", {"pre": "native"}, "post1 is missing"),
+        ("cohort.descriptions", {"post1": "a", "late": "b"}, "late = 'b': unknown key"),
+        ("cohort.phases", ["pre", "post1"], "pre is missing in cohort.descriptions"),
+    ],
+)
+def test_descriptions_of_own_data(key: str, value: Any, words: str) -> None:
+    assert words in fault(changed(key, value, "presets/own.yaml"))
+
+
+def test_nifti_volumes_need_descriptions_and_have_no_boxes() -> None:
+    values = changed("cohort.kind", "nifti", "presets/own.yaml")
+    assert not list(params.impossible(values))
+    values["cohort"]["boxes"] = "boxes.csv"
+    assert "cohort.boxes = 'boxes.csv': with kind nifti" in fault(values)
+    values = changed("cohort.kind", "nifti", "presets/own.yaml")
+    del values["cohort"]["descriptions"]
+    assert "cohort.descriptions is missing: kind nifti" in fault(values)

@@ -101,6 +101,10 @@ def write_csv(path: str | os.PathLike[str], table: "pd.DataFrame") -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL))
 
 
+# Text, whatever they look like: a patient may be called 007.
+_IDENTIFIERS = dict.fromkeys(("patient", "series_uid", "sop_uid", "slice_id"), str)
+
+
 def read_csv(
     path: str | os.PathLike[str],
     required: Sequence[str] = (),
@@ -120,7 +124,10 @@ def read_csv(
 
     try:
         table = pd.read_csv(
-            existing(path), dtype=dict(dtype or {}), keep_default_na=False, na_values=[""]
+            existing(path),
+            dtype=_IDENTIFIERS | dict(dtype or {}),
+            keep_default_na=False,
+            na_values=[""],
         )
     except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path}: not a readable table ({error}); regenerate it") from error

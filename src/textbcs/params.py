@@ -6,6 +6,7 @@ of keys make no sense. A fault is one line with the key's path, its value and wh
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,7 @@ def impossible(values: Params) -> Iterable[str]:
             "prompts.table"
         )
     yield from _impossible_archives(values["cohort"])
+    yield from _impossible_descriptions(values["cohort"])
     yield from _impossible_masks(values)
     yield from _impossible_networks(values)
 
@@ -186,6 +188,28 @@ def _impossible_archives(cohort: Mapping[str, Any]) -> Iterable[str]:
     }.get(kind, (not index, "''"))
     if not fits:
         yield f"cohort.index = {index!r}: with kind {kind} allowed: {allowed}"
+
+
+def _impossible_descriptions(cohort: Mapping[str, Any]) -> Iterable[str]:
+    """Phases without a description, where the data's own names are given; what is no expression."""
+    described = cohort.get("descriptions")
+    if cohort["kind"] == "nifti" and cohort["boxes"] != NONE:
+        yield f"cohort.boxes = {cohort['boxes']!r}: with kind nifti allowed: {NONE}"
+    if described is None:
+        if cohort["kind"] == "nifti":
+            yield "cohort.descriptions is missing: kind nifti needs it to tell phases by file names"
+        return
+    for phase, pattern in described.items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"cohort.descriptions.{phase} = {pattern!r}: no regular expression ({error})"
+    for phase in cohort["phases"]:
+        if phase not in described:
+            yield (
+                f"cohort.phases = {cohort['phases']}: {phase} is missing in cohort.descriptions; "
+                f"allowed: {', '.join(described)}"
+            )
 
 
 def _impossible_networks(values: Params) -> Iterable[str]:

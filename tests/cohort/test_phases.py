@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from textbcs.cohort.phases import Candidate, choose_phases, phase_of
+from textbcs.cohort.phases import Candidate, choose_described, choose_phases, phase_of
+from textbcs.io import InputError
 
 
 @pytest.mark.parametrize(
@@ -153,3 +154,19 @@ def test_mama_mias_pre_series_are_ours(duke_tables: Path) -> None:
             wrong.append(row.patient_id)
     assert len(theirs) == 291
     assert wrong == []
+
+
+def described(*series: tuple[int, str]) -> tuple[dict[int, str], str]:
+    made = [Candidate(f"1.{number}", name, number, 24) for number, name in series]
+    chosen, reason = choose_described(reversed(made), {"pre": "native", "post1": "min 1$"})
+    return {int(uid[2:]): phase for uid, phase in chosen.items()}, reason
+
+
+def test_own_names() -> None:
+    chosen, reason = described((9, "DYN Native"), (5, "dyn min 1"), (7, "dyn min 1"), (6, "ax dyn"))
+    assert (chosen, reason) == ({9: "pre", 5: "post1"}, "")
+    assert described((9, "native"), (5, "dyn min 10"))[1] == (
+        "no series matches cohort.descriptions.post1"
+    )
+    with pytest.raises(InputError, match="post1 and pre both match the series 'native min 1'"):
+        described((9, "native min 1"))

@@ -25,6 +25,7 @@ _BACK_ENDS = {
     "folder": "textbcs.cohort.archive:FolderArchive",
     "idc": "textbcs.cohort.idc:IdcArchive",
     "nbia": "textbcs.cohort.nbia:NbiaArchive",
+    "nifti": "textbcs.cohort.nifti_archive:NiftiArchive",
     "phantom": "textbcs.cohort.phantom_archive:PhantomArchive",
 }
 
@@ -56,6 +57,7 @@ class Instance:
     """A file that an archive gives: identity and where it lies.
 
     Attributes:
+        sop_uid, instance_number: "" and 0 of a volume that is one NIfTI file.
         sha256: set where the file was fetched, verified and hashed: it may be moved from `path`.
     """
 
@@ -64,6 +66,13 @@ class Instance:
     size: int
     path: Path
     sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name under which it is kept."""
+        if self.sop_uid:
+            return f"{self.sop_uid}.dcm"
+        return "volume.nii.gz" if self.path.name.lower().endswith(".gz") else "volume.nii"
 
     def read(self) -> bytes:
         """Its content."""

@@ -1,9 +1,9 @@
 """Stage `download`: bring the chosen series into data/raw and record every file's hash.
 
 Reads data/cohort/series.csv and patients.csv and, through the archive's back end, the archive;
-writes data/raw/<patient>/<series_uid>/<sop_uid>.dcm and data/cohort/files.csv. Raw files are no
-declared output: a stage that needs them calls `restore` first, which brings back what is missing and
-accepts only what has the recorded hash.
+writes data/raw/<patient>/<series_uid>/<sop_uid>.dcm (volume.nii.gz where that is the series) and
+data/cohort/files.csv. Raw files are no declared output: a stage that needs them calls `restore` first,
+which brings back what is missing and accepts only what has the recorded hash.
 """
 
 import re
@@ -125,7 +125,7 @@ def restore(files: "pd.DataFrame", params: Mapping[str, Any]) -> None:
     if missing.empty:
         return
     archive = open_archive(params)
-    wanted = {str(row.sop_uid): (str(row.path), str(row.sha256)) for row in missing.itertuples()}
+    wanted = {str(row.path): str(row.sha256) for row in missing.itertuples()}
     keys = (
         missing[["patient", "series_uid"]].drop_duplicates().sort_values(["patient", "series_uid"])
     )
@@ -153,7 +153,7 @@ def _copy(archive: Archive, patient: str, series_uid: str) -> list[list[Any]]:
     """Bring in a series, or find it here, and give the rows of its files."""
     rows = []
     for instance in archive.fetch(patient, series_uid):
-        path = Path(patient, series_uid, f"{instance.sop_uid}.dcm")
+        path = Path(patient, series_uid, instance.name)
         digest = _place(instance, RAW / path)
         number = instance.instance_number
         rows.append(
@@ -163,12 +163,12 @@ def _copy(archive: Archive, patient: str, series_uid: str) -> list[list[Any]]:
 
 
 def _bring_back(
-    archive: Archive, wanted: Mapping[str, tuple[str, str]], patient: str, series_uid: str
+    archive: Archive, wanted: Mapping[str, str], patient: str, series_uid: str
 ) -> list[list[Any]]:
     """Put the wanted files of a series where they belong."""
     for instance in archive.fetch(patient, series_uid):
-        path, expected = wanted.get(instance.sop_uid, ("", ""))
-        if path:
+        path = Path(patient, series_uid, instance.name)
+        if expected := wanted.get(str(path)):
             _place(instance, RAW / path, expected)
     return []
 

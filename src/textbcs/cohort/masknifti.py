@@ -7,17 +7,17 @@ directory's files and the table; writes nothing.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textbcs.geometry import Volume, to_ras
+from textbcs.cohort.nifti import read_nifti, stem
+from textbcs.geometry import Volume
 from textbcs.io import InputError, existing
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
-_SUFFIXES = (".nii.gz", ".nii")
 _SHEET = "dataset_info"
 
 
@@ -31,10 +31,9 @@ def list_masks(folder: Path) -> dict[str, Path]:
         raise InputError(f"{folder}: no such folder; correct masks.nifti_directory or the source")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        suffix = next((end for end in _SUFFIXES if path.name.lower().endswith(end)), None)
-        if suffix is None or path.name.startswith(".") or not path.is_file():
+        name = (stem(path) or "").lower()
+        if not name or not path.is_file():
             continue
-        name = path.name[: -len(suffix)].lower()
         if name in found:
             raise InputError(f"{path}: as well as {found[name].name} for one patient; remove one")
         found[name] = path
@@ -69,22 +68,9 @@ def read_nifti_mask(stage: "Stage", path: Path) -> Volume:
     Raises:
         InputError: no NIfTI, no volume, no affine in the file, or values that are no mask.
     """
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-
-    try:
-        image: Any = nibabel.load(stage.input(path))  # type: ignore[attr-defined]
-        values = np.asarray(image.dataobj)
-        codes = (int(image.header["sform_code"]), int(image.header["qform_code"]))
-    except (ImageFileError, OSError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a readable NIfTI ({error}); fetch it again") from error
-    if values.ndim == 4 and values.shape[3] == 1:
-        values = values[..., 0]
-    if not any(codes):
-        raise InputError(f"{path}: states no orientation (sform and qform are 0); save it with one")
+    values, affine = read_nifti(stage.input(path))
     labels = np.unique(values)
     if values.ndim != 3 or not np.isfinite(labels).all() or len(labels[labels != 0]) > 1:
         shown = ", ".join(f"{value:g}" for value in labels[:5])
         raise InputError(f"{path}: values {shown} in {values.ndim} axes are no mask of one label")
-    affine = to_ras(np.asarray(image.affine, np.float64))  # the map is its own inverse
     return Volume((values.transpose(2, 1, 0) != 0).astype(np.uint8), affine)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from textbcs.cohort.boxes import ABSENT, Box, BoxError, Place, box_rows, locate, read_boxes
-from textbcs.cohort.dicom import Grid, read_grid
+from textbcs.cohort.dicom import Grid
 from textbcs.cohort.download import (
     FILES,
     PATIENTS,
@@ -29,6 +29,7 @@ from textbcs.cohort.maskfit import MisfitError
 from textbcs.cohort.masksources import Finder, Found, Subject, finders
 from textbcs.cohort.nifti import nifti_bytes
 from textbcs.cohort.planes import SeriesError
+from textbcs.cohort.volumes import read_grid
 from textbcs.geometry import voxel_volume
 from textbcs.io import NONE, InputError, write_bytes, write_csv
 

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.cohort.boxes import Place
-from textbcs.cohort.dicom import Grid, read_series
+from textbcs.cohort.dicom import Grid
 from textbcs.cohort.download import FILES, RAW
 from textbcs.cohort.growbox import grow
 from textbcs.cohort.maskfit import MisfitError, fit_segmentation, fit_volume
 from textbcs.cohort.masknifti import list_masks, read_join, read_nifti_mask
 from textbcs.cohort.segmentation import read_segmentation
+from textbcs.cohort.volumes import read_series
 from textbcs.geometry import spacing
 from textbcs.io import InputError
 

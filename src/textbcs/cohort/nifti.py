@@ -1,4 +1,4 @@
-"""A mask as NIfTI on a series' LPS grid: deterministic bytes, read back only where it fits.
+"""NIfTI files: any one with its LPS affine; masks on a series' grid, as deterministic bytes.
 
 Reads NIfTI files, writes nothing (`nifti_bytes` returns what `masks` writes).
 """
@@ -15,7 +15,40 @@ from textbcs.cohort.dicom import Grid
 from textbcs.geometry import Affine, Volume, to_lps, to_ras
 from textbcs.io import InputError, existing
 
+SUFFIXES = (".nii.gz", ".nii")
 _AFFINE_TOLERANCE_MM = 0.05
+
+
+def stem(path: Path) -> str | None:
+    """A NIfTI file's name without its suffix, None for a hidden file or one of another kind."""
+    suffix = next((end for end in SUFFIXES if path.name.lower().endswith(end)), None)
+    if suffix is None or path.name.startswith("."):
+        return None
+    return path.name[: -len(suffix)]
+
+
+def read_nifti(path: Path) -> tuple[NDArray[Any], Affine]:
+    """The values (x, y, z) of a NIfTI file, scaled as it says, and their LPS affine.
+
+    A fourth axis of length one is dropped.
+
+    Raises:
+        InputError: no NIfTI, or no orientation in the file.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+
+    try:
+        image: Any = nibabel.load(path)  # type: ignore[attr-defined]
+        values = np.asarray(image.dataobj)
+        codes = (int(image.header["sform_code"]), int(image.header["qform_code"]))
+    except (ImageFileError, OSError, EOFError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a readable NIfTI ({error}); fetch it again") from error
+    if values.ndim == 4 and values.shape[3] == 1:
+        values = values[..., 0]
+    if not any(codes):
+        raise InputError(f"{path}: states no orientation (sform and qform are 0); save it with one")
+    return values, to_ras(np.asarray(image.affine, np.float64))  # the map is its own inverse
 
 
 def nifti_bytes(mask: NDArray[np.uint8], affine: Affine) -> bytes:

@@ -1,4 +1,6 @@
-"""Which phase of the dynamic study a series is, from the descriptions of the Duke collection.
+"""Which phase of the dynamic study a series is, from its description.
+
+The names of the Duke collection are known; any other data say by `cohort.descriptions` what theirs are.
 
 Pure functions; reads and writes nothing.
 """
@@ -6,6 +8,8 @@ Pure functions; reads and writes nothing.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from textbcs.io import InputError
 
 PRE, UNNUMBERED = "pre", "dynamic"
 
@@ -72,6 +76,41 @@ def choose_phases(candidates: Iterable[Candidate]) -> tuple[dict[str, str], str]
         free = [f"post{n}" for n in range(1, 10) if f"post{n}" not in chosen]
         chosen |= dict(zip(free, unnumbered, strict=False))
     return {one.series_uid: phase for phase, one in chosen.items()}, _fault(chosen)
+
+
+def choose_described(
+    candidates: Iterable[Candidate], descriptions: Mapping[str, str]
+) -> tuple[dict[str, str], str]:
+    """Choose one series per phase for one patient, as her own data's names say.
+
+    Args:
+        candidates: her MR series.
+        descriptions: phase -> regular expression, searched in the SeriesDescription without case.
+            Of several series that match, the one with the lowest SeriesNumber counts.
+
+    Returns:
+        {series UID: phase}, and why the patient has to be excluded ("" if not).
+
+    Raises:
+        InputError: one description matches two phases.
+    """
+    chosen: dict[str, Candidate] = {}
+    for one in sorted(candidates, key=lambda one: (one.series_number, one.series_uid)):
+        found = [
+            phase
+            for phase in sorted(descriptions)
+            if re.search(descriptions[phase], one.description, re.IGNORECASE)
+        ]
+        if len(found) > 1:
+            raise InputError(
+                f"params.yaml: cohort.descriptions: {found[0]} and {found[1]} both match the series "
+                f"{one.description!r}; make them narrower"
+            )
+        if found:
+            chosen.setdefault(found[0], one)
+    absent = [phase for phase in sorted(descriptions) if phase not in chosen]
+    reason = f"no series matches cohort.descriptions.{absent[0]}" if absent else ""
+    return {one.series_uid: phase for phase, one in chosen.items()}, reason
 
 
 def _fault(chosen: Mapping[str, Candidate]) -> str:

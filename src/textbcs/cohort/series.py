@@ -1,8 +1,9 @@
 """Stage `cohort`: list an archive, map series to phases, choose one of each, exclude with reasons.
 
 Reads the archive's DICOM headers and the clinical workbook; writes data/cohort/series.csv and
-patients.csv. Phases follow from SeriesDescription as the Duke collection spells it, with SeriesNumber
-where descriptions do not decide. No name, birth date or file path goes into a table.
+patients.csv. Phases follow from SeriesDescription as the Duke collection spells it, or as
+`cohort.descriptions` says, with SeriesNumber where descriptions do not decide. No name, birth date or
+file path goes into a table.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from textbcs.cohort.archive import Series, open_archive
 from textbcs.cohort.clinical import read_clinical
 from textbcs.cohort.dicom import read_grid, tesla_text
 from textbcs.cohort.incoming import PATIENT, UID
-from textbcs.cohort.phases import Candidate, choose_phases
+from textbcs.cohort.phases import Candidate, choose_described, choose_phases
 from textbcs.cohort.planes import SeriesError, check_planes
 from textbcs.io import NONE, InputError, write_csv
 
@@ -87,7 +88,7 @@ def list_tables(
     found = _wanted(open_archive(params).series(progress), cohort["patients"])
     rows, patients = [], []
     for patient, own in _by_patient(found).items():
-        phases, reason = choose_phases(_candidate(one) for one in own if one.first.modality == "MR")
+        phases, reason = _phases(own, cohort)
         rows += [_series_row(one, phases, cohort) for one in own]
         reason = reason or _geometry_fault(own, phases, cohort)
         patients.append(_patient_row(patient, own, phases, reason))
@@ -124,6 +125,14 @@ def _by_patient(found: list[Series]) -> dict[str, list[Series]]:
     for one in found:
         grouped.setdefault(one.first.patient, []).append(one)
     return dict(sorted(grouped.items()))
+
+
+def _phases(own: list[Series], cohort: Mapping[str, Any]) -> tuple[dict[str, str], str]:
+    """The phases of a patient's series, and why she has to be excluded ("" if not)."""
+    images = [_candidate(one) for one in own if one.first.modality == "MR"]
+    if "descriptions" in cohort:
+        return choose_described(images, cohort["descriptions"])
+    return choose_phases(images)
 
 
 def _candidate(one: Series) -> Candidate:

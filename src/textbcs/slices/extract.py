@@ -1,6 +1,6 @@
 """Cut each patient's volume into 2-D slices, per split.
 
-Reads the cohort's file list, the raw DICOM of one phase (restored where missing), the masks and the
+Reads the cohort's file list, the raw files of one phase (restored where missing), the masks and the
 split; writes `data/slices/{train,val,test}` and `data/slices/excluded.csv`, which names every tumour
 slice that was left out and why. A tumour-free sample is cut for test patients only.
 """
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.cohort.dicom import Grid, Stack, read_series
+from textbcs.cohort.dicom import Grid, Stack
 from textbcs.cohort.download import RAW, restore
 from textbcs.cohort.nifti import read_mask
+from textbcs.cohort.volumes import read_series
 from textbcs.geometry import spacing
 from textbcs.io import InputError, read_csv, records, write_csv
 from textbcs.slices.laterality import BOTH, lesion_side, midline
