@@ -79,15 +79,17 @@ def test_a_volume_is_placed_by_its_affine(tmp_path: Path) -> None:
     assert read_grid([downward], 0.05).shape == (4, 3, 2)
 
 
+def test_a_single_slice_is_a_volume(tmp_path: Path) -> None:
+    grid = read_grid([save(tmp_path / "a.nii", np.zeros((4, 5, 1), np.uint8))], 0.05)
+    assert (grid.shape, grid.instance_numbers) == ((1, 5, 4), (1,))
+    np.testing.assert_allclose(np.diag(grid.affine), [2, 1, 3, 1])
+
+
 def test_what_is_no_volume_is_refused(tmp_path: Path) -> None:
     sheared = AFFINE.copy()
     sheared[0, 1] = 0.5
-    for array, affine, words in (
-        (None, sheared, "not at right angles"),
-        (np.zeros((4, 4, 1), np.int16), AFFINE, "fewer than two slices"),
-    ):
-        with pytest.raises(SeriesError, match=words):
-            read_grid([save(tmp_path / "a.nii", array, affine)], 0.05)
+    with pytest.raises(SeriesError, match="not at right angles"):
+        read_grid([save(tmp_path / "a.nii", None, sheared)], 0.05)
     holes = np.zeros((2, 3, 4), np.float32)
     holes[0, 0, 0] = np.nan
     for array in (holes, np.zeros((2, 3, 4, 2), np.int16)):

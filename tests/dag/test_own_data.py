@@ -16,6 +16,7 @@ import numpy as np
 import pydicom
 import pytest
 from checkout import SOURCE, create
+from PIL import Image
 from ruamel.yaml import YAML
 
 from textbcs.cohort.dicom import read_series
@@ -170,6 +171,48 @@ def test_every_way_gives_the_slices_of_the_same_patients(
         assert (table["instance_number"] == table["z_index"] + 1).all()
     else:
         assert table["sop_uid"].notna().all()
+
+
+def test_images_become_volumes_of_one_slice(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script of the page: PNGs of one slice of each patient give that slice back."""
+    monkeypatch.chdir(tmp_path)
+    largest = {
+        patient: max(
+            (pair for (name, _), pair in own.slices.items() if name == patient),
+            key=lambda pair: int(pair[1].sum()),
+        )
+        for patient in {name for name, _ in own.slices}
+    }
+    for patient, (image, mask) in largest.items():
+        _png(f"images/{patient}.png", np.rint(image.astype(np.float32) * 255))
+        _png(f"masks/{patient}.png", mask * 255)
+    script = re.search(r"```python\n(.*?)```", section("2-D images with masks (PNG)"), re.DOTALL)
+    assert script
+    exec(script[1].replace("SPACING_MM = 0.5", "SPACING_MM = 7.0"), {})
+    params = read_yaml(SOURCE / "presets/own.yaml")
+    for name, changes in edits(NIFTI).items():
+        params[name] |= changes
+    params["cohort"]["descriptions"] = {"post1": "^image$"}
+    params["slices"] |= read_yaml(SOURCE / "presets/tiny.yaml")["slices"]
+    params["slices"] |= {"clip_percentiles": [0.0, 100.0], "minimum_lesion_mm2": 50.0}
+    run_stages(params, list_cohort, download, *AFTER_DOWNLOAD)
+    slices, texts = tumour_slices()
+    assert slices.keys() == {(patient, 0) for patient in largest}
+    for (patient, _), (image, mask) in slices.items():
+        np.testing.assert_array_equal(mask, largest[patient][1])
+        seen = largest[patient][0].astype(np.float32)
+        stretched = (seen - seen.min()) / (seen.max() - seen.min())
+        np.testing.assert_allclose(image, stretched, atol=0.01)
+        left = np.flatnonzero(mask.any(axis=0)).mean() > mask.shape[1] / 2
+        assert ("left" if left else "right") in texts[patient, 0]
+
+
+def _png(name: str, pixels: np.ndarray) -> None:
+    path = Path("data/own/png") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
 
 
 @pytest.mark.dag

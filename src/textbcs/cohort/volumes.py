@@ -1,6 +1,7 @@
 """A fetched series as one LPS volume, whatever its files are: DICOM slices, or one NIfTI file.
 
-A NIfTI volume has no DICOM instances: its slices have no SOPInstanceUID, and their instance numbers
+A NIfTI volume may have a single slice, as its affine says what DICOM's slices say together: how thick
+they are. It has no DICOM instances: its slices have no SOPInstanceUID, and their instance numbers
 count the file's own slices from 1, as viewers of NIfTI show them. Reads the files, writes nothing.
 """
 
@@ -66,8 +67,6 @@ def _read(path: Path) -> Stack:
     array: NDArray[np.float32] = values.transpose(2, 1, 0).astype(np.float32)
     volume = to_lps(Volume(array, affine))
     depth, rows, columns = volume.array.shape
-    if depth < 2:
-        raise SeriesError("fewer than two slices")
     numbers = tuple(range(1, depth + 1))
     downward = lps_orientation(affine).reverse[0]
     grid = Grid(
