@@ -171,6 +171,7 @@ def test_table_1_says_what_it_is_made_of(root: Path, collection: Collection) -> 
     test = pd.read_csv(root / "data/slices/test/slices.csv")
     sources = ", ".join(sorted(test["mask_source"].unique()))
     weights = hashlib.sha256((collection.bert / "pytorch_model.bin").read_bytes()).hexdigest()
+    assert (root / ".cache/encoders" / weights / "model.safetensors").is_file(), "not converted"
     encoder = f"bioclinicalbert (weights of a local directory, sha256 {weights[:12]})"
     title = (root / "reports/tables/table1.md").read_text().splitlines()[0]
     assert "of the idc cohort" in title
