@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import pydicom
 import pytest
+from canaries import PLANTED, assert_clean, plant
 from cohort_stage import make_stage
 from remote import remote_place
 from servers import Fault
@@ -15,33 +15,6 @@ from textbcs.cohort.incoming import QUARANTINE
 from textbcs.cohort.masks import make_masks
 from textbcs.cohort.series import list_cohort
 from textbcs.io import InputError
-
-CANARIES = {
-    "PatientName": "CANARY^NAME",
-    "PatientBirthDate": "19010203",
-    "AccessionNumber": "CANARYACCESSION",
-    "OtherPatientIDs": "CANARYOTHERID",
-    "PatientAddress": "CANARYSTREET 7",
-    "ReferringPhysicianName": "CANARY^DOCTOR",
-    "InstitutionName": "CANARYHOSPITAL",
-    "StudyID": "CANARYSTUDY",
-    "StudyDate": "19010204",
-    "PatientComments": "CANARYCOMMENT",
-    "StudyDescription": "CANARYSTUDYTEXT",
-}
-PRIVATE = "CANARYPRIVATE"
-PLANTED = [*CANARIES.values(), PRIVATE, "CANARY"]
-
-
-def plant(archive: Path) -> None:
-    """Put the canaries into every file."""
-    for path in archive.rglob("*.dcm"):
-        dataset = pydicom.dcmread(path)
-        for name, value in CANARIES.items():
-            setattr(dataset, name, value)
-        block = dataset.private_block(0x0011, "CANARYVENDOR", create=True)
-        block.add_new(0x01, "LO", PRIVATE)
-        dataset.save_as(path)
 
 
 @pytest.fixture(params=["folder", "idc", "nbia"])
@@ -63,11 +36,6 @@ def outside_raw() -> dict[str, bytes]:
         if path.is_file() and path.suffix not in skipped and QUARANTINE not in path.parents
     }
     return found
-
-
-def assert_clean(where: str, content: bytes) -> None:
-    for canary in PLANTED:
-        assert canary.encode() not in content, f"{where} holds {canary}"
 
 
 def test_no_canary_passes(planted, capfd) -> None:

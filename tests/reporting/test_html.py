@@ -22,16 +22,17 @@ GAP = {
     "low": -4.0,
     "high": 0.5,
 }
-PARAMS = {"cohort": {"kind": "phantom"}, "text": {"encoder": "minilm"}, "seeds": [1]}
+PARAMS = {"cohort": {"kind": "phantom"}, "seeds": [1]}
 
 
 def test_page_is_self_contained_and_says_what_a_phantom_means() -> None:
-    page = render(PARAMS, [ROW], [GAP], b"png")
+    page = render(PARAMS, [ROW], [GAP], b"png", "minilm (<x>)")
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert "https://" not in page
     assert "say nothing about patients" in page
     assert "Duke, not comparable" in page
     assert "TextBCS &lt;x&gt;" in page
+    assert "text encoder minilm (&lt;x&gt;);" in page
     # A negative result stands there as it is.
     assert "<td>-2.00</td>" in page
 

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.io import read_csv, write_csv, write_json
+from textbcs.io import InputError, read_csv, write_csv, write_json
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
-from textbcs.reporting.runs import Run, paper, prune
+from textbcs.reporting.runs import Run, encoder_label, paper, prune
 from textbcs.reporting.tables import (
     column_headers,
     differences,
@@ -124,13 +124,33 @@ def test_a_vanished_prediction_does_not_follow_the_prompt() -> None:
     assert np.isnan(side_follows_prompt(slices(swapped=False)))
 
 
+def write_encoder(**learn: str) -> None:
+    """What the text stages say of their weights; the keywords differ for the training prompts."""
+    facts = {"encoder": "minilm", "origin": "pinned", "file": "a", "sha256": "0123456789abcdef"}
+    write_json("data/text/probe.json", facts)
+    write_json("data/text/learn.json", facts | learn)
+
+
+def test_weights_that_are_not_the_pinned_ones_are_named(stage_in) -> None:
+    stage = stage_in({})
+    write_encoder()
+    assert encoder_label(stage) == "minilm"
+    write_encoder(sha256="f")
+    with pytest.raises(InputError, match="embedded with different weights"):
+        encoder_label(stage)
+    facts = {"encoder": "bioclinicalbert", "origin": "local directory", "sha256": 64 * "a"}
+    for name in ("learn", "probe"):
+        write_json(f"data/text/{name}.json", facts)
+    label = f"bioclinicalbert (weights of a local directory, sha256 {12 * 'a'})"
+    assert encoder_label(stage) == label
+
+
 def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in) -> None:
     stage = stage_in(
         {
             "tables": {"table1": ["unet", "textbcs"]},
             "seeds": [1],
             "cohort": {"kind": "phantom"},
-            "text": {"encoder": "minilm"},
             "evaluation": {"bootstrap": BOOTSTRAP},
         }
     )
@@ -138,6 +158,7 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
         write_csv(f"results/evaluation/{name}/slices.csv", slices())
     for name in ("unet", "textbcs", "lvit"):
         write_json(f"results/complexity/{name}.json", COMPLEXITY)
+    write_encoder()
     write_table1(stage)
     table = read_csv("reports/tables/table1.csv")
     assert table["label"].tolist() == ["UNet", "TextBCS"]
@@ -150,6 +171,8 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     assert value in latex
     assert "6 tumour slices of 3 patients" in markdown
     assert "masks: expert, reviewed;" in markdown
+    assert "text encoder minilm**" in markdown
+    assert table["text_encoder"].tolist() == ["minilm", "minilm"]
     assert not Path("results/evaluation/lvit-s9").exists()
     assert not Path("results/complexity/lvit.json").exists()
 

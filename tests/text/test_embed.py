@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.io import read_csv, read_tensors, write_csv
+from textbcs.io import read_csv, read_json, read_tensors, write_csv
 from textbcs.prompts.grammar import parse
 from textbcs.prompts.table import COLUMNS
 from textbcs.text.embed import embed_learn, embed_probe
@@ -56,4 +56,7 @@ def test_a_new_test_prompt_changes_nothing_that_learns(prompts) -> None:
         "location right; shape round; size large; number ten",
         "location left; shape round; size large; number ten",
     }
+    facts = [read_json(f"data/text/{name}.json") for name in ("learn", "probe")]
+    assert facts[0] == facts[1]
+    assert facts[0]["origin"] == "pinned"
     assert np.isfinite(read_tensors("data/text/probe.safetensors")["tokens"]).all()

@@ -1,13 +1,16 @@
 """The encoders on real files: the packaged one, and a random BERT as the pickle that the hub has."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from randombert import write_random_bert
 
 from textbcs.io import InputError
-from textbcs.text.encoders import SOURCES, embed, encoder_folder, with_safetensors
+from textbcs.text.embed import encoder_facts
+from textbcs.text.encoders import SOURCES, embed, with_safetensors
 
 TEXTS = [
     "location left; shape irregular; size medium; number two",
@@ -57,17 +60,9 @@ def test_a_text_that_does_not_fit_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def random_bert(tmp_path_factory) -> Path:
-    """A small random BERT in the form in which Bio_ClinicalBERT is published: a pickled .bin."""
-    import torch
-    from transformers import BertConfig, BertForPreTraining
-
-    folder = tmp_path_factory.mktemp("bert")
-    shutil.copy(encoder_folder("minilm", "") / "vocab.txt", folder)
-    torch.manual_seed(0)
-    shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    config = BertConfig(hidden_size=768, vocab_size=30522, **shape)
-    config.save_pretrained(folder)
-    torch.save(BertForPreTraining(config).state_dict(), folder / "pytorch_model.bin")
+    """A small random BERT as a pickled .bin."""
+    folder: Path = tmp_path_factory.mktemp("bert")
+    write_random_bert(folder)
     return folder
 
 
@@ -83,6 +78,10 @@ def test_a_pickled_bert_is_converted_once_and_gives_the_same_numbers(
     converted = with_safetensors(random_bert, "bioclinicalbert")
     assert (converted / "model.safetensors").is_file()
     assert found.tokens.shape[2] == 768
+    facts = encoder_facts(options)
+    pickled = (random_bert / "pytorch_model.bin").read_bytes()
+    assert facts["origin"] == "local directory"
+    assert facts["sha256"] == hashlib.sha256(pickled).hexdigest()
     # Independent: the library's own reading of the pickle.
     direct = BertModel.from_pretrained(random_bert).eval()
     encoded = AutoTokenizer.from_pretrained(random_bert)(TEXTS[0], return_tensors="pt")

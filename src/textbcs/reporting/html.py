@@ -11,7 +11,7 @@ from textbcs.io import read_csv, records, write_bytes, write_text
 from textbcs.prompts.table import read_prompts
 from textbcs.reporting.figures import overview
 from textbcs.reporting.render import html_table
-from textbcs.reporting.runs import read_runs
+from textbcs.reporting.runs import encoder_label, read_runs
 from textbcs.reporting.tables import column_headers
 from textbcs.slices.store import read_slices
 
@@ -46,20 +46,25 @@ def write_report(stage: "Stage") -> None:
     write_bytes(stage.output("reports/figures/overview.png"), picture)
     rows = records(read_csv(stage.input("reports/tables/table1.csv")))
     gaps = records(read_csv(stage.input("reports/tables/table1_differences.csv")))
-    page = render(stage.params, rows, gaps, picture)
+    page = render(stage.params, rows, gaps, picture, encoder_label(stage))
     write_text(stage.output("reports/index.html"), page)
 
 
 def render(
-    params: Any, rows: list[dict[str, Any]], differences: list[dict[str, Any]], picture: bytes
+    params: Any,
+    rows: list[dict[str, Any]],
+    differences: list[dict[str, Any]],
+    picture: bytes,
+    encoder: str,
 ) -> str:
     """The page as text.
 
     Args:
-        params: parameters with `cohort.kind`, `text.encoder` and `seeds`.
+        params: parameters with `cohort.kind` and `seeds`.
         rows: Table 1.
         differences: patient-level differences to TextBCS.
         picture: the overview figure as PNG.
+        encoder: the text encoder and, where they are not the pinned ones, whose weights it has.
     """
     is_phantom = params["cohort"]["kind"] == "phantom"
     source = base64.b64encode(picture).decode()
@@ -77,7 +82,7 @@ def render(
     facts = (
         f"{params['cohort']['kind']} cohort; {first['tumour_slices']:.0f} tumour slices and "
         f"{first['tumour_free_slices']:.0f} tumour-free slices of {first['patients']:.0f} test patients; "
-        f"text encoder {params['text']['encoder']}; seeds {', '.join(map(str, params['seeds']))}"
+        f"text encoder {encoder}; seeds {', '.join(map(str, params['seeds']))}"
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>TextBCS, reproduced</title><style>{STYLE}</style></head>

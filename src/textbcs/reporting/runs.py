@@ -1,6 +1,6 @@
-"""The evaluated runs of a table: which there should be, and their per-slice metrics.
+"""The evaluated runs of a table: which there should be, their per-slice metrics, their text encoder.
 
-Reads `results/evaluation/<method>-s<seed>/slices.csv`.
+Reads `results/evaluation/<method>-s<seed>/slices.csv` and `data/text/{learn,probe}.json`.
 """
 
 import shutil
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.io import read_csv
+from textbcs.io import InputError, read_csv, read_json
 from textbcs.params import read_yaml
 
 if TYPE_CHECKING:
@@ -42,6 +42,22 @@ def read_runs(stage: "Stage") -> list[Run]:
         Run(m, s, read_csv(stage.input(EVALUATION / f"{m}-s{s}" / "slices.csv"), columns))
         for m, s in names
     ]
+
+
+def encoder_label(stage: "Stage") -> str:
+    """The runs' text encoder; weights other than the pinned ones are named by their sha256.
+
+    Raises:
+        InputError: training and test prompts were embedded with different weights.
+    """
+    learn, probe = (read_json(stage.input(f"data/text/{name}.json")) for name in ("learn", "probe"))
+    if learn != probe:
+        raise InputError(
+            "data/text: training and test prompts were embedded with different weights, so the files of "
+            "text.directory have changed; run dvc repro --force --single-item text text_probe"
+        )
+    name, origin, digest = str(learn["encoder"]), learn["origin"], learn["sha256"]
+    return name if origin == "pinned" else f"{name} (weights of a {origin}, sha256 {digest[:12]})"
 
 
 def prune(folder: Path, wanted: Iterable[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Table 1: every method's overlap and complexity, the paper's printed values beside ours.
 
-Reads the evaluated runs and `results/complexity/`; writes `reports/tables/table1.{csv,md,tex}` and
-`table1_differences.csv`, TextBCS against each other row at patient level. The paper's scores are
-subtracted from ours only where the cohort is Duke.
+Reads the evaluated runs, `results/complexity/` and whose weights the text encoder has; writes
+`reports/tables/table1.{csv,md,tex}` and `table1_differences.csv`, TextBCS against each other row at
+patient level. The paper's scores are subtracted from ours only where the cohort is Duke.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,15 @@ from textbcs.evaluation import metrics
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
 from textbcs.io import read_json, write_csv, write_text
 from textbcs.reporting.render import latex_table, markdown_table
-from textbcs.reporting.runs import EVALUATION, Run, label, paper, prune, read_runs
+from textbcs.reporting.runs import (
+    EVALUATION,
+    Run,
+    encoder_label,
+    label,
+    paper,
+    prune,
+    read_runs,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +78,11 @@ def write_table1(stage: "Stage") -> None:
         table1_row(m, [run for run in runs if run.method == m], complexity[m], bootstrap, is_duke)
         for m in methods
     ]
+    encoder = encoder_label(stage)
+    for row in rows:
+        row["text_encoder"] = encoder if complexity[row["method"]]["reads_text"] else ""
     headers = column_headers(rows, is_duke)
-    title = _title(stage, runs)
+    title = _title(stage, runs, encoder)
     write_csv(stage.output("reports/tables/table1.csv"), _frame(rows))
     write_text(stage.output("reports/tables/table1.md"), markdown_table(title, headers, rows))
     write_text(stage.output("reports/tables/table1.tex"), latex_table(title, headers, rows))
@@ -198,7 +209,7 @@ def _filled(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and np.isnan(value))
 
 
-def _title(stage: "Stage", runs: Sequence[Run]) -> str:
+def _title(stage: "Stage", runs: Sequence[Run], encoder: str) -> str:
     first = runs[0].slices
     patients = first.loc[first["kind"] == "tumour", "patient"].nunique()
     seeds = len(stage.params["seeds"])
@@ -207,7 +218,7 @@ def _title(stage: "Stage", runs: Sequence[Run]) -> str:
         f"Table 1. Test split of the {stage.params['cohort']['kind']} cohort: "
         f"{int((first['kind'] == 'tumour').sum())} tumour slices of {patients} patients, "
         f"{int((first['kind'] == 'negative').sum())} tumour-free slices; masks: {sources}; "
-        f"{seeds} seed{'s' if seeds > 1 else ''}; text encoder {stage.params['text']['encoder']}"
+        f"{seeds} seed{'s' if seeds > 1 else ''}; text encoder {encoder}"
     )
 
 
