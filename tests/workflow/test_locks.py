@@ -1,5 +1,6 @@
 """Locks die with their holder; what a kill can tear is recognised and healed."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -59,8 +60,13 @@ def test_a_job_of_a_killed_run_holds_off_the_next(here: Path) -> None:
 def test_jobs_run_side_by_side(here: Path) -> None:
     os.close(locks.share_jobs_lock())
     first, second = locks.share_jobs_lock(), locks.share_jobs_lock()
-    os.close(first)
-    os.close(second)
+    probe = os.open(locks.JOBS_LOCK, os.O_RDWR)
+    for job in (first, second):
+        with pytest.raises(BlockingIOError):  # held while any job lives
+            fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(job)
+    fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(probe)
 
 
 @pytest.mark.parametrize(
