@@ -1,4 +1,7 @@
-"""placeholder"""
+"""The stage `pretrain`: the weights that a method starts from.
+
+Writes `results/pretrained/<method>/encoder.safetensors`, empty where a method starts from chance.
+"""
 
 from __future__ import annotations
 
@@ -11,4 +14,7 @@ if TYPE_CHECKING:
 
 
 def pretrain(stage: Stage, method: str) -> None:
-    io.write_tensors(stage.output(f"results/pretrained/{method}/encoder.safetensors"), {})
+    """Write the initial weights of one method."""
+    folder = f"results/pretrained/{method}"
+    io.write_tensors(stage.output(f"{folder}/encoder.safetensors"), {})
+    io.write_text(stage.output(f"{folder}/history.csv"), "epoch\n")
