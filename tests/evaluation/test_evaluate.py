@@ -13,6 +13,7 @@ RULES = {
     "threshold": 0.5,
     "nsd_tolerances_mm": [1.0, 2.5],
     "lesions": {"minimum_component_mm2": 4.0, "minimum_covered": 0.1},
+    "calibration": {"bins": 15, "band_mm": 2.0},
 }
 
 
@@ -29,6 +30,7 @@ def shard() -> Shard:
             "native_cols": 32,
         }
         row |= {"native_spacing_row_mm": 1.0, "native_spacing_col_mm": 1.0}
+        row |= {"spacing_row_mm": 2.0, "spacing_col_mm": 2.0}
         rows.append(row)
     masks = np.zeros((2, SIZE, SIZE), np.uint8)
     masks[0, 4:8, 2:6] = 1
@@ -134,3 +136,14 @@ def test_log_odds_are_the_logit_and_stay_finite() -> None:
     probability = 1 / (1 + np.exp(-logits))
     assert log_odds(probability) == pytest.approx(logits, abs=1e-6)
     assert np.isfinite(log_odds(np.array([0.0, 1.0], np.float32))).all()
+
+
+def test_calibration_of_a_slice_over_the_image_and_over_its_region() -> None:
+    found, free = score(shard(), prediction((0, 4, 2)), None, RULES).to_dict("records")
+    assert (found["brier"], found["brier_region"]) == pytest.approx((0.01, 0.01))
+    assert found["nll"] == pytest.approx(-np.log(0.9))
+    assert np.isnan([free["brier_region"], free["nll_region"]]).all()
+    missed = score(shard(), prediction(), None, RULES).iloc[0]
+    # The lesion's 16 pixels are wrong by 0.9; the band of one pixel around it has 16 more, right by 0.1.
+    assert missed["brier_region"] == pytest.approx((16 * 0.81 + 16 * 0.01) / 32)
+    assert missed["brier"] == pytest.approx((16 * 0.81 + 240 * 0.01) / 256)

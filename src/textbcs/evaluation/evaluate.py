@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation import metrics
+from textbcs.evaluation.calibration import brier, negative_log_likelihood
 from textbcs.evaluation.lesions import count_lesions
 from textbcs.evaluation.predict import Prediction, load, log_odds, predict
-from textbcs.evaluation.surfaces import surfaces
+from textbcs.evaluation.surfaces import boundary_band, surfaces
 from textbcs.evaluation.uncertainty import GREATEST, uncertainty
 from textbcs.io import records, write_csv, write_tensors
 from textbcs.prompts.grammar import mirror
@@ -54,9 +55,9 @@ def score(
     """One row of metrics per slice.
 
     Columns: the slice's identity; its four pixel counts; `dice` and `iou` of the foreground;
-    `dice_two_class` and `iou_two_class` with background; `native_scores`; `predicted_side` and, with
-    the side exchanged in the prompt, `dice_swapped` and `predicted_side_swapped` (empty for methods
-    that read no text).
+    `dice_two_class` and `iou_two_class` with background; those of `native_scores` and
+    `pixel_scores`; `predicted_side` and, with the side exchanged in the prompt, `dice_swapped` and
+    `predicted_side_swapped` (empty for methods that read no text).
 
     Args:
         shard: the slices, with their masks on both grids.
@@ -79,6 +80,7 @@ def score(
             "dice_two_class": metrics.two_class(metrics.dice(counts), metrics.dice(behind)),
             "iou_two_class": metrics.two_class(metrics.iou(counts), metrics.iou(behind)),
             **native_scores(probability, facts, shard.native_masks[facts["slice_id"]], rules),
+            **pixel_scores(probability, shard.masks[index], facts, rules),
             "predicted_side": _predicted_side(probability, threshold, facts["midline_col"]),
             "dice_swapped": float("nan"),
             "predicted_side_swapped": "",
@@ -125,6 +127,32 @@ def native_scores(
         "distance_replaced": outline.replaced,
         **vars(count_lesions(found, native, pixel_mm2, **rules["lesions"])),
     }
+
+
+def pixel_scores(
+    probability: NDArray[np.float32],
+    mask: NDArray[np.generic],
+    facts: Mapping[str, Any],
+    rules: Mapping[str, Any],
+) -> dict[str, float]:
+    """How far the slice's probabilities can be believed, on the square grid.
+
+    Columns: `brier` and `nll` over the image, `brier_region` and `nll_region` over the lesion and the
+    band around its outline (NaN without a lesion).
+    """
+    spacing = (float(facts["spacing_row_mm"]), float(facts["spacing_col_mm"]))
+    truth = mask > 0
+    region = truth | boundary_band(truth, spacing, rules["calibration"]["band_mm"])
+    scores = {
+        "brier": brier(probability, truth),
+        "nll": negative_log_likelihood(probability, truth),
+        "brier_region": float("nan"),
+        "nll_region": float("nan"),
+    }
+    if region.any():
+        scores["brier_region"] = brier(probability[region], truth[region])
+        scores["nll_region"] = negative_log_likelihood(probability[region], truth[region])
+    return scores
 
 
 def nsd_columns(rules: Mapping[str, Any]) -> list[str]:
