@@ -16,7 +16,7 @@ from textbcs.evaluation import metrics
 from textbcs.evaluation.calibration import brier, negative_log_likelihood
 from textbcs.evaluation.lesions import count_lesions
 from textbcs.evaluation.predict import Prediction, load, log_odds, predict
-from textbcs.evaluation.surfaces import boundary_band, surfaces
+from textbcs.evaluation.surfaces import boundary_band, nsd_columns, surfaces
 from textbcs.evaluation.uncertainty import GREATEST, uncertainty
 from textbcs.io import records, write_csv, write_tensors
 from textbcs.prompts.grammar import mirror
@@ -121,7 +121,7 @@ def native_scores(
         "dice_native": metrics.dice(counts),
         "reference_mm2": (counts.true_positive + counts.false_negative) * pixel_mm2,
         "false_positive_mm2": counts.false_positive * pixel_mm2,
-        **dict(zip(nsd_columns(rules), outline.nsd, strict=True)),
+        **dict(zip(nsd_columns(rules["nsd_tolerances_mm"]), outline.nsd, strict=True)),
         "hd95_mm": outline.hd95_mm,
         "assd_mm": outline.assd_mm,
         "distance_replaced": outline.replaced,
@@ -153,11 +153,6 @@ def pixel_scores(
         scores["brier_region"] = brier(probability[region], truth[region])
         scores["nll_region"] = negative_log_likelihood(probability[region], truth[region])
     return scores
-
-
-def nsd_columns(rules: Mapping[str, Any]) -> list[str]:
-    """Names of the columns with the NSD, the tolerance in each: `nsd_2mm`."""
-    return [f"nsd_{tolerance:g}mm" for tolerance in rules["nsd_tolerances_mm"]]
 
 
 def _predicted_side(probability: NDArray[np.float32], threshold: float, midline: float) -> str:

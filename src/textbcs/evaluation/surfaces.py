@@ -43,6 +43,11 @@ class Surfaces:
     replaced: bool
 
 
+def nsd_columns(tolerances_mm: Sequence[float]) -> list[str]:
+    """Names of the columns with the NSD, the tolerance in each: `nsd_2mm`."""
+    return [f"nsd_{tolerance:g}mm" for tolerance in tolerances_mm]
+
+
 def surfaces(
     predicted: NDArray[np.generic],
     reference: NDArray[np.generic],
