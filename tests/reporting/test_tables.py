@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from textbcs.evaluation.runs import Run
 from textbcs.io import InputError, read_csv, write_csv, write_json
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
-from textbcs.reporting.runs import Run, encoder_label, paper, prune
+from textbcs.reporting.runs import encoder_label, paper, prune
 from textbcs.reporting.tables import (
     column_headers,
     differences,

@@ -12,19 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textbcs.evaluation import metrics
+from textbcs.evaluation.runs import EVALUATION, Run, read_runs
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
 from textbcs.io import read_json, write_csv, write_text
 from textbcs.reporting.render import latex_table, markdown_table
-from textbcs.reporting.runs import (
-    EVALUATION,
-    Run,
-    encoder_label,
-    label,
-    paper,
-    prune,
-    read_runs,
-    run_names,
-)
+from textbcs.reporting.runs import encoder_label, label, paper, prune, run_names
 
 if TYPE_CHECKING:
     import pandas as pd
