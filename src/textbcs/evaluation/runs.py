@@ -33,14 +33,15 @@ class Run:
         return f"{self.method}-s{self.seed}"
 
 
-def read_runs(stage: "Stage", columns: Sequence[str] = COLUMNS) -> list[Run]:
+def read_runs(stage: "Stage", columns: Sequence[str] = COLUMNS, rows: str = "table1") -> list[Run]:
     """The runs that the parameters name, in the order of the table's rows, then seeds.
 
     Args:
-        stage: its parameters hold `tables.table1` and `seeds`.
+        stage: its parameters hold `tables` and `seeds`.
         columns: that every run must have.
+        rows: `table1` for the methods, `variants` for the variants of the proposed one.
     """
-    names = [(m, s) for m in stage.params["tables"]["table1"] for s in stage.params["seeds"]]
+    names = [(m, s) for m in stage.params["tables"][rows] for s in stage.params["seeds"]]
     return [
         Run(m, s, read_csv(stage.input(EVALUATION / f"{m}-s{s}" / "slices.csv"), columns))
         for m, s in names

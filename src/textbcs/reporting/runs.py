@@ -57,6 +57,14 @@ def prune(folder: Path, wanted: Iterable[str]) -> list[str]:
     return [path.name for path in orphans]
 
 
+NOT_COMPARABLE = "Duke, not comparable"
+
+
+def is_duke(params: Mapping[str, Any]) -> bool:
+    """Whether the cohort is the paper's collection: only then its scores and ours are one scale."""
+    return "duke" in str(params["cohort"]["collection"]).lower()
+
+
 def paper() -> Mapping[str, Any]:
     """The values that the paper prints."""
     return read_yaml(Path(__file__).parent / "paper.yaml")
