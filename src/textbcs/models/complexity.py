@@ -65,7 +65,7 @@ def measure(stage: Stage, method: str) -> None:
     stage.log(f"{full['params_as_trained'] / 1e6:.3f} M parameters at full width")
 
 
-def full_row(network: Mapping[str, Any]) -> dict[str, int | bool | str]:
+def full_row(network: Mapping[str, Any]) -> dict[str, Any]:
     """The columns at the published size, named as in `UNITS`, and whether the text is read.
 
     Args:
