@@ -11,8 +11,8 @@ from textbcs.models.unetpp.loss import objective
 WIDTHS = (32, 64, 128, 256, 480, 480)  # the official code caps 2-D maps at 480 channels
 
 
-def build(size: int, width: int = 32):
-    config = {"model": "unetpp", "width": width}
+def build(size: int, width: int = 32, poolings: int = 5):
+    config = {"model": "unetpp", "width": width, "poolings": poolings}
     return registry.build(config, channels=3, image_size=size, text_dim=768)
 
 
@@ -65,10 +65,13 @@ def test_a_column_reads_only_the_columns_before_it():
         assert seen == [level <= j for level in range(6)]
 
 
-@pytest.mark.parametrize("size", [32, 48, 80])
-def test_other_sizes_are_padded_inside(size):
+@pytest.mark.parametrize(("size", "poolings", "side"), [(32, 5, 64), (80, 5, 96), (48, 3, 48)])
+def test_other_sizes_are_padded_inside(size, poolings, side):
     torch.manual_seed(0)
-    output = build(size, width=1).train()(torch.rand(1, 3, size, size), None)
+    model = build(size, width=1, poolings=poolings)
+    output = model.train()(torch.rand(1, 3, size, size), None)
+    assert model.side == side
+    assert len(output.auxiliary) == poolings - 1
     assert output.logits.shape == (1, 2, size, size)
     assert output.auxiliary["column_1"].shape == (1, 2, size, size)
 

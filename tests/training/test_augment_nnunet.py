@@ -9,7 +9,9 @@ from torch.nn import functional
 from textbcs.training import augment_nnunet as augment
 
 
-def image_of(samples: int = 3, channels: int = 2, height: int = 20, width: int = 26) -> torch.Tensor:
+def image_of(
+    samples: int = 3, channels: int = 2, height: int = 20, width: int = 26
+) -> torch.Tensor:
     generator = torch.Generator().manual_seed(4)
     return torch.rand(samples, channels, height, width, generator=generator)
 

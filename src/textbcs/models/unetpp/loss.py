@@ -1,10 +1,10 @@
 """UNet++'s loss: Dice and cross-entropy under deep supervision.
 
-All heads are at full resolution, and each of the five is compared with the mask, all with the same
-weight (the paper's; the official code's lines for it are commented out, and what is left trains the
-head of node (0, 1) only, while the mask is read from (0, 5): a defect that is not inherited). The
-mean over the heads instead of their sum keeps the scale of a single head's loss. Dice over the whole
-batch, as in the official trainer. Reads and writes no file.
+All heads are at full resolution, and each is compared with the mask, all with the same weight, as in
+the paper. In the official trainer the lines for it are commented out: what is left descends the loss
+of node (0, 1)'s head alone, while the mask is read from node (0, 5)'s, which then learns nothing. This
+defect is not inherited. The mean over the heads instead of their sum keeps the scale of one head's
+loss. Dice is that of the whole batch, as in the official trainer. Reads and writes no file.
 """
 
 from collections.abc import Mapping

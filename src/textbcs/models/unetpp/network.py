@@ -8,10 +8,12 @@ poolings, by the stride of a stage's first convolution; two 3x3 convolutions a n
 instance normalisation and leaky ReLU; 32, 64, 128, 256, 480, 480 channels; a 1x1 head without bias on
 each of the nodes (0, 1) to (0, 5). The mask is that of (0, 5); a softmax over two classes.
 
-24.001 M parameters at width 32, 3 channels in and 2 classes out.
+24,000,608 parameters at width 32, 5 poolings, 3 channels in and 2 classes out.
 
-Deviations: an image that 32 does not divide, or shorter than 64 px (an instance needs more than one
-pixel to be normalised), is padded with zeros inside. The loss has its own (`loss.py`).
+Deviations: the number of poolings is a value (the official code fails with another than 5; the
+paper's figures have 4, which is also what nnU-Net's rule gives at 96 px). An image that the poolings
+do not divide, or of which they would leave a single pixel (an instance needs more to be normalised),
+is padded with zeros inside. The loss has its own (`loss.py`).
 """
 
 from collections.abc import Mapping
@@ -29,10 +31,7 @@ from textbcs.models.blocks.nnunet import (
 )
 from textbcs.models.contract import Output, Segmenter, TextBatch
 
-POOLINGS = 5
 CHANNEL_CAP = 15  # times the width: 480 at 32
-STEP = 2**POOLINGS
-SMALLEST_SIDE = 2 * STEP
 
 
 class Node(nn.Module):
@@ -58,19 +57,20 @@ class Node(nn.Module):
 class UNetPlusPlus(Segmenter):
     """Image in, two softmax classes out, no text.
 
-    While training, `auxiliary` holds the logits of the heads on (0, 1) to (0, 4) as "column_1" to
-    "column_4", each (B, 2, H, W).
+    While training, `auxiliary` holds the logits of the heads on (0, 1), (0, 2), ... but the last as
+    "column_1", "column_2", ..., each (B, 2, H, W).
     """
 
-    full_size: ClassVar[Mapping[str, Any]] = {"width": 32}
+    full_size: ClassVar[Mapping[str, Any]] = {"width": 32, "poolings": 5}
 
     def __init__(
         self, config: Mapping[str, Any], *, channels: int, image_size: int, text_dim: int
     ) -> None:
         super().__init__(config, channels=channels, image_size=image_size, text_dim=text_dim)
-        width = int(config["width"])
-        widths = [width * min(2**level, CHANNEL_CAP) for level in range(POOLINGS + 1)]
-        self.side = max(SMALLEST_SIDE, -(-image_size // STEP) * STEP)
+        width, self.poolings = int(config["width"]), int(config["poolings"])
+        widths = [width * min(2**level, CHANNEL_CAP) for level in range(self.poolings + 1)]
+        step = 2**self.poolings
+        self.side = max(2 * step, -(-image_size // step) * step)
         self.encoder = nn.ModuleList(
             two_convolutions(inputs, outputs, stride=1 if level == 0 else 2)
             for level, (inputs, outputs) in enumerate(
@@ -80,12 +80,12 @@ class UNetPlusPlus(Segmenter):
         self.columns = nn.ModuleList(
             nn.ModuleList(
                 Node(widths[level + 1], widths[level], column)
-                for level in range(POOLINGS - column + 1)
+                for level in range(self.poolings - column + 1)
             )
-            for column in range(1, POOLINGS + 1)
+            for column in range(1, self.poolings + 1)
         )
         self.heads = nn.ModuleList(
-            nn.Conv2d(width, CLASSES, 1, bias=False) for _ in range(POOLINGS)
+            nn.Conv2d(width, CLASSES, 1, bias=False) for _ in range(self.poolings)
         )
         initialize(self)
 
@@ -102,13 +102,11 @@ class UNetPlusPlus(Segmenter):
             # from fine to coarse, so that none is read too late.
             for level, node in enumerate(column):
                 levels[level].append(node(levels[level + 1][-1], levels[level]))
-        answers = {f"column_{j}": levels[0][j] for j in range(1, POOLINGS + 1)}
-        if not self.training:
-            answers = {f"column_{POOLINGS}": levels[0][POOLINGS]}
-        heads = {
-            name: cropped(self.heads[int(name[-1]) - 1](value), height, width)
-            for name, value in answers.items()
+        # While training every column answers; otherwise the last alone.
+        columns = range(1 if self.training else self.poolings, self.poolings + 1)
+        answers = {
+            f"column_{j}": cropped(self.heads[j - 1](levels[0][j]), height, width) for j in columns
         }
-        logits = heads.pop(f"column_{POOLINGS}")
+        logits = answers.pop(f"column_{self.poolings}")
         probability = logits.float().softmax(1)[:, 1]
-        return Output(probability=probability, logits=logits, auxiliary=heads)
+        return Output(probability=probability, logits=logits, auxiliary=answers)
