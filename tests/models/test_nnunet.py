@@ -1,5 +1,7 @@
 """nnU-Net against its planner's rule, its published structure and its loss."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.nn import functional
@@ -58,7 +60,7 @@ def test_parameters_have_exactly_the_shapes_of_the_definition():
         convolutions += [(2 * here, here), (here, here)]
     for inputs, outputs in convolutions:  # a bias and the two weights of the normalisation
         shapes += [(outputs, inputs, 3, 3), (outputs,), (outputs,), (outputs,)]
-    for here, below in zip(widths[:-1], widths[1:], strict=True):
+    for here, below in pairwise(widths):
         shapes += [(below, here, 2, 2), (here,)]  # transposed convolution
         shapes += [(2, here, 1, 1), (2,)]  # head
     with torch.device("meta"):

@@ -15,6 +15,7 @@ time mirroring and no ensemble of five folds: every method here has one network 
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -54,7 +55,7 @@ def features(side: int, width: int) -> tuple[int, ...]:
 
 def patch_side(side: int) -> int:
     """The side to which an image is padded so that every pooling halves it evenly."""
-    step = 2 ** poolings(side)
+    step = 1 << poolings(side)
     return -(-side // step) * step
 
 
@@ -79,7 +80,7 @@ class NNUNet(Segmenter):
                 zip((channels, *widths[:-1]), widths, strict=True)
             )
         )
-        finer = list(zip(widths[:-1], widths[1:], strict=True))
+        finer = list(pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(below, here, 2, 2) for here, below in finer)
         self.decoder = nn.ModuleList(two_convolutions(2 * here, here) for here, _ in finer)
         self.heads = nn.ModuleList(nn.Conv2d(here, CLASSES, 1) for here, _ in finer)

@@ -54,11 +54,11 @@ class Attention(nn.Module):
 
     def forward(self, scales: Sequence[Tensor], every: Tensor) -> list[Tensor]:
         """Per scale (B, tokens, C), and all (B, tokens, sum of C) -> per scale (B, tokens, C)."""
-        key = torch.stack([head(every) for head in self.key], dim=1)
-        value = torch.stack([head(every) for head in self.value], dim=1).transpose(2, 3)
+        key = _by_head(self.key, every)
+        value = _by_head(self.value, every).transpose(2, 3)
         answers = []
         for heads, out, tokens in zip(self.query, self.out, scales, strict=True):
-            query = torch.stack([head(tokens) for head in heads], dim=1)
+            query = _by_head(heads, tokens)
             scores = query.transpose(2, 3) @ key * self.scale  # (B, heads, C, sum of C)
             weights = self.dropout(self.normalize(scores).softmax(3))
             context = (weights @ value).mean(1).transpose(1, 2)
@@ -102,7 +102,7 @@ class Reconstruction(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, side**2, channels) -> (B, channels, side * patch, side * patch)."""
         side = math.isqrt(tokens.shape[1])
-        grid = tokens.transpose(1, 2).unflatten(2, (side, side))
+        grid = tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
         result: Tensor = self.layers(self.upsample(grid))
         return result
 
@@ -146,6 +146,11 @@ def feed_forward(channels: int) -> nn.Sequential:
         nn.init.xavier_uniform_(layer.weight)
         nn.init.normal_(layer.bias, std=1e-6)
     return nn.Sequential(first, nn.GELU(), second)
+
+
+def _by_head(heads: nn.Module, tokens: Tensor) -> Tensor:
+    """(B, tokens, C) -> (B, heads, tokens, C), each head by its own layer."""
+    return torch.stack([head(tokens) for head in heads.children()], dim=1)
 
 
 def _heads(channels: int) -> nn.ModuleList:

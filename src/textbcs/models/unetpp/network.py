@@ -100,7 +100,7 @@ class UNetPlusPlus(Segmenter):
         for column in self.columns:
             # A node reads the newest map of the level below it, which is of the column before:
             # from fine to coarse, so that none is read too late.
-            for level, node in enumerate(column):
+            for level, node in enumerate(column.children()):
                 levels[level].append(node(levels[level + 1][-1], levels[level]))
         # While training every column answers; otherwise the last alone.
         columns = range(1 if self.training else self.poolings, self.poolings + 1)
