@@ -248,7 +248,10 @@ def test_the_decoder_starts_from_the_encoders_blocks_at_its_grid():
     model, weights = build(64), published(8, 2, 2)
     found = initial_weights(weights, shapes_of(model))
     for part in ("down", "up"):
-        assert found[f"{part}.1.0.attention.qkv.weight"] is weights["layers.1.blocks.0.attn.qkv.weight"]
+        assert (
+            found[f"{part}.1.0.attention.qkv.weight"]
+            is weights["layers.1.blocks.0.attn.qkv.weight"]
+        )
         assert found[f"{part}.2.1.mlp_out.bias"] is weights["layers.2.blocks.1.mlp.fc2.bias"]
     assert found["merge.2.reduce.weight"] is weights["layers.2.downsample.reduction.weight"]
     assert found["down.0.1.mlp_norm.bias"] is weights["layers.0.blocks.1.norm2.bias"]

@@ -225,13 +225,16 @@ def test_published_weights_compute_what_their_layout_says():
     out = torch.einsum("bnhk,hkd->bnd", heads, weights[attention + "out/kernel"])
     out = out + weights[attention + "out/bias"]
     torch.testing.assert_close(block.attention.out(x), out, rtol=1e-4, atol=1e-4)
-    hidden = x @ weights[root + "MlpBlock_3/Dense_0/kernel"] + weights[root + "MlpBlock_3/Dense_0/bias"]
+    hidden = (
+        x @ weights[root + "MlpBlock_3/Dense_0/kernel"] + weights[root + "MlpBlock_3/Dense_0/bias"]
+    )
     torch.testing.assert_close(block.mlp_in(x), hidden, rtol=1e-4, atol=1e-4)
     assert torch.equal(block.mlp_norm.weight, weights[root + "LayerNorm_2/scale"])
     kernel = weights["block2/unit2/conv2/kernel"]
     assert torch.equal(model.resnet.stages[1][1].conv2.weight[3, 7], kernel[:, :, 7, 3])
     assert torch.equal(
-        model.resnet.stages[2][0].projection_norm.bias, weights["block3/unit1/gn_proj/bias"].flatten()
+        model.resnet.stages[2][0].projection_norm.bias,
+        weights["block3/unit1/gn_proj/bias"].flatten(),
     )
 
 

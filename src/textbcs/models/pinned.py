@@ -119,7 +119,8 @@ def published_initial_weights(
             )
         if not value.isfinite().all():
             raise InputError(f"{path}: {name} is not finite; fetch the file again")
-    return {name: value.contiguous() for name, value in sorted(found.items())}
+    # Copies: two of the network's tensors may start from one published tensor.
+    return {name: value.clone().contiguous() for name, value in sorted(found.items())}
 
 
 def row_label(model: str, path: str | Path) -> str:

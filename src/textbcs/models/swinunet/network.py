@@ -158,9 +158,7 @@ def _rates(depths: list[int], highest: float) -> list[list[float]]:
     total = sum(depths)
     rising = [highest * index / max(1, total - 1) for index in range(total)]
     starts = [sum(depths[:stage]) for stage in range(len(depths))]
-    return [
-        rising[start : start + depth] for start, depth in zip(starts, depths, strict=True)
-    ]
+    return [rising[start : start + depth] for start, depth in zip(starts, depths, strict=True)]
 
 
 def _initialise(module: nn.Module) -> None:
@@ -176,7 +174,9 @@ def _check(width: int, heads: int, depths: list[int], window: int, sides: list[i
     if width % heads:
         raise InputError(f"swinunet: heads = {heads} does not divide width = {width}")
     if len(depths) != 4 or min(depths) < 1:
-        raise InputError(f"swinunet: depths = {depths}; use four numbers (2, 2, 2, 2 in the original)")
+        raise InputError(
+            f"swinunet: depths = {depths}; use four numbers (2, 2, 2, 2 in the original)"
+        )
     for side in sides:
         if window < 2 or (side > window and side % window):
             raise InputError(
