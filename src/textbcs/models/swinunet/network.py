@@ -7,7 +7,8 @@ blocks each (heads 3, 6, 12, 24; windows of 7x7 tokens, shifted in every second 
 times the width) with patch merging between them; a mirrored decoder with patch expanding, whose stages
 join the encoder's tokens by a linear layer; a last expansion by 4 and a 1x1 head without bias.
 Stochastic depth rises to 0.2 in the encoder and is mirrored in the decoder. 27.168 M parameters at width
-96, 3 channels in and 2 classes out, at 224 px. As in the code, the decoder's stages have the encoder's
+96, 3 channels in and 2 classes out, at 224 px. With equal weights the outputs are the official code's
+to the last bit, at 224, 96 and 64 px. As in the code, the decoder's stages have the encoder's
 depths: the configuration's `DECODER_DEPTHS` is never read there.
 
 Deviations: an image whose side is no multiple of 32, or less than 64, is padded with zeros on all sides
