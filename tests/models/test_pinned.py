@@ -79,7 +79,7 @@ def test_an_unverified_file_is_refused_until_its_hash_is_stated(swin_file):
     message = str(error.value)
     assert found in message
     assert str(pinned.sources()[NAME].reported_sha256) in message
-    assert "methods.swinunet.weights_sha256" in message
+    assert "methods.swinunet.initial.sha256" in message
     assert "\n" not in message
     assert "norm.weight" in pinned.load_pinned(NAME, path, found.upper())
 
@@ -88,7 +88,7 @@ def test_a_verified_hash_needs_no_statement_and_admits_no_other(swin_file, verif
     path, found = swin_file
     verified(NAME, found)
     assert "norm.weight" in pinned.load_pinned(NAME, path)
-    with pytest.raises(InputError, match="weights_sha256 says 0000"):
+    with pytest.raises(InputError, match="initial.sha256 says 0000"):
         pinned.load_pinned(NAME, path, "0" * 64)
     verified(NAME, "1" * 64)
     with pytest.raises(InputError, match="pinned.yaml says 1111"):
@@ -100,7 +100,7 @@ def test_one_changed_byte_is_refused(swin_file):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match="weights_sha256 says"):
+    with pytest.raises(InputError, match="initial.sha256 says"):
         pinned.load_pinned(NAME, path, found)
 
 
@@ -192,7 +192,9 @@ def test_weights_that_do_not_fit_are_one_line(tmp_path, swin_file):
 def test_a_method_without_published_weights_says_so(swin_file):
     path, found = swin_file
     network = registry.build({"model": "unet", "width": 4}, channels=3, image_size=32, text_dim=1)
-    with pytest.raises(InputError, match=r"methods.unet.weights: there are no published weights"):
+    with pytest.raises(
+        InputError, match=r"methods.unet.initial.weights: there are no published weights"
+    ):
         pinned.published_initial_weights({"model": "unet"}, network, path, found)
 
 

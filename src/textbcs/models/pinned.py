@@ -20,7 +20,11 @@ from torch import Tensor, nn
 from textbcs.io import NONE, InputError, sha256_file
 from textbcs.params import read_yaml
 
-NO_WEIGHTS = ("none", NONE, "")  # values of `methods.<method>.weights` that mean a random start
+NO_WEIGHTS = (
+    "none",
+    NONE,
+    "",
+)  # values of `methods.<method>.initial.weights` that mean a random start
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,8 @@ def published_initial_weights(
     Args:
         config: the method's `network` block of params.yaml; `model` names the method's folder.
         network: the network that it builds, for names and shapes.
-        path: `methods.<method>.weights`: a local file, or "none".
-        sha256: `methods.<method>.weights_sha256`, "" where it is not stated.
+        path: `methods.<method>.initial.weights`: a local file, or "none".
+        sha256: `methods.<method>.initial.sha256`, "" where it is not stated.
 
     Returns:
         A part of the network's state, on the CPU; empty with "none". What is not in it starts at random.
@@ -104,7 +108,9 @@ def published_initial_weights(
     model = str(config["model"])
     module = _weights_module(model)
     if module is None:
-        raise InputError(f"methods.{model}.weights: there are no published weights; set it to none")
+        raise InputError(
+            f"methods.{model}.initial.weights: there are no published weights; set it to none"
+        )
     published = load_pinned(module.SOURCE, path, sha256)
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     try:
@@ -128,7 +134,7 @@ def row_label(model: str, path: str | Path) -> str:
 
     Args:
         model: the method's folder.
-        path: `methods.<method>.weights`.
+        path: `methods.<method>.initial.weights`.
     """
     module = _weights_module(model)
     if module is None:
@@ -149,9 +155,9 @@ def _check_hash(source: Source, path: str | Path, stated: str) -> None:
         others = f"; others report {reported}" if reported else ""
         raise InputError(
             f"{path}: the hash of {source.name} is not verified; this file's sha256 is {found}{others};"
-            f" state the one you trust as methods.{source.used_by}.weights_sha256"
+            f" state the one you trust as methods.{source.used_by}.initial.sha256"
         )
-    for origin, expected in (("pinned.yaml", source.sha256), ("weights_sha256", stated)):
+    for origin, expected in (("pinned.yaml", source.sha256), ("initial.sha256", stated)):
         if expected and found != expected:
             raise InputError(
                 f"{path}: sha256 is {found}, {origin} says {expected}; fetch {source.url} again"
