@@ -1,1 +1,1 @@
-"""Parts that several networks share."""
+"""Parts that several methods share. A method's own parts lie in its folder."""
