@@ -8,6 +8,7 @@ from its last whole epoch; on the CPU the result is bit for bit that of an unint
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def train(stage: Stage, method: str, seed: int | str) -> None:
     channels = int(stage.params["slices"]["channels"])
     device = open_device(stage, settings["device"])
     stage.seed = int(seed)
-    train_split, val_split = _read_splits(stage, device)
+    train_split, val_split = read_splits(stage, device)
     torch.manual_seed(stage.seed)
     model = registry.build(
         config["network"],
@@ -105,7 +106,7 @@ class Run:
         self.schedule = Schedule(settings, self.steps * int(settings["epochs"]))
         self.generator = Generator(self.device).manual_seed(seed)
         self.epoch = 0
-        self.best_dice = -1.0
+        self.best_score = -math.inf
         self.best_epoch = 0
         self.best_weights: dict[str, Tensor] = {}
         self.history: list[dict[str, float]] = []
@@ -121,11 +122,8 @@ class Run:
             bar.update(self.epoch * self.steps)
             while self.epoch < epochs and not self.stopped():
                 row = self.one_epoch(bar, folder)
-                shown = {
-                    "epoch": self.epoch,
-                    "loss": row["loss"],
-                    "val_dice": row["validation_dice"],
-                }
+                validated = {k: v for k, v in row.items() if k.startswith("validation")}
+                shown = {"epoch": self.epoch, "loss": row["loss"], **validated}
                 bar.set_postfix(shown)
                 if bar.disable:
                     stage.log(", ".join(f"{name} {value:.4g}" for name, value in shown.items()))
@@ -145,14 +143,14 @@ class Run:
         order, losses_of_parts = self.learn(bar)
         table = torch.stack([torch.stack(list(parts.values())) for parts in losses_of_parts]).cpu()
         self._refuse_nonfinite(table, order.cpu(), folder)
-        dice = self.validate()
-        self.schedule.epoch_end(dice)
-        if dice > self.best_dice:
-            self.best_dice, self.best_epoch = dice, self.epoch
+        score, validated = self.validate()
+        self.schedule.epoch_end(score)
+        if score > self.best_score:
+            self.best_score, self.best_epoch = score, self.epoch
             self.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         means = dict(zip(losses_of_parts[0], table.mean(0).tolist(), strict=True))
         rate = self.optimizer.param_groups[0]["lr"]
-        row = {"epoch": self.epoch, "learning_rate": rate, **means, "validation_dice": dice}
+        row = {"epoch": self.epoch, "learning_rate": rate, **means, **validated}
         self.history.append(row)
         return row
 
@@ -189,8 +187,12 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         return total, parts
 
-    def validate(self) -> float:
-        """Mean over the val slices of the foreground Dice."""
+    def validate(self) -> tuple[float, dict[str, float]]:
+        """Judge the weights by the mean over the val slices of the foreground Dice.
+
+        Returns:
+            The score that selects weights, higher is better, and its columns of the history.
+        """
         val = self.val_split
         outputs = infer(
             self.model,
@@ -204,7 +206,8 @@ class Run:
         )
         probability = torch.cat([output.probability for output in outputs])
         values = score.dice(probability, val.mask, float(self.settings["threshold"]))
-        return float(score.mean_dice(values))
+        dice = float(score.mean_dice(values))
+        return dice, {"validation_dice": dice}
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on as if nothing had happened."""
@@ -215,7 +218,7 @@ class Run:
             "generator": self.generator.get_state(),
             "torch_random": torch.get_rng_state(),
             "epoch": self.epoch,
-            "best_dice": self.best_dice,
+            "best_score": self.best_score,
             "best_epoch": self.best_epoch,
             "best_weights": self.best_weights,
             "history": self.history,
@@ -234,7 +237,7 @@ class Run:
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
         self.epoch = state["epoch"]
-        self.best_dice = state["best_dice"]
+        self.best_score = state["best_score"]
         self.best_epoch = state["best_epoch"]
         self.best_weights = {k: v.to(self.device) for k, v in state["best_weights"].items()}
         self.history = state["history"]
@@ -267,7 +270,8 @@ def optimizer_of(model: nn.Module, settings: Mapping[str, Any]) -> optim.Optimiz
     return family(model.parameters(), lr=0.0, weight_decay=decay, fused=True)
 
 
-def _read_splits(stage: Stage, device: torch.device) -> tuple[Split, Split]:
+def read_splits(stage: Stage, device: torch.device) -> tuple[Split, Split]:
+    """The train and the val split as inputs of a stage, on `device`."""
     table = PromptTable.read(
         stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
     )

@@ -8,7 +8,7 @@ published ones. Reads and writes no file.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -63,9 +63,11 @@ class Pretraining(nn.Module):
 
     Attributes:
         encoder: the image encoder, as the segmentation network has it under the same name.
+        full_settings: `settings` of the published size, for the complexity table.
     """
 
     encoder: nn.Module
+    full_settings: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,

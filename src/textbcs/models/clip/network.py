@@ -4,7 +4,7 @@ Paper: Radford et al. 2021; structure of the tower after github.com/openai/CLIP 
 `ViT-B/16`), written anew. Neither has a segmentation head, so this one is ours: the patch tokens go
 through the tower's last norm and its projection into the shared space (as the class token does in
 CLIP) and then through a progressive head of half that width and less (256, 128, 64, 32). 86.193 M
-parameters of the tower and 1.570 M of the head at width 768, 3 channels in and 1 class out. It reads
+parameters of the tower and 1.568 M of the head at width 768, 3 channels in and 1 class out. It reads
 no text: its pre-training (contrastive.py) did. Loss: `dice_bce` (ours; the paper has none).
 Deviation for small presets: `patch` may be smaller than 16; the head then doubles fewer times.
 """

@@ -8,7 +8,7 @@ repository the mean); equal prompts of a batch are no negatives.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -32,6 +32,12 @@ class ConVIRTPretraining(Pretraining):
         settings: `embedding` (width of the shared space), `temperature`, `image_weight` (alpha of
             eq. 4).
     """
+
+    full_settings: ClassVar[Mapping[str, Any]] = {
+        "embedding": 512,
+        "temperature": 0.1,
+        "image_weight": 0.75,
+    }
 
     def __init__(
         self,

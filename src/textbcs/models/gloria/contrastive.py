@@ -9,7 +9,7 @@ they are enlarged to 299 px); equal prompts of a batch are no negatives.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,11 @@ class GLoRIAPretraining(Pretraining):
         settings: `embedding` (width of the shared space; 768 in the original), `temperatures`
             (attention, words, losses).
     """
+
+    full_settings: ClassVar[Mapping[str, Any]] = {
+        "embedding": 768,
+        "temperatures": (4.0, 5.0, 10.0),
+    }
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ prototypes fixed in the first epoch), all with weight 1, the perceptrons with ba
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,11 @@ class MGCAPretraining(Pretraining):
     """
 
     encoder: ImageTower
+    full_settings: ClassVar[Mapping[str, Any]] = {
+        "embedding": 128,
+        "hidden": 2048,
+        "prototypes": 500,
+    }
 
     def __init__(
         self,
