@@ -10,6 +10,7 @@ from torch import nn
 from textbcs.models import registry
 from textbcs.models.clip.contrastive import START
 from textbcs.models.clip.network import ImageTower
+from textbcs.models.clip.weights import initial_weights
 
 CONFIG = {"model": "clip", "width": 24, "depth": 2, "head_width": 12, "patch": 8}
 
@@ -41,41 +42,13 @@ def test_tower_gives_what_transformers_gives_with_the_same_weights():
     )
     theirs = transformers.CLIPVisionModelWithProjection(config).eval()
     ours = ImageTower(CONFIG, 3, 32).eval()
-    for value in ours.parameters():  # norms and biases start at 1 and 0
+    for value in theirs.parameters():  # norms and biases start at 1 and 0
         nn.init.normal_(value, std=0.2)
-    theirs.load_state_dict(renamed(ours), strict=False)
+    shapes = {f"encoder.{name}": tuple(value.shape) for name, value in ours.state_dict().items()}
+    found = initial_weights(theirs.state_dict(), {**shapes, "head.head.bias": (1,)})
+    ours.load_state_dict({name.removeprefix("encoder."): value for name, value in found.items()})
     image = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(ours(image)[:, 0], theirs(image).image_embeds, atol=1e-5, rtol=1e-4)
-
-
-def renamed(tower: ImageTower) -> dict[str, torch.Tensor]:
-    """The tower's weights by transformers' names."""
-    own = tower.state_dict()
-    v = "vision_model."
-    weights = {
-        f"{v}embeddings.class_embedding": own["class_token"],
-        f"{v}embeddings.position_embedding.weight": own["position"],
-        f"{v}embeddings.patch_embedding.weight": own["patches.weight"],
-        "visual_projection.weight": own["projection"].T,
-    }
-    pairs = [(f"{v}pre_layrnorm", "norm_before"), (f"{v}post_layernorm", "norm_after")]
-    for layer in range(2):
-        t, b = f"{v}encoder.layers.{layer}.", f"blocks.{layer}."
-        pairs += [
-            (f"{t}layer_norm1", f"{b}norm1"),
-            (f"{t}layer_norm2", f"{b}norm2"),
-            (f"{t}self_attn.out_proj", f"{b}attention.out"),
-            (f"{t}mlp.fc1", f"{b}perceptron.0"),
-            (f"{t}mlp.fc2", f"{b}perceptron.2"),
-        ]
-        for kind in ("weight", "bias"):
-            parts = own[f"{b}attention.qkv.{kind}"].chunk(3)
-            for name, part in zip("qkv", parts, strict=True):
-                weights[f"{t}self_attn.{name}_proj.{kind}"] = part
-    for theirs, ours in pairs:
-        for kind in ("weight", "bias"):
-            weights[f"{theirs}.{kind}"] = own[f"{ours}.{kind}"]
-    return weights
 
 
 def test_temperature_starts_at_its_published_value_and_is_bounded():

@@ -26,7 +26,7 @@ MGCA = 4 * (769 * 2048 + 2 * 2048 + 2049 * 128) + 500 * 128
 def test_rows(method, network, trained, trainable, pretraining, flops, convention):
     row = complexity.full_row({"model": method, **network})
     assert row["params_as_trained"] == row["params_for_mask"] == pytest.approx(trained, rel=1e-4)
-    assert row["params_trainable"] == pytest.approx(trainable, rel=1e-4)
+    assert row["params_learnt"] == pytest.approx(trainable, rel=1e-4)
     assert row["params_pretraining"] == pretraining
     assert (row["reads_text"], row["reads_at_test"]) == (False, "image")
     if flops:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from textbcs import io
 from textbcs.io import InputError
 from textbcs.models import registry
 from textbcs.models.blocks.contrastive import encoder_weights
-from textbcs.training.pretrain import load_into, pretrain
+from textbcs.training.pretrain import pretrain
+from textbcs.training.setup import set_up
 
 SETTINGS = {
     "epochs": 3,
@@ -55,9 +57,11 @@ def params(params) -> dict:
     for method, (network, settings) in METHODS.items():
         params["methods"][method] = {
             "network": {"model": method, **network},
-            "pretraining": {**SETTINGS, **settings},
+            "initial": {"weights": "none", "pretraining": {**SETTINGS, **settings}},
+            "loss": {"focal_weight": 10.0, "focal_gamma": 2.0},
+            "training": {},
+            "grid": [[5.0e-3, 4]],
         }
-    params["methods"]["unet"]["pretraining"] = {}
     return params
 
 
@@ -117,17 +121,18 @@ def test_writes_the_encoder_by_the_networks_names_and_a_history(
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history.columns[:3].tolist() == ["epoch", "learning_rate", "loss"]
     assert np.isfinite(history.to_numpy()).all()
-    network = registry.build(
+    torch.manual_seed(5)
+    fresh = registry.build(
         params["methods"][method]["network"], channels=3, image_size=SIZE, text_dim=12
     )
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    count = load_into(network, f"{base}/encoder.safetensors")
-    after = network.state_dict()
-    assert count == len(encoder_weights(after))
-    moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert moved <= set(encoder_weights(after))
-    weights = {name for name in encoder_weights(before) if before[name].ndim > 1}
-    assert weights <= moved
+    before = fresh.state_dict()
+    after = set_up(fake_stage(params), method).run(5).model.state_dict()
+    laid = io.read_tensors(f"{base}/encoder.safetensors")
+    assert set(laid) == set(encoder_weights(before))
+    for name, value in after.items():
+        expected = torch.from_numpy(laid[name]) if name in laid else before[name]
+        assert torch.equal(value, expected), name
+    assert any(not np.array_equal(laid[name], before[name].numpy()) for name in laid)
     assert not list(Path(".cache/resume").glob("*"))
 
 
@@ -142,24 +147,45 @@ def test_a_method_without_one_gets_empty_files_and_no_torch(dataset, params):
     subprocess.run([sys.executable, "-c", code, here, io.canonical_json(params)], check=True)
     assert io.read_tensors("results/pretrained/unet/encoder.safetensors") == {}
     assert len(pd.read_csv("results/pretrained/unet/history.csv")) == 0
-    network = registry.build(
-        params["methods"]["unet"]["network"], channels=3, image_size=SIZE, text_dim=12
-    )
-    assert load_into(network, "results/pretrained/unet/encoder.safetensors") == 0
 
 
 def test_an_encoder_of_another_width_is_refused_in_one_line(dataset, params, fake_stage):
-    params["methods"]["convirt"]["pretraining"]["epochs"] = 1
+    params["methods"]["convirt"]["initial"]["pretraining"]["epochs"] = 1
     pretrain(fake_stage(params), "convirt")
-    config = {**params["methods"]["convirt"]["network"], "width": 8}
-    network = registry.build(config, channels=3, image_size=SIZE, text_dim=12)
+    params["methods"]["convirt"]["network"]["width"] = 8
     with pytest.raises(InputError, match="run the stage pretrain again"):
-        load_into(network, "results/pretrained/convirt/encoder.safetensors")
+        set_up(fake_stage(params), "convirt").run(5)
+
+
+def test_published_weights_are_the_start_of_both(dataset, params, fake_stage, monkeypatch):
+    """A learning rate of zero: what was read is what is written."""
+
+    def published(config, network, path, sha256):
+        assert (path, sha256) == ("some.npz", "ab")
+        names = [name for name in network.state_dict() if name.endswith("weight")]
+        return {name: torch.full_like(network.state_dict()[name], 0.5) for name in names}
+
+    stub = SimpleNamespace(published_initial_weights=published)
+    monkeypatch.setitem(sys.modules, "textbcs.models.pinned", stub)
+    for method in ("unet", "clip"):
+        params["methods"][method]["initial"] |= {"weights": "some.npz", "sha256": "ab"}
+    still = {"learning_rate": 0.0, "schedule": "constant", "epochs": 1}
+    params["methods"]["clip"]["initial"]["pretraining"] |= still
+    for method in ("unet", "clip"):
+        pretrain(fake_stage(params), method)
+        arrays = io.read_tensors(f"results/pretrained/{method}/encoder.safetensors")
+        read = [name for name in arrays if name.endswith("weight")]
+        assert read
+        assert all((arrays[name] == 0.5).all() for name in read)
+    assert "encoder.class_token" in arrays
+    assert "head.head.weight" in arrays
 
 
 def test_a_block_for_a_method_without_a_contrastive_model_is_refused(dataset, params, fake_stage):
-    params["methods"]["unet"]["pretraining"] = SETTINGS
-    with pytest.raises(InputError, match="unet.pretraining: this method has no pre-training"):
+    params["methods"]["unet"]["initial"]["pretraining"] = SETTINGS
+    with pytest.raises(
+        InputError, match="unet.initial.pretraining: this method has no pre-training"
+    ):
         pretrain(fake_stage(params), "unet")
 
 
@@ -168,13 +194,13 @@ def test_same_values_same_bytes_and_another_seed_other_bytes(
     dataset, params, fake_stage, precision
 ):
     params["training"]["precision"] = precision
-    params["methods"]["gloria"]["pretraining"]["epochs"] = 1
+    params["methods"]["gloria"]["initial"]["pretraining"]["epochs"] = 1
     pretrain(fake_stage(params), "gloria")
     first = written("gloria")
     torch.rand(7)  # nothing that ran before may matter
     pretrain(fake_stage(params), "gloria")
     assert written("gloria") == first
-    params["methods"]["gloria"]["pretraining"]["seed"] = 4
+    params["methods"]["gloria"]["initial"]["pretraining"]["seed"] = 4
     pretrain(fake_stage(params), "gloria")
     assert written("gloria")[0] != first[0]
 
@@ -193,7 +219,7 @@ def test_killed_and_continued_is_bitwise_uninterrupted(dataset, params, fake_sta
 
 
 def test_nonfinite_loss_stops_with_the_batch(dataset, params, fake_stage):
-    params["methods"]["convirt"]["pretraining"] |= {
+    params["methods"]["convirt"]["initial"]["pretraining"] |= {
         "optimizer": "sgd",
         "schedule": "constant",
         "learning_rate": 1.0e30,
@@ -207,7 +233,7 @@ def test_nonfinite_loss_stops_with_the_batch(dataset, params, fake_stage):
 def test_learns_to_find_the_prompt_and_keeps_the_epoch_of_least_validation_loss(
     telling, params, fake_stage, method
 ):
-    settings = params["methods"][method]["pretraining"]
+    settings = params["methods"][method]["initial"]["pretraining"]
     settings |= {"epochs": 20, "batch_size": 8, "learning_rate": 1.0e-2}
     if method == "clip":
         settings["learning_rate"] = 3.0e-3

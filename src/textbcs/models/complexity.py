@@ -31,9 +31,9 @@ TOKENS = 10  # "location left shape irregular size medium number two", with star
 UPSAMPLING_OPERATIONS = {"nearest": 1, "linear": 5, "bilinear": 11, "bicubic": 259}
 
 UNITS = {
-    "params_as_trained": "parameters of the network as trained, text encoder excluded, a frozen image "
-    "encoder included",
-    "params_trainable": "those of them that the segmentation training changes",
+    "params_as_trained": "parameters of the segmentation network as trained, frozen ones included, "
+    "text encoder excluded",
+    "params_learnt": "those of them that the segmentation's training changes",
     "params_pretraining": "parameters of the model of the method's contrastive pre-training, text "
     "encoder excluded; 0 where there is none",
     "params_for_mask": "those of them that the foreground probability depends on",
@@ -64,7 +64,7 @@ def measure(stage: Stage, method: str) -> None:
     full = full_row(network)
     report = {"method": method, "setting": setting, "units": UNITS, **full, **here}
     write_json(stage.output(f"results/complexity/{method}.json"), report)
-    stage.log(f"{int(full['params_as_trained']) / 1e6:.3f} M parameters at full width")
+    stage.log(f"{full['params_as_trained'] / 1e6:.3f} M parameters at full width")
 
 
 def full_row(network: Mapping[str, Any]) -> dict[str, int | bool | str]:
@@ -81,8 +81,6 @@ def full_row(network: Mapping[str, Any]) -> dict[str, int | bool | str]:
             image_size=size,
             text_dim=FULL_TEXT,
         )
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    model.requires_grad_(True)  # a frozen encoder's parameters make the mask as well
     one = example(1, FULL_CHANNELS, size, FULL_TEXT)
     two = example(2, FULL_CHANNELS, size, FULL_TEXT)
     return {
@@ -91,7 +89,7 @@ def full_row(network: Mapping[str, Any]) -> dict[str, int | bool | str]:
         else "image",
         "reads_text": model.reads_text,
         "params_as_trained": parameters(model),
-        "params_trainable": trainable,
+        "params_learnt": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "params_pretraining": parameters_of_pretraining(network),
         "params_for_mask": parameters_for_mask(model, *one),
         "flops": flops(model.train(), *one),
@@ -140,12 +138,16 @@ def parameters_of_pretraining(network: Mapping[str, Any]) -> int:
 
 
 def parameters_for_mask(model: Segmenter, image: Tensor, text: TextBatch) -> int:
-    """Number of parameters that get a gradient from the foreground probability."""
+    """Number of parameters on which the foreground probability depends, frozen ones included."""
+    learnt = [(value, value.requires_grad) for value in model.parameters()]
     model.eval()
     model.zero_grad(set_to_none=True)
+    model.requires_grad_(True)
     torch.autograd.backward(model(image, text).probability.sum())
-    count = sum(p.numel() for p in model.parameters() if p.grad is not None)
+    count = sum(value.numel() for value, _ in learnt if value.grad is not None)
     model.zero_grad(set_to_none=True)
+    for value, was in learnt:
+        value.requires_grad_(was)
     return count
 
 

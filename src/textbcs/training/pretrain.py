@@ -1,15 +1,13 @@
-"""The weights a training starts from: pre-trained on image-prompt pairs, or none.
+"""The stage `pretrain`: the weights that a method starts from.
 
-A method whose package has a `Contrastive` model and whose `pretraining` block is not empty trains
-that model on the train split; the val split selects the epoch, the test split is not read. Reads the
-same files as the training; writes `results/pretrained/<method>/encoder.safetensors`, weights by the
-names that the segmentation network gives them, and `history.csv`, one row an epoch. Both are empty
-where there is no pre-training, so that every method has them.
+Published ones from a local file, then the method's own contrastive pre-training on the pairs of image
+and prompt of the train split; the val split selects the epoch, the test split is not read. Writes
+`results/pretrained/<method>/encoder.safetensors`, weights by the names that the segmentation network
+gives them, and `history.csv`, one row an epoch. Both are empty where a method starts from chance.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,104 +15,120 @@ from textbcs import io
 from textbcs.io import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from torch import Tensor, nn
+    from pathlib import Path
 
+    from torch import Tensor
+
+    from textbcs.models.blocks.contrastive import Pretraining
     from textbcs.receipt import Stage
+    from textbcs.training.data import Split
 
-FIRST_COLUMNS = ("epoch", "learning_rate", "loss")
+NO_WEIGHTS = ("none", io.NONE, "")
 
 
 def pretrain(stage: Stage, method: str) -> None:
-    """Write the weights that the method's training starts from.
+    """Write the initial weights of one method.
 
-    Params read: `training`, `methods.<method>.network`, `methods.<method>.pretraining`,
-    `slices.channels`.
+    Params read: `training`, `slices.channels`, `methods.<method>.network`, `methods.<method>.initial`.
 
     Raises:
         InputError: bad input, an absent device, or a loss that is no finite number.
     """
-    import pandas as pd
-
     config = stage.params["methods"][method]
-    base = f"results/pretrained/{method}"
-    if not config["pretraining"]:
-        # Without torch: twelve methods pass here in no time.
-        io.write_tensors(stage.output(f"{base}/encoder.safetensors"), {})
-        empty = pd.DataFrame(columns=list(FIRST_COLUMNS))
-        io.write_csv(stage.output(f"{base}/history.csv"), empty)
+    weights = stage.output(f"results/pretrained/{method}/encoder.safetensors")
+    history = stage.output(f"results/pretrained/{method}/history.csv")
+    initial = config["initial"]
+    if str(initial["weights"]) in NO_WEIGHTS and not initial.get("pretraining"):
+        # Without torch: most methods end here.
+        io.write_tensors(weights, {})
+        io.write_text(history, "epoch\n")
         return
-    weights, history = _contrastive(stage, method, config)
-    from textbcs.training import checkpoint
-
-    checkpoint.write_weights(stage.output(f"{base}/encoder.safetensors"), weights)
-    io.write_csv(stage.output(f"{base}/history.csv"), history)
+    _learn(stage, method, config, weights, history)
 
 
-def load_into(network: nn.Module, path: str | os.PathLike[str]) -> int:
-    """Lay the weights of `pretrain` over a fresh network; the others keep their values.
-
-    Returns:
-        How many tensors were laid over it; 0 where there is no pre-training.
-
-    Raises:
-        InputError: the file is missing or damaged, or belongs to another configuration.
-    """
-    import torch
-
-    state = network.state_dict()
-    arrays = io.read_tensors(path)
-    for name, array in arrays.items():
-        # A file holds a counter, which has no dimension, as a vector of one.
-        if name not in state or (tuple(state[name].shape) or (1,)) != array.shape:
-            raise InputError(
-                f"{path}: {name} {array.shape} is none of this network's; run the stage pretrain again"
-            )
-    laid = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    network.load_state_dict({**state, **laid})
-    return len(laid)
-
-
-def _contrastive(
-    stage: Stage, method: str, config: Mapping[str, Any]
-) -> tuple[dict[str, Tensor], pd.DataFrame]:
-    """Train the method's contrastive model; returns its encoder's weights and its history."""
+def _learn(
+    stage: Stage, method: str, config: Mapping[str, Any], weights: Path, history: Path
+) -> None:
     import pandas as pd
     import torch
 
     from textbcs.device import open_device
-    from textbcs.models import registry
     from textbcs.models.blocks.contrastive import encoder_weights
     from textbcs.training import checkpoint
     from textbcs.training.contrastive import ContrastiveRun
-    from textbcs.training.loop import read_splits
+    from textbcs.training.data import read_learning_splits
 
-    package = registry.package(config["network"]["model"])
-    if not hasattr(package, "Contrastive"):
-        raise InputError(
-            f"methods.{method}.pretraining: this method has no pre-training; write {{}}"
-        )
-    settings = {**stage.params["training"], **config["pretraining"]}
+    pretraining = config["initial"].get("pretraining") or {}
+    settings = {**stage.params["training"], **pretraining}
     channels = int(stage.params["slices"]["channels"])
     device = open_device(stage, settings["device"])
-    stage.seed = int(settings["seed"])
-    train, val = read_splits(stage, device)
+    train, val = read_learning_splits(stage, device)
+    published = _published(config, channels, train)
+    if not pretraining:
+        checkpoint.write_weights(weights, published)
+        io.write_text(history, "epoch\n")
+        return
     if min(len(train), len(val)) < 2:
         raise InputError("pretraining: fewer than two slices in train or val; enlarge the cohort")
+    stage.seed = int(settings["seed"])
     torch.manual_seed(stage.seed)
-    model = package.Contrastive(
-        config["network"],
-        settings,
-        channels=channels,
-        image_size=train.size,
-        text_dim=train.prompts.dimension,
-    )
-    # Published weights of the encoder (`methods.<method>.weights`) go into `model` here, by the names
-    # of the segmentation network: `model.load_state_dict({**model.state_dict(), **published})`.
+    model = _model(method, config["network"], settings, channels, train)
+    start = {name: value for name, value in published.items() if name.startswith("encoder.")}
+    model.load_state_dict({**model.state_dict(), **start})
     folder = checkpoint.resume_folder(
         stage.params, stage.input_hashes(), stage="pretrain", method=method
     )
     run = ContrastiveRun(model, settings, train, val, channels, stage.seed)
     run.fit(stage, folder)
+    checkpoint.write_weights(weights, {**published, **encoder_weights(run.best_weights)})
+    io.write_csv(history, pd.DataFrame(run.history))
     checkpoint.discard(folder)
-    return encoder_weights(run.best_weights), pd.DataFrame(run.history)
+
+
+def _model(
+    method: str,
+    network: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    channels: int,
+    train: Split,
+) -> Pretraining:
+    """The method's pre-training model with fresh weights.
+
+    Raises:
+        InputError: it has none.
+    """
+    from textbcs.models import registry
+
+    package = registry.package(network["model"])
+    if not hasattr(package, "Contrastive"):
+        raise InputError(
+            f"methods.{method}.initial.pretraining: this method has no pre-training; write {{}}"
+        )
+    model: Pretraining = package.Contrastive(
+        network,
+        settings,
+        channels=channels,
+        image_size=train.size,
+        text_dim=train.prompts.dimension,
+    )
+    return model
+
+
+def _published(config: Mapping[str, Any], channels: int, train: Split) -> dict[str, Tensor]:
+    """Published weights of the method's network, by its own names, or {}."""
+    path = str(config["initial"]["weights"])
+    if path in NO_WEIGHTS:
+        return {}
+    from textbcs.models import registry
+    from textbcs.models.pinned import published_initial_weights
+
+    network = registry.build(
+        config["network"],
+        channels=channels,
+        image_size=train.size,
+        text_dim=train.prompts.dimension,
+    )
+    found: dict[str, Tensor] = published_initial_weights(
+        config["network"], network, path, str(config["initial"].get("sha256", ""))
+    )
+    return found

@@ -103,8 +103,15 @@ class Pretraining(nn.Module):
 
 
 def encoder_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The entries of a pre-training model's state that the segmentation network has as well."""
-    return {name: value for name, value in weights.items() if name.startswith("encoder.")}
+    """The entries of a pre-training model's state that the segmentation network starts from.
+
+    Its image encoder, without batch normalisation's count of batches, which nothing here reads.
+    """
+    return {
+        name: value
+        for name, value in weights.items()
+        if name.startswith("encoder.") and not name.endswith("num_batches_tracked")
+    }
 
 
 def excluded(prompt: Tensor) -> Tensor:
