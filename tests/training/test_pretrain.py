@@ -126,7 +126,11 @@ def test_writes_the_encoder_by_the_networks_names_and_a_history(
         params["methods"][method]["network"], channels=3, image_size=SIZE, text_dim=12
     )
     before = fresh.state_dict()
-    after = set_up(fake_stage(params), method).run(5).model.state_dict()
+    after = (
+        set_up(fake_stage(params), method)
+        .run(5, batch_size=4, learning_rate=0.0)
+        .model.state_dict()
+    )
     laid = io.read_tensors(f"{base}/encoder.safetensors")
     assert set(laid) == set(encoder_weights(before))
     for name, value in after.items():

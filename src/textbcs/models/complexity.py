@@ -64,7 +64,7 @@ def measure(stage: Stage, method: str) -> None:
     full = full_row(network)
     report = {"method": method, "setting": setting, "units": UNITS, **full, **here}
     write_json(stage.output(f"results/complexity/{method}.json"), report)
-    stage.log(f"{full['params_as_trained'] / 1e6:.3f} M parameters at full width")
+    stage.log(f"{int(full['params_as_trained']) / 1e6:.3f} M parameters at full width")
 
 
 def full_row(network: Mapping[str, Any]) -> dict[str, int | bool | str]:
