@@ -58,7 +58,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, width) -> (B, N, width)."""
-        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        split = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1)
+        q, k, v = split.permute(2, 0, 3, 1, 4)
         weight = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(-1)
         result: Tensor = self.out((weight @ v).transpose(1, 2).flatten(2))
         return result
@@ -139,7 +140,7 @@ class Reconstruct(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, grid * grid, width) -> (B, width, grid * patch, grid * patch)."""
-        low = tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        low = tokens.transpose(1, 2).reshape(*tokens.shape[::2], self.grid, self.grid)
         high = functional.interpolate(low, scale_factor=self.patch, mode="nearest")
         return functional.relu(self.norm(self.convolution(high)))
 
@@ -157,7 +158,7 @@ class PixelAttention(nn.Module):
         """(B, channels, H, W) -> the same."""
         mean = functional.relu(self.mean(x)).mean(1)
         largest = functional.relu(self.largest(x)).amax(1)
-        weight = self.weigh(torch.stack([mean, largest, mean + largest], dim=-1))
+        weight: Tensor = self.weigh(torch.stack([mean, largest, mean + largest], dim=-1))
         return x * weight[:, None, :, :, 0]
 
 
