@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 import torch
+from test_contract import batch_of
 from torch import nn
 
 from textbcs.io import InputError
@@ -118,8 +119,6 @@ def test_dropout_works_in_training_only() -> None:
 
 
 def test_every_parameter_learns_from_the_loss() -> None:
-    from test_contract import batch_of
-
     image, text = torch.rand(3, 3, 64, 64), prompts(3)
     mask = torch.zeros(3, 64, 64)
     mask[:, 8:24, 8:20] = 1
