@@ -148,7 +148,8 @@ def with_recall(tumour: "pd.DataFrame") -> "pd.DataFrame":
 
 def volumes(slices: "pd.DataFrame", depth: Mapping[str, int]) -> dict[str, Aggregate]:
     """Dice of each patient's slices together, the mean over patients, under the name that is true."""
-    volume, stacked = [], []
+    volume: list[float] = []
+    stacked: list[float] = []
     for _, own in slices.groupby("patient", sort=True):
         uids = own["series_uid"].unique()
         whole = sum(depth.get(str(uid), math.inf) for uid in uids) == len(own)
