@@ -81,6 +81,7 @@ def calibrate(stage: "Stage", method: str, seed: str) -> None:
     result["error_detection"] = detect(probability, truth, scopes, found, rules["threshold"])
     result["risk_coverage"] = select(slices.iloc[tumour], probability, found, rules["threshold"])
     result |= {"band_mm": rules["calibration"]["band_mm"], "tumour_slices": len(tumour)}
+    result["tumour_patients"] = int(slices["patient"].iloc[tumour].nunique())
     write_json(stage.output(f"results/calibration/{method}-s{seed}.json"), _plain(result))
 
 

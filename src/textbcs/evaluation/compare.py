@@ -89,16 +89,18 @@ def calibration_means(method: str, results: Sequence[Mapping[str, Any]]) -> "pd.
     each = [_flat(result) for result in results]
     rows = []
     for name in each[0]:
-        values = pd.Series([one[name] for one in each], dtype=float)
+        values = pd.Series([one.get(name) for one in each], dtype=float)
+        unit = "patients" if name.endswith("_patients") else "slices"
+        cases = results[0][f"tumour_{unit}"]
         rows.append(
             {
                 "method": method,
                 "measure": name,
-                "value": values.mean(),
+                "value": values.mean(skipna=False),
                 "seed_sd": values.std(ddof=1),
-                "used": results[0]["tumour_slices"],
-                "total": results[0]["tumour_slices"],
-                "unit": "slices",
+                "used": cases,
+                "total": cases,
+                "unit": unit,
                 "seeds": len(results),
             }
         )
