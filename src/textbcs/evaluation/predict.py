@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.device import open_device
+from textbcs.models.variants import configuration
 from textbcs.slices.store import Shard
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def load(stage: "Stage", method: str, seed: str, prompts: str) -> "tuple[Segment
     """The trained network and its prompts' embeddings, on the device of the parameters.
 
     Args:
-        stage: reads the files; its parameters hold the method's `network`.
-        method: name of the method.
+        stage: reads the files; its parameters hold the `network`.
+        method: name of the method or of the variant.
         seed: it was trained with.
         prompts: `learn` (train and val) or `probe` (test).
     """
@@ -53,7 +54,7 @@ def load(stage: "Stage", method: str, seed: str, prompts: str) -> "tuple[Segment
         device,
     )
     model = build(
-        stage.params["methods"][method]["network"],
+        configuration(stage.params, method)["network"],
         channels=stage.params["slices"]["channels"],
         image_size=stage.params["slices"]["size"],
         text_dim=table.dimension,

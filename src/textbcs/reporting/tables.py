@@ -16,7 +16,7 @@ from textbcs.evaluation.runs import EVALUATION, Run, read_runs
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
 from textbcs.io import read_json, write_csv, write_text
 from textbcs.reporting.render import latex_table, markdown_table
-from textbcs.reporting.runs import encoder_label, label, paper, prune
+from textbcs.reporting.runs import encoder_label, label, paper, prune, run_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +59,7 @@ NOT_COMPARABLE = "Duke, not comparable"
 def write_table1(stage: "Stage") -> None:
     """Write Table 1 and the patient-level differences."""
     methods = stage.params["tables"]["table1"]
-    names = [f"{method}-s{seed}" for method in methods for seed in stage.params["seeds"]]
-    prune(EVALUATION, names)
+    prune(EVALUATION, run_names(stage.params))
     prune(COMPLEXITY, [f"{method}.json" for method in methods])
     runs = read_runs(stage)
     complexity = {m: read_json(stage.input(COMPLEXITY / f"{m}.json")) for m in methods}
