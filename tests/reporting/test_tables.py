@@ -149,7 +149,7 @@ def test_weights_that_are_not_the_pinned_ones_are_named(stage_in) -> None:
 def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in) -> None:
     stage = stage_in(
         {
-            "tables": {"table1": ["unet", "textbcs"]},
+            "tables": {"table1": ["unet", "textbcs"], "variants": []},
             "seeds": [1],
             "cohort": {"kind": "phantom"},
             "evaluation": {"bootstrap": BOOTSTRAP},
