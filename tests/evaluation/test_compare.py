@@ -256,6 +256,10 @@ def write_inputs(runs: dict[str, list[Run]]) -> None:
         for run in own:
             write_csv(Path(f"results/evaluation/{run.name}/slices.csv"), run.slices)
             write_json(Path(f"results/calibration/{run.name}.json"), CALIBRATED)
+    write_json(
+        Path("results/calibration/ensemble.json"),
+        {"unet": CALIBRATED | {"members": 5, "temperature": None, "dice_patient_mean": 0.9}},
+    )
     patients = [f"p{n:02d}" for n in range(PATIENTS)]
     series = {"series_uid": [f"1.{n}" for n in range(PATIENTS)], "instances": 24}
     write_csv(Path("data/cohort/series.csv"), pd.DataFrame(series))
@@ -278,6 +282,12 @@ def test_the_stage_writes_its_tables(stage_in: Callable[..., Stage]) -> None:
     assert sizes["comparisons"] == 6
     assert (sizes["ranks"], sizes["variance"]) == (27, 0)
     assert sizes["subgroups"] == 3 * (2 + 3 + 2 + 1)
+    table = read_csv(folder / "means.csv").set_index(["method", "measure"])
+    assert table.loc[("unet", "ensemble_dice_patient_mean"), ["value", "seeds"]].tolist() == [
+        0.9,
+        5,
+    ]
+    assert ("textbcs", "ensemble_ece_image") not in table.index
     again = {path.name: path.read_bytes() for path in folder.iterdir()}
     statistics(stage)
     assert again == {path.name: path.read_bytes() for path in folder.iterdir()}
