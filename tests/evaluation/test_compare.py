@@ -191,6 +191,15 @@ def test_seeds_give_a_spread() -> None:
     assert table.loc["dice_slice_mean", "seed_sd"] == pytest.approx(np.std(each, ddof=1))
 
 
+def test_a_seed_without_a_value_is_not_passed_over() -> None:
+    never = slices(0, 2).assign(distance_replaced=True)
+    runs = [Run("unet", 1, slices(0, 1)), Run("unet", 2, never)]
+    table = means.method_means(runs, NSD, {}, BOOTSTRAP).set_index("measure")
+    found = table.loc["hd95_mm_where_found_patient_mean"]
+    assert np.isnan(found["value"])
+    assert (found["used"], found["total"]) == (0, 12)
+
+
 def test_subgroups_divide_the_tumour_slices() -> None:
     vendors = {f"p{n:02d}": "SIEMENS" if n < 6 else "GE" for n in range(11)}
     found = levels(slices(), vendors)
@@ -223,10 +232,11 @@ def test_ranks_and_variance() -> None:
 CALIBRATED = {
     "temperature": 2.0,
     "tumour_slices": 24,
+    "tumour_patients": 12,
     "raw": {"image": {"ece": 0.1, "brier": 0.2, "nll": 0.3, "reliability": {}}},
     "scaled": {"image": {"ece": 0.05, "brier": 0.2, "nll": 0.3, "reliability": {}}},
     "error_detection": {"band": {"error_share": 0.1, "entropy_auroc": 0.7, "entropy_auprc": None}},
-    "risk_coverage": {"entropy": {"aurc_slices": 0.2}},
+    "risk_coverage": {"entropy": {"aurc_slices": 0.2, "aurc_patients": 0.1}},
 }
 
 
@@ -236,7 +246,8 @@ def test_calibration_has_rows_of_its_own() -> None:
     assert table.loc["temperature", "value"] == 2.5
     assert table.loc["ece_image_scaled", "value"] == 0.05
     assert table.loc["entropy_auroc_band", "value"] == 0.7
-    assert table.loc["entropy_aurc_slices", "value"] == 0.2
+    assert table.loc["entropy_aurc_slices", ["value", "used"]].tolist() == [0.2, 24]
+    assert table.loc["entropy_aurc_patients", ["value", "used"]].tolist() == [0.1, 12]
     assert "entropy_auprc_band" not in table.index
 
 
@@ -245,6 +256,10 @@ def write_inputs(runs: dict[str, list[Run]]) -> None:
         for run in own:
             write_csv(Path(f"results/evaluation/{run.name}/slices.csv"), run.slices)
             write_json(Path(f"results/calibration/{run.name}.json"), CALIBRATED)
+    write_json(
+        Path("results/calibration/ensemble.json"),
+        {"unet": CALIBRATED | {"members": 5, "temperature": None, "dice_patient_mean": 0.9}},
+    )
     patients = [f"p{n:02d}" for n in range(PATIENTS)]
     series = {"series_uid": [f"1.{n}" for n in range(PATIENTS)], "instances": 24}
     write_csv(Path("data/cohort/series.csv"), pd.DataFrame(series))
@@ -267,6 +282,12 @@ def test_the_stage_writes_its_tables(stage_in: Callable[..., Stage]) -> None:
     assert sizes["comparisons"] == 6
     assert (sizes["ranks"], sizes["variance"]) == (27, 0)
     assert sizes["subgroups"] == 3 * (2 + 3 + 2 + 1)
+    table = read_csv(folder / "means.csv").set_index(["method", "measure"])
+    assert table.loc[("unet", "ensemble_dice_patient_mean"), ["value", "seeds"]].tolist() == [
+        0.9,
+        5,
+    ]
+    assert ("textbcs", "ensemble_ece_image") not in table.index
     again = {path.name: path.read_bytes() for path in folder.iterdir()}
     statistics(stage)
     assert again == {path.name: path.read_bytes() for path in folder.iterdir()}

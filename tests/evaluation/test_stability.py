@@ -57,3 +57,9 @@ def test_the_probability_of_a_win_is_the_bootstraps_own() -> None:
     values = np.array([[1.0, 0.0], [0.0, 3.0]])
     found = rank_probabilities(values, 40_000, 1)
     assert found[0, 0] == pytest.approx(0.25, abs=0.01)
+
+
+def test_equal_methods_share_every_rank() -> None:
+    values = np.random.default_rng(3).random((32, 1)) * np.ones((1, 5))
+    found = rank_probabilities(values, 300, 1)
+    assert found[:, 0].tolist() == [1] * 5

@@ -56,10 +56,7 @@ def calibrate(stage: "Stage", method: str, seed: str) -> None:
     rules = stage.params["evaluation"]
     stage.seed = int(seed)
     shard = read_slices(stage, "test")
-    if slices["slice_id"].tolist() != shard.table["slice_id"].tolist():
-        raise InputError(
-            f"{folder}/slices.csv: holds other slices than data/slices/test; run the stage evaluate again"
-        )
+    same_slices(slices, shard, folder)
     tumour = np.flatnonzero(slices["kind"] == "tumour")
     result: dict[str, Any] = {"method": method, "seed": int(seed), "temperature": None}
     result |= {"head": "evidential", "validation": None, "scaled": None}
@@ -81,7 +78,20 @@ def calibrate(stage: "Stage", method: str, seed: str) -> None:
     result["error_detection"] = detect(probability, truth, scopes, found, rules["threshold"])
     result["risk_coverage"] = select(slices.iloc[tumour], probability, found, rules["threshold"])
     result |= {"band_mm": rules["calibration"]["band_mm"], "tumour_slices": len(tumour)}
-    write_json(stage.output(f"results/calibration/{method}-s{seed}.json"), _plain(result))
+    result["tumour_patients"] = int(slices["patient"].iloc[tumour].nunique())
+    write_json(stage.output(f"results/calibration/{method}-s{seed}.json"), plain(result))
+
+
+def same_slices(slices: "pd.DataFrame", shard: Shard, folder: str) -> None:
+    """Check that an evaluation is of a shard's slices, in their order.
+
+    Raises:
+        InputError: it is not.
+    """
+    if slices["slice_id"].tolist() != shard.table["slice_id"].tolist():
+        raise InputError(
+            f"{folder}/slices.csv: holds other slices than data/slices/test; run the stage evaluate again"
+        )
 
 
 def _fit(stage: "Stage", method: str, seed: str) -> dict[str, Any]:
@@ -190,10 +200,10 @@ def select(
     return result
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same with null for NaN, which JSON has not."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,7 +1,8 @@
 """Stage `statistics`: what the runs of Table 1 amount to, and what of their differences is chance.
 
 Reads `results/evaluation/<method>-s<seed>/slices.csv` and `results/calibration/<method>-s<seed>.json` of
-every method and seed, and the cohort's series and patients; writes `results/statistics/`:
+every method and seed, `results/calibration/ensemble.json`, and the cohort's series and patients; writes
+`results/statistics/`:
 
 - `means.csv`: a method's aggregates, each named (`evaluation.means`), and its calibration.
 - `comparisons.csv`: the reference method against each other one, per metric; this is the family of
@@ -54,10 +55,13 @@ def statistics(stage: "Stage") -> None:
     vendors = _vendors(
         read_csv(stage.input("data/cohort/patients.csv"), ["patient", "manufacturer"])
     )
+    ensembles = read_json(stage.input(CALIBRATION / "ensemble.json"))
     tables = []
     for own in stage.progress(methods.values(), desc="means"):
         tables.append(means.method_means(own, nsd, depth, rules["bootstrap"]))
         tables.append(calibration_means(own[0].method, _calibrations(stage, own)))
+        if own[0].method in ensembles:
+            tables.append(ensemble_means(own[0].method, ensembles[own[0].method]))
     # The strictest tolerance is the one that is tested.
     family = ["dice", "iou", nsd[0]]
     results = {
@@ -89,20 +93,30 @@ def calibration_means(method: str, results: Sequence[Mapping[str, Any]]) -> "pd.
     each = [_flat(result) for result in results]
     rows = []
     for name in each[0]:
-        values = pd.Series([one[name] for one in each], dtype=float)
+        values = pd.Series([one.get(name) for one in each], dtype=float)
+        unit = "patients" if "patient" in name else "slices"
+        cases = results[0][f"tumour_{unit}"]
         rows.append(
             {
                 "method": method,
                 "measure": name,
-                "value": values.mean(),
+                "value": values.mean(skipna=False),
                 "seed_sd": values.std(ddof=1),
-                "used": results[0]["tumour_slices"],
-                "total": results[0]["tumour_slices"],
-                "unit": "slices",
+                "used": cases,
+                "total": cases,
+                "unit": unit,
                 "seeds": len(results),
             }
         )
     return pd.DataFrame(rows)
+
+
+def ensemble_means(method: str, result: Mapping[str, Any]) -> "pd.DataFrame":
+    """The same of the mean of a method's seeds, each name behind `ensemble_`, and its Dice."""
+    table = calibration_means(method, [result])
+    table["measure"] = "ensemble_" + table["measure"]
+    table["seeds"] = result["members"]
+    return table
 
 
 def _flat(result: Mapping[str, Any]) -> dict[str, float | None]:
@@ -114,6 +128,7 @@ def _flat(result: Mapping[str, Any]) -> dict[str, float | None]:
         values |= {f"{name}_{where}": value for name, value in found.items()}
     for name, found in result["risk_coverage"].items():
         values |= {f"{name}_{measure}": value for measure, value in found.items()}
+    values |= {name: result.get(name) for name in ("dice_slice_mean", "dice_patient_mean")}
     return {name: value for name, value in values.items() if value is not None}
 
 

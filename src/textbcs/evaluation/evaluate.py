@@ -141,7 +141,7 @@ def pixel_scores(
     band around its outline (NaN without a lesion).
     """
     spacing = (float(facts["spacing_row_mm"]), float(facts["spacing_col_mm"]))
-    truth = mask > 0
+    truth = np.asarray(mask) > 0
     region = truth | boundary_band(truth, spacing, rules["calibration"]["band_mm"])
     scores = {
         "brier": brier(probability, truth),

@@ -70,7 +70,8 @@ def method_means(
 
     Returns:
         A row per aggregate: `method`, `measure`, `value` (mean over seeds), `low` and `high` (of patient
-        means), `seed_sd` (standard deviation over seeds, NaN for one), `used`, `total`, `unit`, `seeds`.
+        means), `seed_sd` (standard deviation over seeds, NaN for one), `used` (the fewest of any seed),
+        `total`, `unit`, `seeds`. A value that some seed lacks is NaN: a mean would hide it.
     """
     import pandas as pd
 
@@ -89,7 +90,7 @@ def method_means(
                 "low": low,
                 "high": high,
                 "seed_sd": float(values.std(ddof=1)) if len(values) > 1 else math.nan,
-                "used": first.used,
+                "used": min(one[name].used for one in each),
                 "total": first.total,
                 "unit": first.unit,
                 "seeds": len(runs),
@@ -126,11 +127,13 @@ def _detection(tumour: "pd.DataFrame", free: "pd.DataFrame") -> dict[str, Aggreg
     recall = float(tumour["lesions_found"].sum()) / lesions if lesions else math.nan
     alarms = free.assign(alarm=(free["true_positive"] + free["false_positive"] > 0).astype(float))
     true_negatives = int((alarms["alarm"] == 0).sum())
+    # A prediction that covers everything finds every lesion and has no false component: the area tells.
     return {
         "lesion_recall_pooled": Aggregate(recall, lesions, lesions, "lesions"),
         "lesion_recall_patient_mean": _patient_mean(with_recall(tumour), "lesion_recall"),
         "false_components_tumour_slice_mean": _slice_mean(tumour, "false_components"),
         "false_components_tumour_patient_mean": _patient_mean(tumour, "false_components"),
+        "false_positive_mm2_tumour_slice_mean": _slice_mean(tumour, "false_positive_mm2"),
         "false_components_tumour_free_slice_mean": _slice_mean(free, "false_components"),
         "false_positive_mm2_tumour_free_slice_mean": _slice_mean(free, "false_positive_mm2"),
         "false_alarm_share_tumour_free": _slice_mean(alarms, "alarm"),
@@ -148,7 +151,8 @@ def with_recall(tumour: "pd.DataFrame") -> "pd.DataFrame":
 
 def volumes(slices: "pd.DataFrame", depth: Mapping[str, int]) -> dict[str, Aggregate]:
     """Dice of each patient's slices together, the mean over patients, under the name that is true."""
-    volume, stacked = [], []
+    volume: list[float] = []
+    stacked: list[float] = []
     for _, own in slices.groupby("patient", sort=True):
         uids = own["series_uid"].unique()
         whole = sum(depth.get(str(uid), math.inf) for uid in uids) == len(own)

@@ -39,8 +39,8 @@ def load(stage: "Stage", method: str, seed: str, prompts: str) -> "tuple[Segment
     """The trained network and its prompts' embeddings, on the device of the parameters.
 
     Args:
-        stage: reads the files; its parameters hold the method's `network`.
-        method: name of the method.
+        stage: reads the files; its parameters hold the `network`.
+        method: name of the method or of the variant.
         seed: it was trained with.
         prompts: `learn` (train and val) or `probe` (test).
     """

@@ -96,8 +96,10 @@ def cohen_dz(
         return Effect(math.nan, math.nan, math.nan)
     drawn = _draws(n, resamples, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = drawn @ differences / n
-        spread = np.sqrt(np.maximum(drawn @ differences**2 / n - mean**2, 0) * n / (n - 1))
+        # einsum adds in a fixed order, whatever library multiplies matrices here.
+        mean = np.einsum("bn,n->b", drawn, differences) / n
+        square = np.einsum("bn,n->b", drawn, differences**2) / n
+        spread = np.sqrt(np.maximum(square - mean**2, 0) * n / (n - 1))
         samples = mean / spread
     left_out = [_dz(np.delete(differences, i)) for i in range(n)]
     return _effect(_dz(differences), samples, np.array(left_out), confidence)

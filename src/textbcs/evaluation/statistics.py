@@ -89,8 +89,8 @@ def bca(
         skew = (influence**3).sum(axis=-1) / (6 * ((influence**2).sum(axis=-1)) ** 1.5)
         tail = (1 - confidence) / 2
         z = bias + ndtri([tail, 1 - tail])
-        shares = ndtr(bias + z / (1 - skew[..., None] * z))
-    usable = np.isfinite(shares) & np.isfinite(samples).all(axis=-1)[..., None]
+        shares = np.asarray(ndtr(bias + z / (1 - skew[..., None] * z)))
+    usable = np.isfinite(shares) & np.isfinite(samples).all(axis=-1, keepdims=True)
     ordered = np.sort(samples, axis=-1)
     place = np.where(usable, shares, 0) * (samples.shape[-1] - 1)
     under = np.floor(place).astype(np.int64)

@@ -85,8 +85,8 @@ def ensemble(probabilities: ArrayLike) -> dict[str, NDArray[np.float32]]:
     expected = np.mean([binary_entropy(member) for member in p], axis=0, dtype=np.float64)
     return {
         "entropy": whole.astype(np.float32),
-        "expected_entropy": expected.astype(np.float32),
-        "mutual_information": np.maximum(whole - expected, 0).astype(np.float32),
+        "expected_entropy": np.asarray(expected, dtype=np.float32),
+        "mutual_information": np.asarray(np.maximum(whole - expected, 0), dtype=np.float32),
     }
 
 
