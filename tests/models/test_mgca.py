@@ -1,6 +1,5 @@
 """MGCA: counts, its frozen encoder, an independent tower, and its losses by hand."""
 
-import pytest
 import torch
 from test_contrastive import example, make
 from torch import nn
