@@ -159,3 +159,13 @@ def test_fits_six_pairs(method):
     assert losses[-1] < 0.7 * losses[0]
     found = contrastive.retrieval(embedded.image @ embedded.text.T, batch.prompt)
     assert found.sum() >= 5
+
+
+@every_method
+def test_bfloat16_changes_the_loss_little_and_keeps_it_in_float32(method):
+    model, batch = make(method), example([0, 1, 0, 2])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        embedded = model(batch.image, batch.text)
+    found, _ = model.objective(embedded, batch, 2)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss_of(model, batch), rtol=0.1, atol=0.1)

@@ -1,6 +1,5 @@
 """MGCA: counts, its frozen encoder, an independent tower, and its losses by hand."""
 
-import pytest
 import torch
 from test_contrastive import example, make
 from torch import nn
@@ -45,7 +44,8 @@ def test_the_encoder_stays_frozen_only_where_asked():
 
 
 def test_tower_gives_what_transformers_gives_with_the_same_weights():
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     config = transformers.ViTConfig(
         hidden_size=24,
         intermediate_size=96,
@@ -59,7 +59,7 @@ def test_tower_gives_what_transformers_gives_with_the_same_weights():
     ours = ImageTower(CONFIG, 3, 32).eval()
     for value in ours.parameters():  # norms and biases start at 1 and 0
         nn.init.normal_(value, std=0.2)
-    theirs.load_state_dict(renamed(ours, set(theirs.state_dict())))
+    theirs.load_state_dict(renamed(ours))
     image = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(ours(image), theirs(image).last_hidden_state, atol=1e-5, rtol=1e-4)
     tokens, weights = ours.attended(image)
@@ -68,45 +68,28 @@ def test_tower_gives_what_transformers_gives_with_the_same_weights():
     assert bool((weights.sum(1) < 1).all())
 
 
-def renamed(tower: ImageTower, wanted: set[str]) -> dict[str, torch.Tensor]:
+def renamed(tower: ImageTower) -> dict[str, torch.Tensor]:
     """The tower's weights by transformers' names."""
-    parts = {
-        "norm1": "layernorm_before",
-        "norm2": "layernorm_after",
-        "attention.out": ("attention.output.dense", "attention.o_proj"),
-        "perceptron.0": ("intermediate.dense", "mlp.fc1"),
-        "perceptron.2": ("output.dense", "mlp.fc2"),
-    }
+    own = tower.state_dict()
     weights = {
-        "embeddings.cls_token": tower.class_token,
-        "embeddings.position_embeddings": tower.position,
+        "embeddings.cls_token": own["class_token"],
+        "embeddings.position_embeddings": own["position"],
     }
+    pairs = {"embeddings.patch_embeddings.projection": "patches", "layernorm": "norm"}
+    for layer in range(2):
+        pairs |= {
+            f"layers.{layer}.layernorm_before": f"blocks.{layer}.norm1",
+            f"layers.{layer}.layernorm_after": f"blocks.{layer}.norm2",
+            f"layers.{layer}.attention.o_proj": f"blocks.{layer}.attention.out",
+            f"layers.{layer}.mlp.fc1": f"blocks.{layer}.perceptron.0",
+            f"layers.{layer}.mlp.fc2": f"blocks.{layer}.perceptron.2",
+        }
     for kind in ("weight", "bias"):
-        own = tower.state_dict()
-        weights[f"embeddings.patch_embeddings.projection.{kind}"] = own[f"patches.{kind}"]
-        weights[f"layernorm.{kind}"] = own[f"norm.{kind}"]
+        weights |= {f"{theirs}.{kind}": own[f"{ours}.{kind}"] for theirs, ours in pairs.items()}
         for layer in range(2):
-            (prefix,) = {
-                name.split(f".{layer}.")[0] for name in wanted if f"layer.{layer}." in name
-            } or {"layers"}
-            before = f"{prefix}.{layer}."
-            for ours, theirs in parts.items():
-                options = (theirs,) if isinstance(theirs, str) else theirs
-                (name,) = [
-                    f"{before}{o}.{kind}" for o in options if f"{before}{o}.{kind}" in wanted
-                ]
-                weights[name] = own[f"blocks.{layer}.{ours}.{kind}"]
-            for letter, word, part in zip(
-                "qkv",
-                ("query", "key", "value"),
-                own[f"blocks.{layer}.attention.qkv.{kind}"].chunk(3),
-                strict=True,
-            ):
-                options = (f"attention.attention.{word}", f"attention.{letter}_proj")
-                (name,) = [
-                    f"{before}{o}.{kind}" for o in options if f"{before}{o}.{kind}" in wanted
-                ]
-                weights[name] = part
+            parts = own[f"blocks.{layer}.attention.qkv.{kind}"].chunk(3)
+            for letter, part in zip("qkv", parts, strict=True):
+                weights[f"layers.{layer}.attention.{letter}_proj.{kind}"] = part
     return weights
 
 

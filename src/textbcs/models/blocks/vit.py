@@ -138,10 +138,15 @@ def token_map(tokens: Tensor) -> Tensor:
     return tokens.transpose(1, 2).reshape(batch, width, side, side)
 
 
-def draw_weights(module: nn.Module) -> None:
-    """Linear weights from a normal distribution of deviation 0.02 cut at 2, biases zero (ViT)."""
+def draw_weights(module: nn.Module, width: int) -> None:
+    """Linear weights from a normal distribution cut at two units, biases zero.
+
+    The deviation is ViT's 0.02 at width 768 and falls with the root of the width, so that a narrow
+    network's layers pass on as much as a full one's.
+    """
+    deviation = 0.02 * math.sqrt(768 / width)
     for part in module.modules():
         if isinstance(part, nn.Linear):
-            nn.init.trunc_normal_(part.weight, std=0.02)
+            nn.init.trunc_normal_(part.weight, std=deviation, a=-2.0, b=2.0)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

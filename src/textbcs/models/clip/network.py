@@ -60,7 +60,7 @@ class ImageTower(nn.Module):
         )
         self.norm_after = nn.LayerNorm(width, eps=EPSILON)
         self.projection = nn.Parameter(scale * torch.randn(width, shared))
-        draw_weights(self)
+        draw_weights(self, width)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, channels, H, W) -> the class token and the patches' tokens (B, 1 + g * g, shared)."""

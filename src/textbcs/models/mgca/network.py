@@ -53,7 +53,7 @@ class ImageTower(nn.Module):
             Block(width, heads, nn.GELU(), EPSILON) for _ in range(int(config["depth"]))
         )
         self.norm = nn.LayerNorm(width, eps=EPSILON)
-        draw_weights(self)
+        draw_weights(self, width)
         nn.init.trunc_normal_(self.class_token, std=0.02)
         nn.init.trunc_normal_(self.position, std=0.02)
 
@@ -106,7 +106,7 @@ class MGCASegmenter(Segmenter):
         self.encoder = ImageTower(config, channels, image_size)
         self.encoder.requires_grad_(not config["freeze_encoder"])
         self.dense = nn.Linear(width, width)
-        draw_weights(self.dense)
+        draw_weights(self.dense, width)
         # 512, 256, 128, 64 at full width
         features = [max(2 * width // 3 // 2**step, 1) for step in (0, 1, 2, 3)]
         self.head = Progressive(width, features, int(config["patch"]))
