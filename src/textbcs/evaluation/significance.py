@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.evaluation.statistics import bca
+from textbcs.evaluation.statistics import all_same, bca
 
 _SLACK = 1e-12  # sums of the same numbers in another order are the same sum
 _BATCH = 1024
@@ -32,7 +32,7 @@ def paired_t(differences: NDArray[np.float64]) -> float:
     """Two-sided p of the paired t-test on (n,) differences; NaN where they are all the same."""
     from scipy.stats import ttest_1samp
 
-    if len(differences) < 2 or np.ptp(differences) == 0:
+    if len(differences) < 2 or all_same(differences):
         return math.nan
     return float(ttest_1samp(differences, 0).pvalue)
 
@@ -92,7 +92,7 @@ def cohen_dz(
 ) -> Effect:
     """Mean over standard deviation of (n,) paired differences, with a BCa interval over patients."""
     n = len(differences)
-    if n < 3 or np.ptp(differences) == 0:
+    if n < 3 or all_same(differences):
         return Effect(math.nan, math.nan, math.nan)
     drawn = _draws(n, resamples, seed)
     with np.errstate(divide="ignore", invalid="ignore"):

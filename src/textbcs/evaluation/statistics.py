@@ -31,6 +31,11 @@ def patient_means(slices: "pd.DataFrame", column: str) -> NDArray[np.float64]:
     return means.to_numpy(dtype=np.float64)
 
 
+def all_same(values: NDArray[np.float64]) -> bool:
+    """Whether values differ by no more than the rounding of their means."""
+    return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
+
+
 def mean_interval(
     values: NDArray[np.float64], resamples: int, seed: int, confidence: float
 ) -> Interval:
@@ -48,7 +53,7 @@ def mean_interval(
     from scipy.stats import bootstrap
 
     mean = float(np.mean(values))
-    if np.ptp(values) == 0:
+    if all_same(values):
         return Interval(mean, mean, mean, len(values))
     found = bootstrap(
         (values,),
