@@ -16,6 +16,12 @@ from textbcs.slices.store import COLUMNS, Shard, write_shard
 
 SMALL_LEFT, LARGE_LEFT, SMALL_RIGHT = ("left", "small"), ("left", "large"), ("right", "small")
 SIZE = 4
+RULES = {
+    "threshold": 0.5,
+    "nsd_tolerances_mm": [1.0, 2.5],
+    "lesions": {"minimum_component_mm2": 4.0, "minimum_covered": 0.1},
+    "calibration": {"bins": 15, "band_mm": 2.0},
+}
 
 
 def line(*columns: int) -> np.ndarray:
@@ -109,7 +115,7 @@ def write_prompts(path: Path, table: pd.DataFrame, classes: list[tuple[str, str]
 @pytest.fixture
 def stage(stage_in: Callable[..., Stage]) -> Stage:
     """Train: left lesions in column 2, right ones in column 0. Test: a left one, half found."""
-    stage = stage_in({"evaluation": {"threshold": 0.5}}, name="trivial")
+    stage = stage_in({"evaluation": RULES}, name="trivial")
     train = shard([line(2), line(2), line(0)], ["a", "b", "c"], native=False)
     test = shard([line(2, 3)], ["d"], native=True)
     write_shard(stage, "train", train)

@@ -9,12 +9,13 @@ test; writes, like `evaluate`, a row per test slice and the maps behind it to
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.evaluation.evaluate import Prediction, _maps, score
+from textbcs.evaluation.evaluate import _maps, score
+from textbcs.evaluation.predict import Prediction
 from textbcs.io import InputError, records, write_csv, write_json, write_tensors
 from textbcs.prompts.grammar import mirror, parse
 from textbcs.prompts.table import read_prompts
@@ -138,8 +139,7 @@ def _texts(stage: "Stage", split: str, shard: Shard) -> list[str]:
 def _write(
     stage: "Stage", row: str, shard: Shard, true: Prediction, swapped: Prediction | None
 ) -> None:
-    rules: Mapping[str, Any] = stage.params["evaluation"]
     folder = f"results/evaluation/{row}-s0"
-    table = score(shard, true, swapped, rules["threshold"])
+    table = score(shard, true, swapped, stage.params["evaluation"])
     write_csv(stage.output(f"{folder}/slices.csv"), table)
     write_tensors(stage.output(f"{folder}/predictions.safetensors"), _maps(true, swapped))
