@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from textbcs.io import InputError
 from textbcs.prompts.grammar import parse
 from textbcs.prompts.paraphrase import read_paraphrases
 from textbcs.prompts.perturb import (
@@ -49,9 +48,12 @@ def test_where_one_prompt_is_too_common_the_rest_is_drawn() -> None:
     assert found == [B, B, B, B, A]
 
 
-def test_shuffling_needs_another_prompt() -> None:
-    with pytest.raises(InputError, match="no other patient's prompt differs"):
-        shuffled([A, A], list("ab"), 0)
+def test_a_split_too_small_for_that_still_gets_wrong_prompts() -> None:
+    # c's A has no other patient's other prompt, only her own B.
+    assert shuffled([A, A, A, B], list("abcc"), 1)[2] == B
+    alone = shuffled([A, A], list("ab"), 0)
+    own = parse(A)
+    assert all(not set(vars(parse(text)).items()) & set(vars(own).items()) for text in alone)
 
 
 @pytest.mark.parametrize("probe", SWAPPED[:4])

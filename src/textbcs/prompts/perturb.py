@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textbcs.io import InputError
 from textbcs.prompts.derive import Lesions, derive_prompt, measure_lesions
 from textbcs.prompts.grammar import VOCABULARY, Prompt, parse
 from textbcs.prompts.paraphrase import Paraphrases, mistyped
@@ -77,10 +76,8 @@ def shuffled(texts: Sequence[str], patients: Sequence[str], seed: int) -> list[s
 
     A random permutation whose faulty places are exchanged until none is left; each prompt is then used
     as often as before. Where one prompt is too common for that, the places that remain draw
-    from the prompts that are allowed.
-
-    Raises:
-        InputError: a slice has no other patient's slice with another prompt.
+    from the prompts that are allowed; where no other patient has another prompt, from those of the
+    same patient; where the split has one prompt alone, all its words are exchanged.
     """
     generator = np.random.default_rng(seed)
     order = [int(place) for place in generator.permutation(len(texts))]
@@ -96,25 +93,23 @@ def shuffled(texts: Sequence[str], patients: Sequence[str], seed: int) -> list[s
                 order[place], order[other] = order[other], order[place]
                 break
     return [
-        texts[source] if allowed(place, source) else _drawn(place, texts, patients, generator)
+        texts[source] if allowed(place, source) else _drawn(place, texts, patients, generator, seed)
         for place, source in enumerate(order)
     ]
 
 
 def _drawn(
-    place: int, texts: Sequence[str], patients: Sequence[str], generator: np.random.Generator
+    place: int,
+    texts: Sequence[str],
+    patients: Sequence[str],
+    generator: np.random.Generator,
+    seed: int,
 ) -> str:
-    choice = [
-        text
-        for text, patient in zip(texts, patients, strict=True)
-        if text != texts[place] and patient != patients[place]
-    ]
+    others = [other for other in range(len(texts)) if texts[other] != texts[place]]
+    choice = [other for other in others if patients[other] != patients[place]] or others
     if not choice:
-        raise InputError(
-            f"prompts: no other patient's prompt differs from {texts[place]!r}; wrong prompts need a "
-            "larger test split"
-        )
-    return choice[int(generator.integers(len(choice)))]
+        return swapped([texts[place]], "swapped_all", seed)[0]
+    return texts[choice[int(generator.integers(len(choice)))]]
 
 
 def swapped(texts: Sequence[str], probe: str, seed: int) -> list[str]:
