@@ -13,7 +13,7 @@ from textbcs.io import InputError
 from textbcs.prompts.grammar import Prompt
 from textbcs.prompts.paraphrase import read_paraphrases
 from textbcs.prompts.perturb import probe_texts
-from textbcs.reporting.robustfigures import style_rows, write_robustness_figures
+from textbcs.reporting.robustfigures import style_rows, view, write_robustness_figures
 from textbcs.reporting.robustness import findings, printed_rows, write_text_worth
 from textbcs.slices.store import COLUMNS
 
@@ -171,3 +171,13 @@ def test_runs_of_another_test_split_are_one_line(written) -> None:
     io.write_csv("data/slices/test/slices.csv", table.assign(slice_id=["x-1", *SLICES[1:]]))
     with pytest.raises(InputError, match=r"textbcs-s1: other slices than data/slices/test"):
         write_robustness_figures(written)
+
+
+def test_the_window_holds_all_that_is_drawn() -> None:
+    there = np.zeros((64, 64), bool)
+    there[20, 10] = there[24, 13] = True
+    # A margin of 8 on each side, cut where the slice ends.
+    assert view(there) == (slice(12, 33), slice(2, 22))
+    there[20, 60] = True
+    assert view(there) == (slice(12, 33), slice(2, 64))
+    assert view(np.zeros((64, 64), bool)) == (slice(0, 64), slice(0, 64))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation.textworth import choose_cases
-from textbcs.io import InputError, read_tensors, write_bytes, write_csv
+from textbcs.io import InputError, read_tensors, records, write_bytes, write_csv
 from textbcs.prompts.paraphrase import Paraphrases, read_paraphrases
 from textbcs.prompts.perturb import EMPTY, SHUFFLED, TRUE
 from textbcs.reporting.figures import PREDICTION, TRUTH
@@ -177,29 +177,50 @@ def draw_styles(
     cases = list(dict.fromkeys(shown["slice_id"]))
     columns = int(shown.groupby("slice_id").size().max()) if len(shown) else 1
     layout = ConstrainedLayoutEngine(h_pad=0.1)
-    figure = Figure(figsize=(1.9 * columns, 2.9 * max(len(cases), 1)), layout=layout)
+    figure = Figure(figsize=(1.9 * columns, 2.2 * max(len(cases), 1)), layout=layout)
     axes = figure.subplots(max(len(cases), 1), columns, squeeze=False)
     for line in axes[len(cases) :]:
         for panel in line:
             panel.set_axis_off()
     for line, slice_id in zip(axes, cases, strict=False):
         own = shown[shown["slice_id"] == slice_id]
-        for panel, (_, row) in zip(line, own.iterrows(), strict=True):
-            place, found = int(row["row"]), maps[f"{slice_id}/{row['probe']}"].astype(np.float32)
-            _panel(panel, shard.images[place].astype(np.float32), row)
-            panel.contour(shard.masks[place], [0.5], colors=TRUTH, linewidths=1)
-            if found.max() > threshold >= found.min():
-                panel.contour(
-                    found, [threshold], colors=PREDICTION, linewidths=1.2, linestyles="--"
-                )
+        found = [maps[f"{slice_id}/{probe}"].astype(np.float32) for probe in own["probe"]]
+        mask = shard.masks[int(own["row"].iloc[0])]
+        image = shard.images[int(own["row"].iloc[0])].astype(np.float32)
+        window = view(np.any([mask > 0, *(one > threshold for one in found)], axis=0))
+        for panel, row, probability in zip(line, records(own), found, strict=True):
+            _panel(panel, image, row, window)
+            panel.contour(mask, [0.5], colors=TRUTH, linewidths=1.2)
+            if probability.max() > threshold >= probability.min():
+                look = {"colors": PREDICTION, "linewidths": 1.4, "linestyles": "--"}
+                panel.contour(probability, [threshold], **look)
         line[0].set_ylabel(f"case {own['case'].iloc[0]}: {slice_id}", fontsize=6)
     figure.supxlabel("solid: mask; dashed: prediction", fontsize=7)
     return figure
 
 
-def _panel(axes: Any, image: NDArray[np.float32], row: "pd.Series") -> None:
-    """The whole slice in radiological view: a wrong side is seen only beside the right one."""
+def view(anything: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns that hold all that is drawn, with a margin; everything where nothing is.
+
+    A wrong side is seen only beside the right one, so one window serves all panels of a case.
+    """
+    margin = max(anything.shape) // 8
+    spans = []
+    for axis, length in enumerate(anything.shape):
+        held = np.flatnonzero(anything.any(axis=1 - axis))
+        first, last = (held[0], held[-1]) if len(held) else (0, length - 1)
+        spans.append(slice(max(0, int(first) - margin), min(length, int(last) + margin + 1)))
+    return spans[0], spans[1]
+
+
+def _panel(
+    axes: Any, image: NDArray[np.float32], row: Mapping[str, Any], window: tuple[slice, slice]
+) -> None:
+    """A window of the slice in radiological view, with the prompt below."""
+    rows, columns = window
     axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+    axes.set_xlim(columns.start - 0.5, columns.stop - 0.5)
+    axes.set_ylim(rows.stop - 0.5, rows.start - 0.5)
     axes.set_title(f"{row['style']}\nDice {row['dice']:.2f}", fontsize=7)
     words: Sequence[str] = textwrap.wrap(row["prompt"] or "(empty)", 34)
     axes.set_xlabel("\n".join(words), fontsize=5)
