@@ -29,6 +29,8 @@ WRAPPERS = {
 METHODS = Path("src/textbcs/models")
 NAMES = sorted({path.parent.name for path in METHODS.glob("*/__init__.py")} - {"blocks"})
 MATRICES = {"method": "table1", "variant": "variants"}
+# Data that a module reads from beside itself.
+DATA = {"src/textbcs/prompts/paraphrase.py": "src/textbcs/prompts/paraphrases.yaml"}
 REGISTRY = "src/textbcs/models/registry.py"  # imports the folder of the method that it is asked for
 
 
@@ -47,6 +49,7 @@ def folder_of(definition: dict[str, Any]) -> str | None:
 def expected(name: str, definition: dict[str, Any]) -> set[str]:
     """The stage's modules, the blocks of all methods, and the folder of its own method."""
     files = closure(STAGES[name][0].split(":")[0])
+    files |= {DATA[file] for file in files if file in DATA}
     if REGISTRY in files:
         folder = folder_of(definition)
         for method in NAMES:

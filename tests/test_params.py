@@ -78,6 +78,8 @@ def test_duke_is_the_papers_protocol() -> None:
         ("methods.unet.grid", [[0, 8]], "methods.unet.grid.0.0 = 0: allowed: number, above 0"),
         ("tables.reference", "x", "tables.reference = 'x': allowed: a name in tables.table1"),
         ("tables.variants", ["x"], "tables.variants.0 = 'x': no such variant"),
+        ("robustness.methods", ["textbcs", "x"], "robustness.methods.1 = 'x': allowed: a name in"),
+        ("robustness.first_pass", "x", "robustness.first_pass = 'x': allowed: a name in"),
         ("methods.unet.network", {"model": "textbcs"}, "methods.unet.network"),
         ("training.lr", 1, "training.lr = 1: unknown key; allowed here: "),
         ("slices.phase", "post9", "slices.phase = 'post9': allowed: one of pre, post1"),

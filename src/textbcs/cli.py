@@ -46,11 +46,23 @@ STAGES = {
         "textbcs.evaluation.evaluate:evaluate",
         "predict and score VARIANT of TextBCS with SEED on test",
     ),
+    "robustness": (
+        "textbcs.evaluation.robustness:robustness",
+        "ask METHOD with SEED with wrong, empty, automatic and reworded prompts",
+    ),
     "complexity": ("textbcs.models.complexity:measure", "count parameters and operations"),
     "table1": ("textbcs.reporting.tables:write_table1", "write Table 1"),
     "tables": (
         "textbcs.reporting.papertables:write_tables",
         "write Tables 2 to 4 and the paper's claims",
+    ),
+    "text_worth": (
+        "textbcs.reporting.robustness:write_text_worth",
+        "write what the text is worth",
+    ),
+    "robustness_figures": (
+        "textbcs.reporting.robustfigures:write_robustness_figures",
+        "draw the dose-response curve and the prompt styles",
     ),
     "report": (
         "textbcs.reporting.html:write_report",

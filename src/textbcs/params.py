@@ -160,6 +160,13 @@ def _impossible_rows(values: Params) -> Iterable[str]:
             )
     if tables["reference"] not in tables["table1"]:
         yield f"tables.reference = {tables['reference']!r}: allowed: a name in tables.table1"
+    probed = values["robustness"]
+    for key, name in (
+        ("first_pass", probed["first_pass"]),
+        *((f"methods.{place}", name) for place, name in enumerate(probed["methods"])),
+    ):
+        if name not in tables["table1"]:
+            yield f"robustness.{key} = {name!r}: allowed: a name in tables.table1"
     if "textbcs" not in tables["table1"]:
         yield "tables.table1: needs 'textbcs', which all variants change"
     for name in sorted(set(methods) & set(variants)):

@@ -4,12 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.io import read_csv, read_json, read_tensors, write_csv
-from textbcs.prompts.grammar import parse
+from textbcs.io import InputError, read_csv, read_json, read_tensors, write_csv
+from textbcs.prompts.grammar import mirror, parse
+from textbcs.prompts.paraphrase import read_paraphrases
 from textbcs.prompts.table import COLUMNS
 from textbcs.text.embed import embed_learn, embed_probe
 
-OPTIONS = {"text": {"encoder": "minilm", "directory": "", "max_tokens": 16}}
+OPTIONS = {
+    "text": {"encoder": "minilm", "directory": "", "max_tokens": 16, "paraphrases": False},
+    "robustness": {"seed": 41, "max_tokens": 40},
+}
 
 
 def write_prompts(split: str, *texts: str) -> None:
@@ -32,6 +36,7 @@ def prompts(stage_in):
 def test_learning_sees_its_own_prompts_and_their_mirror_images_once(prompts) -> None:
     embed_learn(prompts)
     table = read_csv("data/text/learn.csv")
+    assert table.columns.tolist() == ["row", "text"]
     assert table["text"].tolist() == [
         "location left; shape ellipse; size large; number two",
         "location left; shape round; size small; number one",
@@ -59,4 +64,44 @@ def test_a_new_test_prompt_changes_nothing_that_learns(prompts) -> None:
     facts = [read_json(f"data/text/{name}.json") for name in ("learn", "probe")]
     assert facts[0] == facts[1]
     assert facts[0]["origin"] == "pinned"
+    assert read_tensors("data/text/probe.safetensors")["tokens"].shape == (2, 16, 384)
     assert np.isfinite(read_tensors("data/text/probe.safetensors")["tokens"]).all()
+
+
+def test_probes_lie_apart_from_what_evaluation_reads(prompts) -> None:
+    embed_probe(prompts)
+    texts = read_csv("data/text/styles.csv", dtype={"text": str})["text"].fillna("").tolist()
+    own = "location left; shape irregular; size medium; number three"
+    assert {"", own, mirror(own)} <= set(texts)
+    assert set(read_paraphrases().asked(parse(own)).values()) <= set(texts)
+    arrays = read_tensors("data/text/styles.safetensors")
+    assert arrays["tokens"].shape == (len(texts), 40, 384)
+    # The empty prompt has the encoder's two frame tokens; more room does not change an embedding.
+    assert arrays["mask"][texts.index("")].sum() == 2
+    probe = read_csv("data/text/probe.csv")["text"].tolist()
+    short = read_tensors("data/text/probe.safetensors")["tokens"][probe.index(own)]
+    assert np.array_equal(arrays["tokens"][texts.index(own), :16], short)
+
+
+def test_a_training_on_wordings_gets_its_own_and_none_that_is_asked(stage_in) -> None:
+    options = {"text": OPTIONS["text"] | {"max_tokens": 40, "paraphrases": True}}
+    stage = stage_in(options)
+    write_prompts("train", "location left; shape round; size small; number one")
+    write_prompts("val", "location left; shape round; size small; number one")
+    embed_learn(stage)
+    table = read_csv("data/text/learn.csv")
+    paraphrases = read_paraphrases()
+    assert table.columns.tolist() == ["row", "text", "prompt"]
+    for text, rows in table.groupby("prompt"):
+        assert set(rows["text"]) == {text, *paraphrases.learnt(parse(text)).values()}
+        assert set(rows["text"]).isdisjoint(paraphrases.asked(parse(text)).values())
+    assert table["prompt"].nunique() == 2
+    assert len(table) == 2 * (1 + len(paraphrases.learn))
+
+
+def test_wordings_need_room(stage_in) -> None:
+    stage = stage_in({"text": OPTIONS["text"] | {"max_tokens": 12, "paraphrases": True}})
+    for split in ("train", "val"):
+        write_prompts(split, "location left; shape round; size small; number one")
+    with pytest.raises(InputError, match=r"raise text\.max_tokens"):
+        embed_learn(stage)

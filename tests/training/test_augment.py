@@ -1,5 +1,7 @@
 """A mirrored slice carries the mirrored mask and the mirrored prompt."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -97,3 +99,31 @@ def test_its_own_generator_is_the_only_source_of_chance(split):
 def test_flipped_turns_only_whom_it_should():
     x = torch.arange(6.0).reshape(2, 3)
     assert flipped(x, torch.tensor([True, False])).tolist() == [[2, 1, 0], [3, 4, 5]]
+
+
+def test_a_wording_is_read_and_the_prompt_stays_the_same(split):
+    """Prompts 0 and 1 have two more wordings each, rows 2 to 5."""
+    tokens = torch.tensor([-1.0, 1.0, -2.0, 2.0, -3.0, 3.0]).reshape(6, 1, 1)
+    table = PromptTable(list("abcdef"), tokens, torch.ones(6, 1, dtype=torch.bool))
+    same = torch.tensor([[0, 2, 4], [1, 3, 5]] * 3)
+    words = split.attributes.repeat(3, 1)
+    worded = replace(split, prompts=table, attributes=words, wordings=same)
+    seen = set()
+    for seed in range(40):
+        plain = draw(split, seed, flip_probability=0.5, intensity_gain=0.2)
+        batch = draw(worded, seed, flip_probability=0.5, intensity_gain=0.2)
+        # The image is changed as without wordings, and equal prompts stay equal.
+        assert torch.equal(plain.image, batch.image)
+        assert torch.equal(plain.prompt, batch.prompt)
+        assert torch.equal(plain.attributes, batch.attributes)
+        assert torch.equal(plain.text.tokens.sign(), batch.text.tokens.sign())
+        seen |= set(batch.text.tokens.flatten().tolist())
+    assert seen == {-1.0, 1.0, -2.0, 2.0, -3.0, 3.0}
+
+
+def test_without_wordings_no_number_is_drawn(split):
+    generator = torch.Generator().manual_seed(2)
+    augmented(split, torch.arange(5), 3, STILL, generator)
+    expected = torch.Generator().manual_seed(2)
+    torch.rand(3, 5, generator=expected)
+    assert torch.equal(generator.get_state(), expected.get_state())

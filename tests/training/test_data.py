@@ -7,7 +7,7 @@ import torch
 from textbcs import io
 from textbcs.io import InputError
 from textbcs.models.prompttable import PromptTable
-from textbcs.training.data import read_split
+from textbcs.training.data import read_split, wordings
 
 CPU = torch.device("cpu")
 
@@ -77,3 +77,38 @@ def test_table_gives_rows_and_batches(table):
     assert table.rows(texts[::-1]).tolist() == [1, 0]
     assert torch.equal(table.batch(torch.tensor([1, 1])).tokens[0], table.tokens[1])
     assert table.dimension == 12
+
+
+def test_an_empty_cell_is_the_empty_prompt(tmp_path):
+    io.write_csv(tmp_path / "t.csv", pd.DataFrame({"row": [0, 1], "text": ["a", ""]}))
+    arrays = {"tokens": torch.rand(2, 3, 4).numpy(), "mask": torch.ones(2, 3).byte().numpy()}
+    io.write_tensors(tmp_path / "t.safetensors", arrays)
+    table = PromptTable.read(tmp_path / "t.csv", tmp_path / "t.safetensors")
+    assert table.texts == table.meanings == ("a", "")
+    assert table.rows([""]).tolist() == [1]
+
+
+def test_a_wording_has_the_attributes_of_its_prompt(fake_stage, params, dataset):
+    texts = pd.read_csv("data/text/learn.csv")
+    arrays = io.read_tensors("data/text/learn.safetensors")
+    other = pd.DataFrame({"row": [2, 3], "text": ["sinister", "dexter"]})
+    both = pd.concat([texts, other], ignore_index=True)
+    both["prompt"] = texts["text"].tolist() * 2
+    io.write_csv("data/text/learn.csv", both[["row", "text", "prompt"]])
+    twice = {name: torch.cat([torch.from_numpy(a)] * 2).numpy() for name, a in arrays.items()}
+    io.write_tensors("data/text/learn.safetensors", twice)
+    table = PromptTable.read("data/text/learn.csv", "data/text/learn.safetensors")
+    split = read(fake_stage, params, table)
+    assert split.attributes.tolist() == [[0, 0, 0, 0], [1, 0, 0, 0]] * 2
+    assert split.wordings is not None
+    assert split.wordings.tolist() == [[0, 2], [1, 3], [0, 2], [1, 3]]
+    # What validates and what a slice's prompt is stays the prompt itself.
+    assert set(split.prompt.tolist()) <= {0, 1}
+
+
+def test_wordings_are_none_without_any_and_repeat_where_a_prompt_has_fewer():
+    tokens, mask = torch.zeros(4, 1, 1), torch.ones(4, 1).bool()
+    assert wordings(PromptTable(list("abcd"), tokens, mask)) is None
+    found = wordings(PromptTable(list("abcd"), tokens, mask, list("aaad")))
+    assert found is not None
+    assert found.tolist() == [[0, 1, 2]] * 3 + [[3, 3, 3]]

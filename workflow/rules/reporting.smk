@@ -1,5 +1,5 @@
 # Tables, figures and the HTML report.
-for stage in STAGES.named("table1", "report"):
+for stage in STAGES.named("table1", "text_worth", "robustness_figures", "report"):
 
     rule:
         name:

@@ -1,6 +1,6 @@
 """Embedded prompts, looked up by their text: what turns a prompt into a `TextBatch`.
 
-Reads `data/text/{learn,probe}.{csv,safetensors}`; writes nothing.
+Reads `data/text/{learn,probe,styles}.{csv,safetensors}`; writes nothing.
 """
 
 import os
@@ -20,10 +20,18 @@ class PromptTable:
         texts: the prompts, one a row.
         tokens: (P, L, D) float32.
         mask: (P, L) bool, True marks a real token.
+        meanings: the prompt that each text is a wording of; itself where None is given.
     """
 
-    def __init__(self, texts: Sequence[str], tokens: Tensor, mask: Tensor) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        tokens: Tensor,
+        mask: Tensor,
+        meanings: Sequence[str] | None = None,
+    ) -> None:
         self.texts = tuple(texts)
+        self.meanings = self.texts if meanings is None else tuple(meanings)
         self.tokens = tokens
         self.mask = mask
         self._row = {text: row for row, text in enumerate(texts)}
@@ -40,9 +48,11 @@ class PromptTable:
         Raises:
             InputError: a file is missing or damaged, they disagree, or a prompt has no token.
         """
-        texts = read_csv(table, required=("row", "text"), dtype={"text": str}).sort_values("row")[
-            "text"
-        ]
+        types = {"text": str, "prompt": str}
+        rows = read_csv(table, required=("row", "text"), dtype=types).sort_values("row")
+        # An empty cell is the empty prompt.
+        texts = rows["text"].fillna("")
+        meanings = rows["prompt"].tolist() if "prompt" in rows else None
         arrays = read_tensors(tensors)
         if set(arrays) != {"tokens", "mask"} or len(arrays["tokens"]) != len(texts):
             raise InputError(f"{tensors}: does not fit {table}; run the text stage again")
@@ -50,7 +60,7 @@ class PromptTable:
         if not bool(mask.any(1).all()):
             raise InputError(f"{tensors}: a prompt has no token; run the text stage again")
         tokens = torch.from_numpy(arrays["tokens"]).float()
-        return cls(texts.tolist(), tokens.to(device), mask.to(device))
+        return cls(texts.tolist(), tokens.to(device), mask.to(device), meanings)
 
     @property
     def dimension(self) -> int:

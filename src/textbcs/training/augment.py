@@ -1,4 +1,4 @@
-"""Augmentation on the device: mirror images with mirrored prompts, gain and shift of intensity.
+"""Augmentation on the device: mirror images with mirrored prompts, gain and shift of intensity, wordings.
 
 No rotation: it would make the prompt's "left" and "right" untrue. All numbers come from one
 generator of the training's own, so that nothing else can move them. Reads and writes no file.
@@ -34,7 +34,17 @@ def augmented(
     shift = config["intensity_shift"] * (2 * chance[2] - 1)
     image = image * gain[:, None, None, None] + shift[:, None, None, None]
     prompt = torch.where(flip, split.mirrored[rows], split.prompt[rows])
-    return joined(split, rows, image.expand(-1, channels, -1, -1), mask, prompt)
+    image = image.expand(-1, channels, -1, -1)
+    return joined(split, rows, image, mask, prompt, reworded(split, prompt, generator))
+
+
+def reworded(split: Split, prompt: Tensor, generator: Generator) -> Tensor | None:
+    """The row of one wording by chance of each prompt (B,); None, and no number drawn, without any."""
+    if split.wordings is None:
+        return None
+    most = split.wordings.shape[1]
+    drawn = torch.randint(most, (len(prompt),), generator=generator, device=generator.device)
+    return split.wordings[prompt, drawn]
 
 
 def flipped(x: Tensor, flip: Tensor) -> Tensor:

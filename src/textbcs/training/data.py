@@ -35,6 +35,8 @@ class Split:
         mirrored: (n,) int64, the row of the prompt with left and right swapped.
         prompts: the embedded prompts.
         attributes: (P, 4) int64, the words of each row of `prompts`, as `Batch` has them.
+        wordings: (P, K) int64, for each row of `prompts` the rows that say the same, itself among
+            them; None where every prompt has one wording.
     """
 
     slice_ids: tuple[str, ...]
@@ -44,6 +46,7 @@ class Split:
     mirrored: Tensor
     prompts: PromptTable
     attributes: Tensor
+    wordings: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.slice_ids)
@@ -87,7 +90,8 @@ def read_split(stage: "Stage", name: str, table: PromptTable, device: torch.devi
         prompt=table.rows(texts),
         mirrored=table.rows([mirror(text) for text in texts]),
         prompts=table,
-        attributes=torch.tensor([attributes(text) for text in table.texts], device=device),
+        attributes=torch.tensor([attributes(text) for text in table.meanings], device=device),
+        wordings=wordings(table),
     )
 
 
@@ -104,6 +108,22 @@ def read_learning_splits(stage: "Stage", device: torch.device) -> tuple[Split, S
     return train, val
 
 
+def wordings(table: PromptTable) -> Tensor | None:
+    """The rows of `table` that say the same as each row, (P, K) int64; None where none has another.
+
+    A row with fewer wordings than others repeats its own in turn.
+    """
+    if table.meanings == table.texts:
+        return None
+    same: dict[str, list[int]] = {}
+    for row, meaning in enumerate(table.meanings):
+        same.setdefault(meaning, []).append(row)
+    most = max(len(rows) for rows in same.values())
+    filled = {meaning: (rows * most)[:most] for meaning, rows in same.items()}
+    rows = [filled[meaning] for meaning in table.meanings]
+    return torch.tensor(rows, device=table.tokens.device)
+
+
 def attributes(text: str) -> list[int]:
     """A prompt's words as `Batch.attributes` numbers them."""
     prompt = parse(text)
@@ -117,7 +137,14 @@ def batch_of(split: Split, rows: Tensor, channels: int) -> Batch:
     return joined(split, rows, image, split.mask[rows].float(), split.prompt[rows])
 
 
-def joined(split: Split, rows: Tensor, image: Tensor, mask: Tensor, prompt: Tensor) -> Batch:
+def joined(
+    split: Split,
+    rows: Tensor,
+    image: Tensor,
+    mask: Tensor,
+    prompt: Tensor,
+    wording: Tensor | None = None,
+) -> Batch:
     """A batch of images and masks with all that belongs to its prompts.
 
     Args:
@@ -126,6 +153,8 @@ def joined(split: Split, rows: Tensor, image: Tensor, mask: Tensor, prompt: Tens
         image: (B, channels, H, W) float32.
         mask: (B, H, W) float32.
         prompt: (B,) int64, rows in the split's prompt table.
+        wording: (B,) int64, rows of the texts that are read in place of the prompts; None: the
+            prompts themselves. Slices whose prompts are equal stay equal in `Batch.prompt`.
     """
-    text = split.prompts.batch(prompt)
+    text = split.prompts.batch(prompt if wording is None else wording)
     return Batch(image, mask, text, prompt, split.attributes[prompt], rows)

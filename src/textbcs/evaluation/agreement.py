@@ -1,0 +1,95 @@
+"""How far automatic prompts agree with the given ones: Cohen's kappa, by attribute.
+
+Pure functions; reads and writes no file.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textbcs.prompts.grammar import VOCABULARY, parse
+from textbcs.prompts.perturb import AUTOMATIC, NOTHING, TRUE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 3  # three and more lesions are one class, as few slices have so many
+
+
+def agreement(rows: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> "pd.DataFrame":
+    """How far the automatic prompts agree with the given ones, by attribute.
+
+    Over the tumour slices for which the first pass found something; three and more lesions are one
+    class. Limits are percentiles over resampled patients.
+
+    Args:
+        rows: a run's `slices.csv`.
+        bootstrap: `resamples`, `seed`, `confidence`.
+
+    Returns:
+        By `attribute`: `slices` compared, `without` (tumour slices with no automatic prompt),
+        `agreement` (share), Cohen's `kappa` with `low` and `high`.
+    """
+    import pandas as pd
+
+    tumour = rows[rows["kind"] == "tumour"]
+    texts = tumour.pivot(index="slice_id", columns="probe", values="prompt").fillna(NOTHING)
+    said = texts[texts[AUTOMATIC] != NOTHING]
+    patients = tumour.groupby("slice_id")["patient"].first().loc[said.index].to_numpy()
+    found = []
+    for slot in VOCABULARY:
+        given, automatic = (_classes(said[probe], slot) for probe in (TRUE, AUTOMATIC))
+        kappa, low, high = kappa_interval(given, automatic, patients, **bootstrap)
+        found.append(
+            {
+                "attribute": slot,
+                "slices": len(said),
+                "without": len(texts) - len(said),
+                "agreement": float(np.mean(given == automatic)) if len(said) else float("nan"),
+                "kappa": kappa,
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def _classes(texts: "pd.Series", slot: str) -> NDArray[np.int64]:
+    words = VOCABULARY[slot]
+    numbers = [min(words.index(getattr(parse(str(text)), slot)), MOST - 1) for text in texts]
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def kappa(confusion: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Cohen's kappa (1960) of confusion matrices (..., k, k); NaN where chance alone agrees fully."""
+    counts = np.asarray(confusion, dtype=np.float64)
+    total = counts.sum(axis=(-2, -1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = np.trace(counts, axis1=-2, axis2=-1) / total
+        chance = (counts.sum(axis=-1) * counts.sum(axis=-2)).sum(axis=-1) / total**2
+        return np.asarray((observed - chance) / (1 - chance))
+
+
+def kappa_interval(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    patients: NDArray[np.generic],
+    resamples: int,
+    seed: int,
+    confidence: float,
+) -> tuple[float, float, float]:
+    """Cohen's kappa of two ratings below `MOST`, and percentile limits from resampled patients."""
+    names, place = np.unique(patients, return_inverse=True)
+    each = np.zeros((len(names), MOST, MOST))
+    np.add.at(each, (place, first, second), 1)
+    if not len(names):
+        return float("nan"), float("nan"), float("nan")
+    generator = np.random.default_rng(seed)
+    times = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    drawn = kappa(np.tensordot(times, each, axes=1))
+    drawn = drawn[np.isfinite(drawn)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) else (np.nan, np.nan)
+    return float(kappa(each.sum(axis=0))), float(low), float(high)

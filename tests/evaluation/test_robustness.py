@@ -1,0 +1,184 @@
+"""The stage with a small untrained network, and its scoring with answers made by hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from textbcs import io
+from textbcs.evaluation.robustness import case_maps, robustness, score
+from textbcs.io import InputError
+from textbcs.models.contract import Output
+from textbcs.models.registry import build
+from textbcs.prompts.grammar import VOCABULARY, parse
+from textbcs.prompts.paraphrase import read_paraphrases
+from textbcs.prompts.perturb import possible_texts
+from textbcs.prompts.table import COLUMNS as PROMPT_COLUMNS
+from textbcs.slices.store import COLUMNS, Shard
+
+SIZE, SEED = 32, 41
+LEFT = "location left; shape round; size small; number one"
+RIGHT = "location right; shape ellipse; size large; number two"
+NETWORKS = {
+    "unet": {"model": "unet", "width": 4},
+    "textbcs": {
+        "model": "textbcs",
+        "width": 4,
+        "svli": True,
+        "evidential": True,
+        "grid": None,
+        "heads": 2,
+        "position": "sine",
+        "alignment_dim": 8,
+        "evidence_gain": 8.0,
+    },
+}
+PARAMS = {
+    "robustness": {"seed": SEED, "first_pass": "unet"},
+    "prompts": {"irregular_below_solidity": 0.9, "ellipse_above_eccentricity": 0.75},
+    "evaluation": {"threshold": 0.5},
+    "training": {"device": "cpu"},
+    "slices": {"size": SIZE, "channels": 3, "minimum_component_mm2": 4.0},
+    "methods": {name: {"network": network} for name, network in NETWORKS.items()},
+}
+
+
+def shard() -> Shard:
+    """Three tumour slices of two patients, and a tumour-free one; a 4 x 4 lesion on the left."""
+    facts = [
+        ("a-1", "a", "tumour"),
+        ("a-2", "a", "tumour"),
+        ("b-1", "b", "tumour"),
+        ("b-9", "b", "negative"),
+    ]
+    rows = [
+        dict.fromkeys(COLUMNS, 1)
+        | {"slice_id": s, "patient": p, "kind": k, "side": "left", "midline_col": 15.5}
+        for s, p, k in facts
+    ]
+    masks = np.zeros((4, SIZE, SIZE), np.uint8)
+    masks[:3, 4:8, 20:24] = 1
+    images = np.random.default_rng(0).uniform(size=(4, SIZE, SIZE)).astype(np.float16)
+    return Shard(pd.DataFrame(rows), images, masks)
+
+
+class ByText:
+    """Answers by the text alone: the lesion for LEFT, its half for RIGHT, else nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, str]] = []
+
+    def __call__(self, places: Sequence[int], texts: Sequence[str]):
+        self.asked += list(zip(places, texts, strict=True))
+        probability = torch.full((len(texts), SIZE, SIZE), 0.1)
+        for row, text in enumerate(texts):
+            probability[row, 4 : {LEFT: 8, RIGHT: 6}.get(text, 4), 20:24] = 0.9
+        # Evidence 2 and 1 everywhere: vacuity 2 / (3 + 2).
+        evidence = torch.tensor([2.0, 1.0]).view(1, 2, 1, 1).expand(len(texts), 2, SIZE, SIZE)
+        for part in range(0, len(texts), 2):
+            both = slice(part, part + 2)
+            yield Output(probability[both], probability[both, None], evidence=evidence[both])
+
+
+PROBES = {"true": [LEFT, LEFT, RIGHT, LEFT], "empty": [""] * 4, "swapped": [RIGHT, LEFT, LEFT, ""]}
+
+
+def test_each_slice_is_asked_once_for_each_text_and_scored_with_its_own_mask() -> None:
+    ask = ByText()
+    rows = score(PROBES.items(), shard(), ask, 0.5)
+    assert len(rows) == 12
+    assert len(ask.asked) == len(set(ask.asked)) == 4 + 4 + 2
+    dice = rows.pivot(index="slice_id", columns="probe", values="dice")
+    assert dice["true"].tolist()[:3] == [1, 1, pytest.approx(16 / 24)]
+    assert dice["swapped"].tolist()[:3] == [pytest.approx(16 / 24), 1, 1]
+    assert dice["empty"].tolist()[:3] == [0, 0, 0]
+    pixels = rows.set_index(["probe", "slice_id"])["predicted_pixels"]
+    assert (pixels["true", "b-9"], pixels["empty", "b-9"], pixels["true", "b-1"]) == (16, 0, 8)
+    # Tumour-free: a false alarm has Dice 0, silence none.
+    assert dice.loc["b-9", "true"] == 0
+    assert np.isnan(dice.loc["b-9", "empty"])
+    assert rows["vacuity"].tolist() == pytest.approx([0.4] * 12)
+    assert rows["prompt"].tolist() == [text for of in PROBES.values() for text in of]
+
+
+def test_a_cases_maps_bear_its_name_and_the_probes() -> None:
+    cases = {2: {probe: of[2] for probe, of in PROBES.items()}}
+    maps = case_maps(cases, shard(), ByText())
+    assert set(maps) == {"b-1/true", "b-1/empty", "b-1/swapped"}
+    assert [int((m > 0.5).sum()) for m in maps.values()] == [8, 0, 16]
+    assert maps["b-1/true"].dtype == np.float16
+
+
+@pytest.fixture
+def written(stage_in):
+    """The stage's inputs: two networks with random weights, random embeddings of all probes."""
+    stage, own = stage_in(PARAMS), shard()
+    io.write_csv("data/slices/test/slices.csv", own.table)
+    io.write_tensors(
+        "data/slices/test/slices.safetensors", {"image": own.images, "mask": own.masks}
+    )
+    texts = [LEFT, LEFT, RIGHT, LEFT]
+    prompts = [
+        [s, s[0], *(getattr(parse(t), slot) for slot in VOCABULARY), t, "mask", ""]
+        for s, t in zip(own.table["slice_id"], texts, strict=True)
+    ]
+    # In another order than the slices: prompts are joined by name.
+    table = pd.DataFrame(prompts, columns=list(PROMPT_COLUMNS))[::-1]
+    io.write_csv("data/prompts/test.csv", table)
+    io.write_json(
+        "data/prompts/thresholds.json", {"small_up_to_mm2": 10.0, "medium_up_to_mm2": 20.0}
+    )
+    possible = possible_texts(texts, read_paraphrases(), SEED)
+    rng = np.random.default_rng(1)
+    arrays = {
+        "tokens": rng.normal(size=(len(possible), 4, 12)).astype(np.float32),
+        "mask": np.ones((len(possible), 4), np.uint8),
+    }
+    io.write_csv(
+        "data/text/styles.csv", pd.DataFrame({"row": range(len(possible)), "text": possible})
+    )
+    io.write_tensors("data/text/styles.safetensors", arrays)
+    for name, network in NETWORKS.items():
+        torch.manual_seed(4)
+        model = build(network, channels=3, image_size=SIZE, text_dim=12)
+        state = {key: value.numpy() for key, value in model.state_dict().items()}
+        io.write_tensors(f"results/runs/{name}-s1/model.safetensors", state)
+    found = own.masks.astype(np.float16)
+    found[1] = 0
+    io.write_tensors("results/evaluation/unet-s1/predictions.safetensors", {"probability": found})
+    return stage
+
+
+def test_the_stage_asks_everything_and_writes_the_figures_cases(written) -> None:
+    robustness(written, "textbcs", "1")
+    rows = io.read_csv("results/robustness/textbcs-s1/slices.csv", dtype={"prompt": str})
+    prompts = rows.fillna({"prompt": ""}).pivot(index="slice_id", columns="probe", values="prompt")
+    assert len(rows) == 4 * 24
+    assert prompts["true"].tolist() == [LEFT, LEFT, RIGHT, LEFT]
+    shuffled = prompts["shuffled"].tolist()
+    assert shuffled[:2] == [RIGHT, RIGHT]
+    assert shuffled[2] == LEFT
+    assert prompts["empty"].tolist() == [""] * 4
+    # 16 mm2 lie between the thresholds; the first pass found nothing on the second and the last slice.
+    square = "location left; shape round; size medium; number one"
+    assert prompts["automatic"].tolist() == [square, "", square, ""]
+    assert rows["vacuity"].between(0, 1).all()
+    maps = io.read_tensors("results/robustness/textbcs-s1/cases.safetensors")
+    assert len(maps) == 2 * 24
+    slices = {name.split("/")[0] for name in maps}
+    assert "b-1" in slices
+    assert len(slices & {"a-1", "a-2"}) == 1
+
+
+def test_a_network_that_reads_no_text_is_refused(written) -> None:
+    with pytest.raises(InputError, match="unet reads no text"):
+        robustness(written, "unet", "1")
+
+
+def test_maps_of_another_test_split_are_one_line(written) -> None:
+    few = {"probability": np.zeros((3, SIZE, SIZE), np.float16)}
+    io.write_tensors("results/evaluation/unet-s1/predictions.safetensors", few)
+    with pytest.raises(InputError, match="3 maps for 4 test slices"):
+        robustness(written, "textbcs", "1")
