@@ -227,6 +227,7 @@ def tesla_text(value: Any) -> str:
 
 
 def _numbers(dataset: Dataset, tag: str, count: int, path: Path) -> tuple[float, ...]:
+    """A tag's `count` finite numbers; InputError where it has anything else."""
     value = _need(dataset, tag, path)
     try:
         numbers = tuple(float(number) for number in value)
@@ -240,6 +241,7 @@ def _numbers(dataset: Dataset, tag: str, count: int, path: Path) -> tuple[float,
 
 
 def _need(dataset: Dataset, tag: str, path: Path) -> Any:
+    """A tag's value; InputError where it is missing or empty."""
     value = dataset.get(tag)
     if value is None or value == "":
         raise InputError(f"{path}: DICOM tag {tag} is missing; exclude the file or its series")
@@ -247,6 +249,7 @@ def _need(dataset: Dataset, tag: str, path: Path) -> Any:
 
 
 def _parse(source: Any, path: Path, **options: Any) -> FileDataset:
+    """`dcmread`, with one line of InputError for whatever it raises."""
     try:
         return dcmread(source, **options)
     except (InvalidDicomError, EOFError, OSError, ValueError, KeyError) as error:

@@ -44,6 +44,7 @@ class Network:
 
 
 def _setting(name: str, default: float) -> float:
+    """A positive number of the environment, whole where the default is; InputError for another."""
     text = os.environ.get(name, "")
     try:
         value = float(text) if text else float(default)

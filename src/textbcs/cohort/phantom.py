@@ -65,6 +65,7 @@ def write_archive(stage: "Stage") -> None:
 
 
 def _write_patient(settings: Settings, index: int) -> _Written:
+    """Write a patient's files."""
     patient = make_patient(settings, index)
     listed = []
     for entry in files(settings, patient):

@@ -127,6 +127,7 @@ class Client:
         size: int | None,
         etag: str,
     ) -> None:
+        """One attempt: continue the part or begin it; it is whole where this returns."""
         start = part.stat().st_size if etag and part.exists() else 0
         if size is not None and start > size:
             part.unlink()
