@@ -21,7 +21,7 @@ from textbcs.cohort.estimate import estimate
 from textbcs.cohort.incoming import QUARANTINE
 from textbcs.cohort.masks import make_masks
 from textbcs.cohort.series import list_cohort
-from textbcs.io import InputError, read_csv, write_csv
+from textbcs.io import NONE, InputError, read_csv, write_csv
 from textbcs.prompts import template
 from textbcs.receipt import Stage
 from textbcs.slices import extract
@@ -33,7 +33,12 @@ def planted(request, finished: Path, tmp_path: Path, params: Any, impatient: Non
     kind = request.param
     with remote_place(kind, finished, tmp_path, params, plant) as (server, changed):
         if kind == "folder":
-            changed["cohort"] |= {"kind": kind, "archive": "offered", "collection": "", "index": ""}
+            changed["cohort"] |= {
+                "kind": kind,
+                "archive": "offered",
+                "collection": "",
+                "index": NONE,
+            }
         yield server, changed
 
 

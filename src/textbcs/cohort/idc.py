@@ -1,10 +1,10 @@
 """The Imaging Data Commons: series from its index, files from its public bucket.
 
-The index is a Parquet file in the package `idc-index-data`; `cohort.index` names the package with its
-version (or a Parquet file with the same columns), so a cohort is listed without the network and every
-series is pinned to one immutable version. Objects come through plain S3 REST without an account:
-ListObjectsV2, then GET with Range, from `cohort.archive`. Reads the index and the network; writes
-through `textbcs.cohort.incoming`.
+The index is a Parquet file in the package `idc-index-data`, whose version `cohort.index_version` names;
+or `cohort.index` names a Parquet file with the same columns. So a cohort is listed without the network
+and every series is pinned to one immutable version. Objects come through plain S3 REST without an
+account: ListObjectsV2, then GET with Range, from `cohort.archive`. Reads the index and the network;
+writes through `textbcs.cohort.incoming`.
 """
 
 import re
@@ -16,7 +16,7 @@ from textbcs.cohort.archive import Series
 from textbcs.cohort.incoming import RejectedError, Wanted, check_md5
 from textbcs.cohort.remote import RemoteArchive, Row, listed_header
 from textbcs.cohort.transfer import TransferError
-from textbcs.io import InputError, existing
+from textbcs.io import NONE, InputError, existing
 
 _COLUMNS = (
     "PatientID",
@@ -51,23 +51,28 @@ class Object:
 class IdcArchive(RemoteArchive):
     """Series of one collection of the Imaging Data Commons, with the analysis results that belong to it."""
 
+    @property
+    def _source(self) -> str:
+        """What the index is called in messages."""
+        return f"idc-index-data=={self.index_version}" if self.index == NONE else self.index
+
     def listing(self) -> dict[str, Row]:
         """The collection's rows of the index.
 
         Raises:
             InputError: the index is missing, is another version, or lacks the collection.
         """
-        rows = read_index(index_path(self.index), self.collection)
+        rows = read_index(index_path(self.index, self.index_version), self.collection)
         if not rows:
             raise InputError(
-                f"{self.index}: has no collection {self.collection!r}; correct cohort.collection"
+                f"{self._source}: has no collection {self.collection!r}; correct cohort.collection"
             )
         return {str(row["SeriesInstanceUID"]): row for row in rows}
 
     def described(self, row: Row) -> Series:
         """A row of the index as a series."""
         return Series(
-            listed_header(row, f"{self.index}, collection {self.collection}"),
+            listed_header(row, f"{self._source}, collection {self.collection}"),
             int(row["instanceCount"]),
             round(row["series_size_MB"] * 1e6),
             licence=str(row["license_short_name"] or ""),
@@ -118,31 +123,27 @@ class IdcArchive(RemoteArchive):
         raise TransferError(f"{address}: lists no end of objects below {prefix}")
 
 
-def index_path(index: str) -> Path:
-    """The Parquet file that `cohort.index` means.
+def index_path(index: str, version: str) -> Path:
+    """The Parquet file that lists the archive.
 
     Args:
-        index: `idc-index-data==VERSION`, or the path of a file that ends in `.parquet`.
+        index: `cohort.index`, a file or `presets/none`.
+        version: `cohort.index_version`, the version of `idc-index-data` to use where there is no file.
 
     Raises:
-        InputError: the file or the package is missing, or another version is installed.
+        InputError: the file is missing, or another version is installed.
     """
-    if index.endswith(".parquet"):
+    if index != NONE:
         return existing(index)
-    from importlib.metadata import version
+    from importlib import metadata
 
     import idc_index_data
 
-    name, _, wanted = index.partition("==")
-    if name != "idc-index-data" or not wanted:
+    installed = metadata.version("idc-index-data")
+    if installed != version:
         raise InputError(
-            f"params.yaml: cohort.index = {index!r} is neither idc-index-data==VERSION nor a "
-            ".parquet file"
-        )
-    if version("idc-index-data") != wanted:
-        raise InputError(
-            f"params.yaml: cohort.index wants {index}, installed is {version('idc-index-data')}; "
-            "install the one or name the other: the cohort may change with it"
+            f"params.yaml: cohort.index_version wants {version!r} of idc-index-data, installed is "
+            f"{installed}; install the one or name the other: the cohort may change with it"
         )
     return Path(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH))
 

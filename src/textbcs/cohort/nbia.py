@@ -14,7 +14,7 @@ from textbcs.cohort.incoming import UID, Wanted
 from textbcs.cohort.remote import RemoteArchive, Row, listed_header
 from textbcs.cohort.transfer import TransferError
 from textbcs.cohort.unpack import unpack
-from textbcs.io import InputError, existing
+from textbcs.io import NONE, InputError, existing
 
 _LIST_LIMIT = 1 << 28
 _ZIP = "series.zip"
@@ -42,7 +42,7 @@ class NbiaArchive(RemoteArchive):
                 f"{self.address}: has no collection {self.collection!r}; correct cohort.collection"
             )
         by_uid = {str(row["SeriesInstanceUID"]): row for row in rows}
-        if not self.index:
+        if self.index == NONE:
             return by_uid
         wanted = read_manifest(self.index)
         foreign = [uid for uid in wanted if uid not in by_uid]

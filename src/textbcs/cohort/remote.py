@@ -25,14 +25,15 @@ class RemoteArchive(ABC):
     Attributes:
         client: what fetches.
         address: `cohort.archive` without a final slash.
-        collection, index: as the parameters have them.
+        collection, index, index_version: as the parameters have them.
     """
 
     def __init__(self, params: Mapping[str, Any], network: Network | None = None) -> None:
         cohort = params["cohort"]
         self.client = Client(network or Network.from_environment())
         self.address = str(cohort["archive"]).rstrip("/")
-        self.collection, self.index = str(cohort["collection"]), str(cohort["index"])
+        self.collection = str(cohort["collection"])
+        self.index, self.index_version = str(cohort["index"]), str(cohort["index_version"])
         self._rows: dict[str, Row] = {}
         self._lock = threading.Lock()
 

@@ -58,6 +58,8 @@ def list_cohort(stage: "Stage") -> None:
         InputError: no archive, an unreadable or contradictory file, a chosen image without
             geometry, a PatientID that is no file name, or no patient that can be used.
     """
+    if stage.params["cohort"]["index"] != NONE:
+        stage.input(stage.params["cohort"]["index"])
     series, table = list_tables(stage.params, lambda paths: stage.progress(paths, desc="headers"))
     table = _with_clinical(stage, table)
     excluded = table[table["excluded"] != ""]
