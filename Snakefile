@@ -9,7 +9,11 @@ from start import begin
 
 SESSION = begin(workflow.is_main_process, sys.argv[1:])
 STAGES = Stages(SESSION.pipeline)
-RUN_STAGE = f"exec {sys.executable} workflow/run_stage.py {{params.address}} {{log}}"
+# TEXTBCS_JOBS: processes among which a stage may spread its patients (src/textbcs/pool.py).
+RUN_STAGE = (
+    "export TEXTBCS_JOBS={threads}; "
+    f"exec {sys.executable} workflow/run_stage.py {{params.address}} {{log}}"
+)
 
 
 localrules:

@@ -76,7 +76,7 @@ def test_a_dry_run_of_the_cohort_prints_and_writes_nothing(project: Path) -> Non
         assert words in found.stdout
     assert sorted(project.rglob("*")) == before
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("==25.0.5", "==24.0.0"))
+    (project / "params.yaml").write_text(text.replace('"25.0.5"', '"24.0.0"'))
     fails_in_one_line(run("cohort", "--dry-run", cwd=project), "installed is 25.0.5")
 
 

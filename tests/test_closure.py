@@ -19,6 +19,7 @@ WRAPPERS = {
     "src/textbcs/cohort/estimate.py": "prints what a download would fetch",
     "src/textbcs/definition.py": "reads what the stage may touch",
     "src/textbcs/params.py": "checks the parameters that DVC compares value by value",
+    "src/textbcs/pool.py": "spreads work over processes and keeps its order",
     "src/textbcs/presets.py": "edits params.yaml",
     "src/textbcs/process.py": "ties the stage's life to its parent's",
     "src/textbcs/prompts/template.py": "writes an empty table for readers",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from textbcs import params
-from textbcs.io import InputError
+from textbcs.io import NONE, InputError
 from textbcs.presets import use_preset
 
 SEG = {"source": "expert", "kind": "dicom_seg", "description": "^x$", "segment": "Tumor"}
@@ -123,14 +123,22 @@ def test_faults_name_key_value_and_what_is_allowed(key: str, value: Any, words: 
         ({"kind": "nbia", "archive": "https://host"}, "collection = '': kind nbia needs"),
         (
             {"kind": "idc", "archive": "https://host", "collection": "c"},
-            "index = '': with kind idc allowed: idc-index-data==VERSION or",
+            "index_version = '': with kind idc and this index allowed: a version of idc-index-data",
+        ),
+        (
+            {
+                **{"kind": "idc", "archive": "https://host", "collection": "c"},
+                **{"index": "a.parquet", "index_version": "25.0.5"},
+            },
+            "index_version = '25.0.5': with kind idc and this index allowed: ''",
         ),
         (
             {"kind": "nbia", "archive": "https://host", "collection": "c", "index": "a.parquet"},
-            "index = 'a.parquet': with kind nbia allowed: '' or a .tcia file",
+            "index = 'a.parquet': with kind nbia allowed: a .tcia file or 'presets/none'",
         ),
-        ({"index": "a.tcia"}, "index = 'a.tcia': with kind phantom allowed: ''"),
+        ({"index": "a.tcia"}, "index = 'a.tcia': with kind phantom allowed: 'presets/none'"),
         ({"index": "s5cmd"}, "cohort.index = 's5cmd': allowed: string, matching"),
+        ({"index_version": "1.0"}, "index_version = '1.0': with kind phantom and this index"),
     ],
 )
 def test_an_archive_is_named_as_its_kind_needs(cohort: dict[str, Any], words: str) -> None:
@@ -138,8 +146,9 @@ def test_an_archive_is_named_as_its_kind_needs(cohort: dict[str, Any], words: st
     values["cohort"] |= cohort
     message = fault(values)
     assert re.search(words, message), message
-    for index in ("", "m.tcia"):
+    for index in (NONE, "m.tcia"):
         values["cohort"] |= {"kind": "nbia", "archive": "https://host", "index": index}
+        values["cohort"]["index_version"] = ""
         values["cohort"]["collection"] = "c"
         assert not list(params.impossible(values))
 

@@ -9,6 +9,7 @@ affine maps the voxel index in the order (x, y, z), so `affine @ (i, j, k, 1)` i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,6 +56,11 @@ class Orientation:
         """The array (z, y, x) with axes rising along S, P, L; a view of the same data."""
         steps = tuple(slice(None, None, -1 if flip else 1) for flip in self.reverse)
         return array.transpose(self.axes)[steps]
+
+    def undo(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The view of `array` whose `apply` is `array`: write the old axes there, find it in LPS."""
+        steps = tuple(slice(None, None, -1 if flip else 1) for flip in self.reverse)
+        return array[steps].transpose(np.argsort(self.axes))
 
 
 def dicom_affine(

@@ -206,16 +206,14 @@ def _impossible_archives(cohort: Mapping[str, Any]) -> Iterable[str]:
         yield f"cohort.archive = {archive!r}: with kind {kind} allowed: {allowed}"
     if kind in ("idc", "nbia") and not cohort["collection"]:
         yield f"cohort.collection = '': kind {kind} needs the collection's name"
-    index = str(cohort["index"])
-    fits, allowed = {
-        "idc": (
-            index.startswith("idc-index-data==") or index.endswith(".parquet"),
-            "idc-index-data==VERSION or a .parquet file",
-        ),
-        "nbia": (not index or index.endswith(".tcia"), "'' or a .tcia file"),
-    }.get(kind, (not index, "''"))
-    if not fits:
+    index, version = str(cohort["index"]), str(cohort["index_version"])
+    ending = {"idc": ".parquet", "nbia": ".tcia"}.get(kind)
+    if index != NONE and not (ending and index.endswith(ending)):
+        allowed = f"a {ending} file or {NONE!r}" if ending else repr(NONE)
         yield f"cohort.index = {index!r}: with kind {kind} allowed: {allowed}"
+    elif (kind == "idc" and index == NONE) != bool(version):
+        allowed = "a version of idc-index-data" if kind == "idc" and index == NONE else "''"
+        yield f"cohort.index_version = {version!r}: with kind {kind} and this index allowed: {allowed}"
 
 
 def _impossible_descriptions(cohort: Mapping[str, Any]) -> Iterable[str]:

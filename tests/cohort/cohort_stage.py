@@ -22,4 +22,6 @@ def small_params() -> dict[str, Any]:
 
 def make_stage(params: dict[str, Any], name: str = "probe") -> Stage:
     """A stage that may read and write below data/ of the working folder."""
-    return Stage(Definition(name, (), ("data",), ("data",)), params, [name])
+    return Stage(
+        Definition(name, (), ("data", params["cohort"]["index"]), ("data",)), params, [name]
+    )

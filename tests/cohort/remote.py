@@ -20,6 +20,7 @@ from servers import NbiaHandler, S3Handler, Server, archive_files, serve
 from textbcs.cohort.download import FILES, RAW, download, read_files
 from textbcs.cohort.incoming import INCOMING, QUARANTINE
 from textbcs.cohort.series import list_cohort
+from textbcs.io import NONE
 
 IDC, NBIA = "duke_breast_cancer_mri", "Duke-Breast-Cancer-MRI"
 BUCKET = "idc-open-data-cr"
@@ -92,7 +93,7 @@ def offer_nbia(server: Server, archive: Path) -> dict[str, Any]:
             }
         )
     archive_url = f"{server.url}/nbia-api/services/v4"
-    return {"kind": "nbia", "archive": archive_url, "collection": NBIA, "index": ""}
+    return {"kind": "nbia", "archive": archive_url, "collection": NBIA, "index": NONE}
 
 
 Place = tuple[Server, dict[str, Any]]

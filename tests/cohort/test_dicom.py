@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_files
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from textbcs.cohort.dicom import read_grid, read_header, read_series
 from textbcs.cohort.phantom_files import files
@@ -140,6 +140,12 @@ def test_explicit_and_unusual_pixels_go_through_pydicom(series) -> None:
 
     got = read_series(series(2, twelve_bits)[0], TOLERANCE).volume.array
     np.testing.assert_array_equal(got, np.minimum(plain, 4095))
+
+
+def test_compressed_pixels_are_the_same_pixels(series) -> None:
+    plain = read_series(series(3)[0], TOLERANCE).volume.array
+    packed = read_series(series(3, lambda dataset: dataset.compress(RLELossless))[0], TOLERANCE)
+    np.testing.assert_array_equal(packed.volume.array, plain)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from textbcs.cohort.fetching import check_space, each_series
-from textbcs.cohort.transfer import Client, Network, TransferError
+from textbcs.cohort.network import Network
+from textbcs.cohort.transfer import Client, TransferError
 from textbcs.io import InputError
 
 JOBS = [("p", str(number)) for number in range(60)]

@@ -82,7 +82,7 @@ def test_the_selection_and_its_gigabytes(duke) -> None:
 
 def test_the_index_agrees_with_the_table_that_was_made_from_it(duke_tables) -> None:
     table = pd.read_csv(duke_tables / "duke_idc_v25_series.csv.gz", dtype=str)
-    rows = read_index(index_path("idc-index-data==25.0.5"), DUKE)
+    rows = read_index(index_path("presets/none", "25.0.5"), DUKE)
     ours = {row["SeriesInstanceUID"]: row["crdc_series_uuid"] for row in rows}
     theirs = dict(zip(table["SeriesInstanceUID"], table["crdc_series_uuid"], strict=True))
     assert ours == theirs
@@ -90,7 +90,7 @@ def test_the_index_agrees_with_the_table_that_was_made_from_it(duke_tables) -> N
 
 def test_one_series_of_the_real_index() -> None:
     uid = "1.3.6.1.4.1.14519.5.2.1.15147203499230039585785258602759759529"
-    rows = read_index(index_path("idc-index-data==25.0.5"), DUKE)
+    rows = read_index(index_path("presets/none", "25.0.5"), DUKE)
     (row,) = [row for row in rows if row["SeriesInstanceUID"] == uid]
     assert row["PatientID"] == "Breast_MRI_001"
     assert (row["instanceCount"], row["series_size_MB"]) == (160, 64.608706)
@@ -116,13 +116,12 @@ def test_another_version_of_the_index_stops(params, tmp_path: Path, monkeypatch)
     keys = {"kind": "idc", "archive": "https://127.0.0.1:9", "collection": DUKE}
     garbage = tmp_path / "garbage.parquet"
     garbage.write_bytes(hashlib.sha256(b"x").digest() * 9)
-    for index, words in (
-        ("idc-index-data==24.0.0", "wants idc-index-data==24.0.0, installed is 25.0.5"),
-        ("idc-index-data", "neither idc-index-data==VERSION nor a .parquet file"),
-        ("nowhere.parquet", "nowhere.parquet: file is missing"),
-        (str(garbage), "not a readable index of the IDC"),
+    for index, version, words in (
+        ("presets/none", "24.0.0", "wants '24.0.0' of idc-index-data, installed is 25.0.5"),
+        ("nowhere.parquet", "", "nowhere.parquet: file is missing"),
+        (str(garbage), "", "not a readable index of the IDC"),
     ):
-        params["cohort"] |= {**keys, "index": index}
+        params["cohort"] |= {**keys, "index": index, "index_version": version}
         with pytest.raises(InputError, match=words) as error:
             list_tables(make_stage(params).params, lambda paths: paths)
         assert "\n" not in str(error.value)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from servers import FOREVER, Fault, S3Handler, Server, serve
 
-from textbcs.cohort.transfer import ChangedError, Client, Network, TransferError, _retry_after
-from textbcs.io import InputError
+from textbcs.cohort.network import Network
+from textbcs.cohort.transfer import ChangedError, Client, TransferError, _retry_after
 
 BODY = bytes(range(256)) * 40
 ETAG = hashlib.md5(BODY).hexdigest()
@@ -159,14 +159,3 @@ def test_retry_after() -> None:
     assert 80 < _retry_after(later) <= 90
     assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert _retry_after("Wed, 21 Oct 2015 07:28:00 -0000") == 0
-
-
-def test_the_environment_sets_the_network(monkeypatch) -> None:
-    assert Network.from_environment() == Network()
-    monkeypatch.setenv("TEXTBCS_CONNECTIONS", "3")
-    monkeypatch.setenv("TEXTBCS_TIMEOUT_S", "0.5")
-    assert Network.from_environment() == Network(connections=3, read_s=0.5)
-    for text in ("0", "-1", "many", "nan", "inf", "0.5"):
-        monkeypatch.setenv("TEXTBCS_CONNECTIONS", text)
-        with pytest.raises(InputError, match="TEXTBCS_CONNECTIONS"):
-            Network.from_environment()

@@ -147,7 +147,7 @@ def duke(
             Fault("reset", "dcm$", times=2),
             Fault("cut", "dcm$"),
         ]
-        place = {"archive": keys["archive"], "index": keys["index"]}
+        place = {"archive": keys["archive"], "index": keys["index"], "index_version": ""}
         checkout = checkout_of(collection, base, place)
         checkout.snakemake("--cores", "2", **FAST)
         yield checkout, server

@@ -118,6 +118,15 @@ def test_resampling_undoes_an_orientation_exactly(permutation, seed):
     np.testing.assert_array_equal(g.resample_nearest(lps, affine, mask.array.shape), mask.array)
 
 
+@given(SIGNED_PERMUTATIONS)
+def test_what_is_written_undone_is_found_in_lps(permutation):
+    orientation = g.lps_orientation(random_affine(*permutation, seed=1))
+    raw = np.arange(24).reshape(2, 3, 4)
+    lps = np.zeros_like(orientation.apply(raw), order="C")
+    orientation.undo(lps)[...] = raw
+    np.testing.assert_array_equal(lps, orientation.apply(raw))
+
+
 def test_a_target_beside_the_source_is_empty():
     mask = g.Volume(np.ones((3, 3, 3), np.uint8), np.eye(4))
     away = np.eye(4)

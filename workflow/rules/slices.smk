@@ -10,6 +10,8 @@ for stage in STAGES.named("split", "slices", "flow", "prompts", "text", "text_pr
             stage.outputs,
         log:
             stage.log,
+        # Patients at once, at most what --cores leaves; up to 1 GB of memory each at Duke's size.
+        threads: 8 if stage.name == "slices" else 1
         params:
             address=stage.address,
         message:

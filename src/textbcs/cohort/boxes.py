@@ -119,6 +119,7 @@ def read_boxes(path: str | Path, base: int) -> tuple[dict[str, Box], list[Fault]
 
 
 def _read(path: Path) -> "pd.DataFrame":
+    """The table as it is; an .xlsx workbook or CSV."""
     import pandas as pd
 
     try:
@@ -149,6 +150,7 @@ def _spans(row: Any, base: int) -> tuple[list[tuple[int, int]], str]:
 
 
 def _whole(value: Any) -> int | None:
+    """A cell as a whole number, None for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError):

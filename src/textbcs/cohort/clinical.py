@@ -40,6 +40,7 @@ def read_clinical(path: str | Path) -> "pd.DataFrame":
     body = body[[_text(value) != "" for value in body.iloc[:, 0]]]
 
     def column(name: str) -> tuple[list[str], dict[str, str]]:
+        """A column's texts and the meanings of its codes."""
         if name not in names:
             raise InputError(f"{path}: sheet {_SHEET!r} has no column {name!r} in its second row")
         place = names.index(name)

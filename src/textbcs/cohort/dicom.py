@@ -17,7 +17,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from textbcs.cohort.planes import Plane, check_planes, stack_affine
-from textbcs.geometry import Affine, Volume, lps_orientation, oriented_affine
+from textbcs.geometry import Affine, Orientation, Volume, lps_orientation, oriented_affine
 from textbcs.io import InputError, sha256_bytes
 
 _NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
@@ -76,24 +76,19 @@ class Stack:
     grid: Grid
 
 
+_GEOMETRY = ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "Rows", "Columns")
 _HEADER_TAGS = [
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "PatientID",
-    "Modality",
-    "SeriesDescription",
-    "SeriesNumber",
-    "InstanceNumber",
-    "Manufacturer",
-    "PatientPosition",
-    "MagneticFieldStrength",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "PixelSpacing",
-    "Rows",
-    "Columns",
-    "FrameOfReferenceUID",
+    *("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"),
+    *("PatientID", "Modality", "SeriesDescription", "SeriesNumber", "InstanceNumber"),
+    *("Manufacturer", "PatientPosition", "MagneticFieldStrength", *_GEOMETRY),
+]
+# What an image needs beside its geometry: to read all of a header costs more than the pixels.
+_IMAGE_TAGS = [
+    *("SOPInstanceUID", "InstanceNumber", "FrameOfReferenceUID", *_GEOMETRY),
+    *("NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("RescaleSlope", "RescaleIntercept"),
+    *("PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
 ]
 
 
@@ -164,18 +159,21 @@ def read_series(
         content = path.read_bytes()
         if sha256 is not None and sha256_bytes(content) != sha256[number]:
             raise InputError(f"{path}: is not the file that was recorded; delete it and run again")
-        datasets.append(_parse(_buffer(content), path))
-    grid, order = _oriented(datasets, paths, tolerance)
-    planes = [_pixels(datasets[number], paths[number]) for number in order]
-    affine = stack_affine([_plane(datasets[number], paths[number]) for number in order])
-    array = lps_orientation(affine).apply(np.stack(planes))
-    return Stack(Volume(np.ascontiguousarray(array), grid.affine), grid)
+        datasets.append(_parse(_buffer(content), path, specific_tags=_IMAGE_TAGS))
+    grid, order, orientation = _oriented(datasets, paths, tolerance)
+    array = np.empty(grid.shape, np.float32)
+    # Each plane goes straight to its place: a copy of the volume costs as much as reading it.
+    planes = orientation.undo(array)
+    for place, number in enumerate(order):
+        planes[place] = _pixels(datasets[number], paths[number])
+    return Stack(Volume(array, grid.affine), grid)
 
 
 def _oriented(
     datasets: Sequence[Dataset], paths: Sequence[Path], tolerance: float
-) -> tuple[Grid, list[int]]:
-    """The LPS grid, and the files by rising distance along the normal of the raw planes."""
+) -> tuple[Grid, list[int], Orientation]:
+    """The LPS grid, the files by rising distance along the normal of the raw planes, and how the
+    stack of planes in that order becomes LPS."""
     planes = [_plane(dataset, path) for dataset, path in zip(datasets, paths, strict=True)]
     order = [int(number) for number in check_planes(planes, tolerance)]
     affine = stack_affine([planes[number] for number in order])
@@ -191,7 +189,7 @@ def _oriented(
         frame_of_reference=str(datasets[0].get("FrameOfReferenceUID", "") or ""),
         planes=tuple(planes[n] for n in upward),
     )
-    return grid, order
+    return grid, order, orientation
 
 
 def _plane(dataset: Dataset, path: Path) -> Plane:
@@ -229,6 +227,7 @@ def tesla_text(value: Any) -> str:
 
 
 def _numbers(dataset: Dataset, tag: str, count: int, path: Path) -> tuple[float, ...]:
+    """A tag's `count` finite numbers; InputError where it has anything else."""
     value = _need(dataset, tag, path)
     try:
         numbers = tuple(float(number) for number in value)
@@ -242,6 +241,7 @@ def _numbers(dataset: Dataset, tag: str, count: int, path: Path) -> tuple[float,
 
 
 def _need(dataset: Dataset, tag: str, path: Path) -> Any:
+    """A tag's value; InputError where it is missing or empty."""
     value = dataset.get(tag)
     if value is None or value == "":
         raise InputError(f"{path}: DICOM tag {tag} is missing; exclude the file or its series")
@@ -249,6 +249,7 @@ def _need(dataset: Dataset, tag: str, path: Path) -> Any:
 
 
 def _parse(source: Any, path: Path, **options: Any) -> FileDataset:
+    """`dcmread`, with one line of InputError for whatever it raises."""
     try:
         return dcmread(source, **options)
     except (InvalidDicomError, EOFError, OSError, ValueError, KeyError) as error:
@@ -261,8 +262,9 @@ def _buffer(content: bytes) -> Any:
     return BytesIO(content)
 
 
-def _pixels(dataset: FileDataset, path: Path) -> NDArray[np.float32]:
-    """Pixel values (rows, columns) as float32, rescaled; MONOCHROME1 is inverted.
+def _pixels(dataset: FileDataset, path: Path) -> NDArray[np.generic]:
+    """Pixel values (rows, columns), rescaled in float32; MONOCHROME1 is inverted. As stored where
+    neither is to be done.
 
     Raises:
         InputError: no pixels, several frames, colour, or too few bytes.
@@ -272,12 +274,16 @@ def _pixels(dataset: FileDataset, path: Path) -> NDArray[np.float32]:
             f"{path}: several frames or colour; only single-frame grey images are read"
         )
     _need(dataset, "PixelData", path)
-    stored = _stored(dataset, path).astype(np.float32)
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-        stored = stored.max() - stored
+    stored = _stored(dataset, path)
+    inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
     slope = float(dataset.get("RescaleSlope") or 1)
     intercept = float(dataset.get("RescaleIntercept") or 0)
-    return stored if (slope, intercept) == (1, 0) else stored * np.float32(slope) + intercept
+    if not inverted and (slope, intercept) == (1, 0):
+        return stored
+    values = stored.astype(np.float32)
+    if inverted:
+        values = values.max() - values
+    return values * np.float32(slope) + np.float32(intercept)
 
 
 def _stored(dataset: FileDataset, path: Path) -> NDArray[np.generic]:

@@ -82,6 +82,7 @@ def select(
     patterns = [re.compile(pattern) for pattern in described_by]
 
     def needed(patient: str, phase: str, description: str) -> bool:
+        """Whether a series is an image to fetch or a segmentation that a source describes."""
         described = any(pattern.search(description) for pattern in patterns)
         return patient in eligible and (
             phase in cohort["phases"] or (phase == "mask" and described)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.cohort.download import RAW, select
 from textbcs.cohort.series import list_tables
+from textbcs.io import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +29,8 @@ def estimate(params: Mapping[str, Any]) -> list[str]:
     cohort = params["cohort"]
     series, patients = list_tables(params, lambda paths: paths)
     chosen = select(series, patients, cohort, params["masks"])
-    name = " ".join(
-        part for part in (cohort["kind"], cohort["collection"], cohort["index"]) if part
-    )
+    index = cohort["index_version"] if cohort["index"] == NONE else cohort["index"]
+    name = " ".join(part for part in (cohort["kind"], cohort["collection"], index) if part)
     lines = [
         f"archive   {cohort['archive']} ({name})",
         f"listed    {_amount(series)}",

@@ -100,6 +100,7 @@ def _parallel(
     failures: dict[str, str] = {}
 
     def one(job: Job) -> Rows:
+        """One job, in a thread; `done` is told of one at a time."""
         if client.stop.is_set():
             raise TransferError("not tried")
         rows = work(*job)

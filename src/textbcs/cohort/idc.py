@@ -1,25 +1,22 @@
 """The Imaging Data Commons: series from its index, files from its public bucket.
 
-The index is a Parquet file in the package `idc-index-data`; `cohort.index` names the package with its
-version (or a Parquet file with the same columns), so a cohort is listed without the network and every
-series is pinned to one immutable version. Objects come through plain S3 REST without an account:
-ListObjectsV2, then GET with Range, from `cohort.archive`. Reads the index and the network; writes
-through `textbcs.cohort.incoming`.
+The index is a Parquet file in the package `idc-index-data`, whose version `cohort.index_version` names;
+or `cohort.index` names a Parquet file with the same columns. So a cohort is listed without the network
+and every series is pinned to one immutable version. Objects come through plain S3 REST without an
+account: ListObjectsV2, then GET with Range, from `cohort.archive`. Reads the index and the network;
+writes through `textbcs.cohort.incoming`.
 """
 
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-from textbcs.cohort.archive import Instance, Series
-from textbcs.cohort.dicom import Header
-from textbcs.cohort.incoming import RejectedError, Wanted, check_md5, deliver
-from textbcs.cohort.transfer import Client, Network, TransferError
-from textbcs.io import InputError, existing
+from textbcs.cohort.archive import Series
+from textbcs.cohort.incoming import RejectedError, Wanted, check_md5
+from textbcs.cohort.remote import RemoteArchive, Row, listed_header
+from textbcs.cohort.transfer import TransferError
+from textbcs.io import NONE, InputError, existing
 
 _COLUMNS = (
     "PatientID",
@@ -51,49 +48,45 @@ class Object:
     etag: str
 
 
-class IdcArchive:
-    """Series of one collection of the Imaging Data Commons."""
+class IdcArchive(RemoteArchive):
+    """Series of one collection of the Imaging Data Commons, with the analysis results that belong to it."""
 
-    def __init__(self, params: Mapping[str, Any], network: Network | None = None) -> None:
-        cohort = params["cohort"]
-        self.client = Client(network or Network.from_environment())
-        self.endpoint = str(cohort["archive"]).rstrip("/")
-        self.index, self.collection = str(cohort["index"]), str(cohort["collection"])
-        self._rows: dict[str, Mapping[str, Any]] = {}
-        self._lock = threading.Lock()
+    @property
+    def _source(self) -> str:
+        """What the index is called in messages."""
+        return f"idc-index-data=={self.index_version}" if self.index == NONE else self.index
 
-    def series(self, progress: Callable[[Iterable[Path]], Iterable[Path]]) -> list[Series]:
-        """The collection's series with the analysis results that belong to it, from the index.
+    def listing(self) -> dict[str, Row]:
+        """The collection's rows of the index.
 
         Raises:
             InputError: the index is missing, is another version, or lacks the collection.
         """
-        found = [_series(row, f"{self.index}, collection {self.collection}") for row in self._all()]
-        return sorted(found, key=lambda one: (one.first.patient, one.first.series_uid))
-
-    def fetch(self, patient: str, series_uid: str) -> Iterator[Instance]:
-        """The files of a series, each of the listed size and MD5."""
-        with self._lock:
-            if not self._rows:
-                self._rows = {str(row["SeriesInstanceUID"]): row for row in self._all()}
-        row = self._rows.get(series_uid)
-        if row is None:
-            return iter(())
-        version = str(row["crdc_series_uuid"])
-        wanted = Wanted(patient, series_uid, int(row["instanceCount"]), version)
-        return deliver(self.client, wanted, lambda folder: self._bring(row, folder))
-
-    def _all(self) -> list[Mapping[str, Any]]:
-        rows = read_index(index_path(self.index), self.collection)
+        rows = read_index(index_path(self.index, self.index_version), self.collection)
         if not rows:
             raise InputError(
-                f"{self.index}: has no collection {self.collection!r}; correct cohort.collection"
+                f"{self._source}: has no collection {self.collection!r}; correct cohort.collection"
             )
-        return rows
+        return {str(row["SeriesInstanceUID"]): row for row in rows}
 
-    def _bring(self, row: Mapping[str, Any], folder: Path) -> None:
-        """Fetch the objects of a series that the folder lacks."""
-        address = f"{self.endpoint}/{row['aws_bucket']}"
+    def described(self, row: Row) -> Series:
+        """A row of the index as a series."""
+        return Series(
+            listed_header(row, f"{self._source}, collection {self.collection}"),
+            int(row["instanceCount"]),
+            round(row["series_size_MB"] * 1e6),
+            licence=str(row["license_short_name"] or ""),
+            doi=str(row["source_DOI"] or ""),
+        )
+
+    def wanted(self, patient: str, row: Row) -> Wanted:
+        """The files of a row: their number, and the immutable version of their series."""
+        version = str(row["crdc_series_uuid"])
+        return Wanted(patient, str(row["SeriesInstanceUID"]), int(row["instanceCount"]), version)
+
+    def bring(self, row: Row, folder: Path) -> None:
+        """Fetch the objects of a series that the folder lacks; each has the listed size and MD5."""
+        address = f"{self.address}/{row['aws_bucket']}"
         objects = self._listed(address, f"{row['crdc_series_uuid']}/")
         total, expected = sum(one.size for one in objects), row["series_size_MB"] * 1e6
         if len(objects) != row["instanceCount"] or abs(total - expected) > _ROUNDING:
@@ -130,36 +123,32 @@ class IdcArchive:
         raise TransferError(f"{address}: lists no end of objects below {prefix}")
 
 
-def index_path(index: str) -> Path:
-    """The Parquet file that `cohort.index` means.
+def index_path(index: str, version: str) -> Path:
+    """The Parquet file that lists the archive.
 
     Args:
-        index: `idc-index-data==VERSION`, or the path of a file that ends in `.parquet`.
+        index: `cohort.index`, a file or `presets/none`.
+        version: `cohort.index_version`, the version of `idc-index-data` to use where there is no file.
 
     Raises:
-        InputError: the file or the package is missing, or another version is installed.
+        InputError: the file is missing, or another version is installed.
     """
-    if index.endswith(".parquet"):
+    if index != NONE:
         return existing(index)
-    from importlib.metadata import version
+    from importlib import metadata
 
     import idc_index_data
 
-    name, _, wanted = index.partition("==")
-    if name != "idc-index-data" or not wanted:
+    installed = metadata.version("idc-index-data")
+    if installed != version:
         raise InputError(
-            f"params.yaml: cohort.index = {index!r} is neither idc-index-data==VERSION nor a "
-            ".parquet file"
-        )
-    if version("idc-index-data") != wanted:
-        raise InputError(
-            f"params.yaml: cohort.index wants {index}, installed is {version('idc-index-data')}; "
-            "install the one or name the other: the cohort may change with it"
+            f"params.yaml: cohort.index_version wants {version!r} of idc-index-data, installed is "
+            f"{installed}; install the one or name the other: the cohort may change with it"
         )
     return Path(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH))
 
 
-def read_index(path: Path, collection: str) -> list[Mapping[str, Any]]:
+def read_index(path: Path, collection: str) -> list[Row]:
     """The rows of a collection with the columns that are used, and no others.
 
     Raises:
@@ -208,29 +197,3 @@ def parse_listing(body: bytes, prefix: str) -> tuple[list[Object], str]:
     if more and not token:
         raise ValueError("a listing without an end")
     return objects, token
-
-
-def _series(row: Mapping[str, Any], where: str) -> Series:
-    header = Header(
-        path=f"{where}, series {row['SeriesInstanceUID']}",
-        size=0,
-        patient=str(row["PatientID"]).strip(),
-        study_uid=str(row["StudyInstanceUID"]),
-        series_uid=str(row["SeriesInstanceUID"]),
-        sop_uid="",
-        modality=str(row["Modality"]),
-        description=str(row["SeriesDescription"] or "").strip(),
-        series_number=int(row["SeriesNumber"] or 0),
-        instance_number=0,
-        manufacturer=str(row["Manufacturer"] or "").strip(),
-        patient_position="",
-        tesla="",
-        plane=None,
-    )
-    return Series(
-        header,
-        int(row["instanceCount"]),
-        round(row["series_size_MB"] * 1e6),
-        licence=str(row["license_short_name"] or ""),
-        doi=str(row["source_DOI"] or ""),
-    )

@@ -133,6 +133,7 @@ def patient_mask(
 def _measured(
     found: Found, mask: NDArray[np.uint8], grid: Grid
 ) -> tuple[list[Any], NDArray[np.uint8] | None]:
+    """The row of a mask that was read: lesions, slices, voxels, volume, or that it is empty."""
     voxels = int(mask.sum())
     if not voxels:
         return [found.source, found.origin, 0, 0, 0, 0.0, "the mask is empty"], None
@@ -143,6 +144,7 @@ def _measured(
 
 
 def _grid(files: "pd.DataFrame", series_uid: str, tolerance: float) -> Grid:
+    """The grid of a series from its headers."""
     own = files[files["series_uid"] == series_uid]
     if own.empty:
         raise InputError(f"{FILES}: lists no file of series {series_uid}; run the download again")
@@ -150,6 +152,7 @@ def _grid(files: "pd.DataFrame", series_uid: str, tolerance: float) -> Grid:
 
 
 def _place(box: Box | None, grid: Grid) -> Place | str:
+    """Where a box lies, or why it lies nowhere."""
     if box is None:
         return "no line"
     try:

@@ -71,6 +71,7 @@ class Subject:
         return str(found.iloc[0])
 
     def _rows(self, series_uid: str) -> "pd.DataFrame":
+        """The rows of files.csv of one of her series; InputError where there is none."""
         own = self.files[self.files["series_uid"] == series_uid]
         if own.empty:
             raise InputError(
@@ -111,6 +112,7 @@ def _dicom_seg(entry: Mapping[str, Any], stage: "Stage") -> Finder:
     max_outside = float(stage.params["masks"]["max_outside"])
 
     def find(subject: Subject) -> Iterator[Found]:
+        """Her segmentation series that the entry describes."""
         rows = subject.series[subject.series["phase"] == "mask"]
         known = set(subject.series.loc[subject.series["modality"] == "MR", "series_uid"])
         for uid, description in zip(rows["series_uid"], rows["description"], strict=True):
@@ -123,6 +125,7 @@ def _dicom_seg(entry: Mapping[str, Any], stage: "Stage") -> Finder:
 def _segment(
     subject: Subject, entry: Mapping[str, Any], uid: str, known: set[str], max_outside: float
 ) -> Found:
+    """One segment of a DICOM SEG, read when it is wanted."""
     path = subject.paths(uid)[0]
 
     def read() -> Mask:
@@ -140,6 +143,7 @@ def _nifti(entry: Mapping[str, Any], stage: "Stage") -> Finder:
     names = read_join(stage.input(masks["nifti_table"])) if by_series else {}
 
     def find(subject: Subject) -> Iterator[Found]:
+        """Her files: by the series that the join names, or by her own name."""
         own = [names.get(str(uid), "") for uid in subject.series["series_uid"]]
         for name in own if by_series else [subject.patient.lower()]:
             if name in files:
@@ -149,6 +153,7 @@ def _nifti(entry: Mapping[str, Any], stage: "Stage") -> Finder:
 
 
 def _file(subject: Subject, source: str, path: Path, stage: "Stage") -> Found:
+    """A NIfTI mask, read when it is wanted."""
     max_outside = float(stage.params["masks"]["max_outside"])
 
     def read() -> Mask:
@@ -163,6 +168,7 @@ def _box(entry: Mapping[str, Any], stage: "Stage") -> Finder:
     rules = {key: float(entry[key]) for key in BOX_RULES}
 
     def find(subject: Subject) -> Iterator[Found]:
+        """The grown mask, where her box could be located."""
         if isinstance(subject.place, Place):
             yield _grown(subject, entry["source"], subject.place, rules, tolerance)
 
@@ -172,6 +178,8 @@ def _box(entry: Mapping[str, Any], stage: "Stage") -> Finder:
 def _grown(
     subject: Subject, source: str, place: Place, rules: Mapping[str, float], tolerance: float
 ) -> Found:
+    """A mask grown in a box from post1 - pre, made when it is wanted."""
+
     def read() -> Mask:
         pre, post = (
             read_series(subject.paths(uid), tolerance, subject.hashes(uid)).volume

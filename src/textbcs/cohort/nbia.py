@@ -7,17 +7,14 @@ its series count. Reads the network; writes through `textbcs.cohort.incoming`.
 """
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from textbcs.cohort.archive import Instance, Series
-from textbcs.cohort.dicom import Header
-from textbcs.cohort.incoming import UID, Wanted, deliver
-from textbcs.cohort.transfer import Client, Network, TransferError
+from textbcs.cohort.archive import Series
+from textbcs.cohort.incoming import UID, Wanted
+from textbcs.cohort.remote import RemoteArchive, Row, listed_header
+from textbcs.cohort.transfer import TransferError
 from textbcs.cohort.unpack import unpack
-from textbcs.io import InputError, existing
+from textbcs.io import NONE, InputError, existing
 
 _LIST_LIMIT = 1 << 28
 _ZIP = "series.zip"
@@ -25,55 +22,16 @@ _ZIP = "series.zip"
 _EXTRA = 1 << 20
 
 
-class NbiaArchive:
+class NbiaArchive(RemoteArchive):
     """Series of one collection on an NBIA server."""
 
-    def __init__(self, params: Mapping[str, Any], network: Network | None = None) -> None:
-        cohort = params["cohort"]
-        self.client = Client(network or Network.from_environment())
-        self.address = str(cohort["archive"]).rstrip("/")
-        self.collection, self.manifest = str(cohort["collection"]), str(cohort["index"])
-        self._rows: dict[str, Mapping[str, Any]] = {}
-        self._lock = threading.Lock()
-
-    def series(self, progress: Callable[[Iterable[Path]], Iterable[Path]]) -> list[Series]:
+    def listing(self) -> dict[str, Row]:
         """The collection's series, or those of them that the manifest names.
 
         Raises:
             InputError: the server does not answer or has no such collection, or the manifest names
                 series of another one.
         """
-        found = [_series(row, self.address) for row in self._all().values()]
-        return sorted(found, key=lambda one: (one.first.patient, one.first.series_uid))
-
-    def fetch(self, patient: str, series_uid: str) -> Iterator[Instance]:
-        """The files of a series, each with the archive's MD5."""
-        with self._lock:
-            self._rows = self._rows or self._all()
-        row = self._rows.get(series_uid)
-        if row is None:
-            return iter(())
-        wanted = Wanted(patient, series_uid, int(row["ImageCount"]))
-        size = int(row["FileSize"])
-
-        def bring(folder: Path) -> None:
-            for path in folder.glob("*.dcm*"):
-                path.unlink()
-            zipped = folder / _ZIP
-            self._save(series_uid, zipped, size)
-            unpack(zipped, folder, wanted.instances, size + _EXTRA)
-            zipped.unlink()
-
-        return deliver(self.client, wanted, bring)
-
-    def _save(self, series_uid: str, target: Path, size: int) -> None:
-        if not target.is_file():
-            query = {"SeriesInstanceUID": series_uid}
-            # A zip of incompressible images is a little larger than they are.
-            limit = size + size // 100 + _EXTRA
-            self.client.save(f"{self.address}/getImageWithMD5Hash", query, target, limit)
-
-    def _all(self) -> dict[str, Mapping[str, Any]]:
         query = {"Collection": self.collection, "format": "json"}
         try:
             rows = self.client.read(f"{self.address}/getSeries", query, _LIST_LIMIT, parse_series)
@@ -84,16 +42,43 @@ class NbiaArchive:
                 f"{self.address}: has no collection {self.collection!r}; correct cohort.collection"
             )
         by_uid = {str(row["SeriesInstanceUID"]): row for row in rows}
-        if not self.manifest:
+        if self.index == NONE:
             return by_uid
-        wanted = read_manifest(self.manifest)
+        wanted = read_manifest(self.index)
         foreign = [uid for uid in wanted if uid not in by_uid]
         if foreign:
             raise InputError(
-                f"{self.manifest}: names series {foreign[0]} and {len(foreign) - 1} others that "
+                f"{self.index}: names series {foreign[0]} and {len(foreign) - 1} others that "
                 f"{self.collection} on the server lacks; correct cohort.collection or the manifest"
             )
         return {uid: by_uid[uid] for uid in wanted}
+
+    def described(self, row: Row) -> Series:
+        """A row of getSeries as a series."""
+        return Series(
+            listed_header(row, self.address),
+            int(row["ImageCount"]),
+            int(row["FileSize"]),
+            licence=str(row.get("LicenseName") or ""),
+            doi=str(row.get("DataDescriptionURI") or "").split("doi.org/")[-1],
+        )
+
+    def wanted(self, patient: str, row: Row) -> Wanted:
+        """The files of a row: their number."""
+        return Wanted(patient, str(row["SeriesInstanceUID"]), int(row["ImageCount"]))
+
+    def bring(self, row: Row, folder: Path) -> None:
+        """Fetch the zip of a series and unpack it; each file has the MD5 that comes with it."""
+        for path in folder.glob("*.dcm*"):
+            path.unlink()
+        zipped, size = folder / _ZIP, int(row["FileSize"])
+        if not zipped.is_file():
+            query = {"SeriesInstanceUID": str(row["SeriesInstanceUID"])}
+            # A zip of incompressible images is a little larger than they are.
+            limit = size + size // 100 + _EXTRA
+            self.client.save(f"{self.address}/getImageWithMD5Hash", query, zipped, limit)
+        unpack(zipped, folder, int(row["ImageCount"]), size + _EXTRA)
+        zipped.unlink()
 
 
 def read_manifest(path: str | Path) -> list[str]:
@@ -119,7 +104,7 @@ def read_manifest(path: str | Path) -> list[str]:
     return list(dict.fromkeys(uids))
 
 
-def parse_series(body: bytes) -> list[Mapping[str, Any]]:
+def parse_series(body: bytes) -> list[Row]:
     """The answer of getSeries: one mapping a series; an empty body means none.
 
     Raises:
@@ -133,26 +118,3 @@ def parse_series(body: bytes) -> list[Mapping[str, Any]]:
         if not isinstance(row, dict) or any(not row.get(key) for key in (*needed, "FileSize")):
             raise ValueError("a series lacks an identifier, its count or its size")
     return list(rows)
-
-
-def _series(row: Mapping[str, Any], address: str) -> Series:
-    header = Header(
-        path=f"{address}, series {row['SeriesInstanceUID']}",
-        size=0,
-        patient=str(row["PatientID"]).strip(),
-        study_uid=str(row["StudyInstanceUID"]),
-        series_uid=str(row["SeriesInstanceUID"]),
-        sop_uid="",
-        modality=str(row["Modality"]),
-        description=str(row.get("SeriesDescription") or "").strip(),
-        series_number=int(row.get("SeriesNumber") or 0),
-        instance_number=0,
-        manufacturer=str(row.get("Manufacturer") or "").strip(),
-        patient_position="",
-        tesla="",
-        plane=None,
-    )
-    size = int(row["FileSize"])
-    doi = str(row.get("DataDescriptionURI") or "").split("doi.org/")[-1]
-    licence = str(row.get("LicenseName") or "")
-    return Series(header, int(row["ImageCount"]), size, licence=licence, doi=doi)

@@ -67,6 +67,7 @@ def _volumes(folder: Path) -> list[Series]:
 
 
 def _series(patient: str, name: str, number: int, path: Path) -> Series:
+    """A file as a series; its name is the description, its UID follows from its place."""
     size = path.stat().st_size
     first = Header(
         path=str(path),

@@ -4,8 +4,11 @@ Reads nothing; writes data/phantom/archive (DICOM), the two workbooks of the Duk
 manifest.csv with every file's hash. docs/phantom.md says what is drawn and from which sources.
 """
 
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textbcs.cohort.files import walk
 from textbcs.cohort.phantom_dicom import raw_planes
@@ -19,12 +22,22 @@ from textbcs.cohort.phantom_tables import (
     clinical_workbook,
 )
 from textbcs.io import sha256_bytes, write_bytes, write_csv
+from textbcs.pool import allowed_jobs, each
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 FOLDER = Path("data/phantom")
 ARCHIVE = FOLDER / "archive"
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A patient's files (path, bytes, sha256) and her rows in the two workbooks."""
+
+    files: list[tuple[str, int, str]]
+    box: list[Any]
+    clinical: list[Any]
 
 
 def write_archive(stage: "Stage") -> None:
@@ -37,15 +50,11 @@ def write_archive(stage: "Stage") -> None:
 
     settings = Settings.of(stage.params["phantom"])
     stage.seed = settings.seed
-    listed: list[tuple[str, int, str]] = []
-    boxes, clinical = [], []
-    for index in stage.progress(range(1, settings.patients + 1), desc="phantom"):
-        patient = make_patient(settings, index)
-        for entry in files(settings, patient):
-            _write(ARCHIVE / entry.path, entry.content)
-            listed.append((entry.path, len(entry.content), sha256_bytes(entry.content)))
-        boxes.append(box_row(patient))
-        clinical.append(clinical_row(patient.facts, raw_planes(patient).positions[0]))
+    indices = range(1, settings.patients + 1)
+    with closing(each(partial(_write_patient, settings), indices, allowed_jobs())) as found:
+        written = list(stage.progress(found, total=len(indices), desc="phantom"))
+    listed = [row for one in written for row in one.files]
+    boxes, clinical = [one.box for one in written], [one.clinical for one in written]
     _remove_others({path for path, _, _ in listed})
     write_bytes(stage.output(FOLDER / "Annotation_Boxes.xlsx"), boxes_workbook(boxes))
     write_bytes(
@@ -53,6 +62,17 @@ def write_archive(stage: "Stage") -> None:
     )
     manifest = pd.DataFrame(sorted(listed), columns=["path", "bytes", "sha256"])
     write_csv(stage.output(FOLDER / "manifest.csv"), manifest)
+
+
+def _write_patient(settings: Settings, index: int) -> _Written:
+    """Write a patient's files."""
+    patient = make_patient(settings, index)
+    listed = []
+    for entry in files(settings, patient):
+        _write(ARCHIVE / entry.path, entry.content)
+        listed.append((entry.path, len(entry.content), sha256_bytes(entry.content)))
+    corner = raw_planes(patient).positions[0]
+    return _Written(listed, box_row(patient), clinical_row(patient.facts, corner))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ _ORIGINAL = ["ORIGINAL", "PRIMARY", "OTHER"]
 def phase_series(
     settings: Settings, patient: Patient, planes: Planes, phase: int
 ) -> Iterator[tuple[int, bytes]]:
+    """A phase of the dynamic study: InstanceNumber and the bytes of each file."""
     facts = patient.facts
     header = _mr_header(settings, patient, f"phase {phase}")
     header.SeriesDescription = facts.names[phase]

@@ -114,6 +114,7 @@ def choose_described(
 
 
 def _fault(chosen: Mapping[str, Candidate]) -> str:
+    """Why chosen phases are no dynamic study, "" if they are one."""
     if PRE not in chosen:
         return "no pre-contrast series"
     if "post1" not in chosen:

@@ -72,6 +72,7 @@ def stack_affine(planes: Sequence[Plane]) -> Affine:
 
 
 def _check_equal(planes: Sequence[Plane]) -> None:
+    """SeriesError where orientation, size or spacing is not that of the first plane."""
     first = planes[0]
     for plane in planes[1:]:
         if not np.allclose(plane.orientation, first.orientation, atol=_COSINE_TOLERANCE):

@@ -60,6 +60,7 @@ def read_segmentation(path: Path, segment: str) -> Segmentation:
 
 
 def _segment_number(dataset: FileDataset, label: str, path: Path) -> int:
+    """The SegmentNumber of a label; InputError names the labels there are."""
     found = {
         str(item.get("SegmentLabel", "")): int(item.SegmentNumber)
         for item in dataset.get("SegmentSequence") or []
@@ -81,6 +82,7 @@ def _group(frame: Dataset, dataset: FileDataset, name: str) -> Dataset | None:
 
 
 def _segments_of(frame: Dataset, dataset: FileDataset) -> list[int]:
+    """The segment of a frame, as a list of one or none."""
     group = _group(frame, dataset, "SegmentIdentificationSequence")
     return [] if group is None else [int(group.ReferencedSegmentNumber)]
 
@@ -89,6 +91,7 @@ def _volume(dataset: FileDataset, frames: list[Dataset], own: list[int], path: P
     """Frames of one segment as a dense volume that spans from the first to the last of them."""
 
     def numbers(frame: Dataset, group: str, tag: str) -> NDArray[np.float64]:
+        """The numbers of a tag in a functional group of a frame."""
         holder = _group(frame, dataset, group)
         if holder is None or holder.get(tag) is None:
             raise InputError(f"{path}: frame without {tag}; the mask cannot be placed in space")

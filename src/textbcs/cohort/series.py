@@ -58,6 +58,8 @@ def list_cohort(stage: "Stage") -> None:
         InputError: no archive, an unreadable or contradictory file, a chosen image without
             geometry, a PatientID that is no file name, or no patient that can be used.
     """
+    if stage.params["cohort"]["index"] != NONE:
+        stage.input(stage.params["cohort"]["index"])
     series, table = list_tables(stage.params, lambda paths: stage.progress(paths, desc="headers"))
     table = _with_clinical(stage, table)
     excluded = table[table["excluded"] != ""]
@@ -121,6 +123,7 @@ def _wanted(found: list[Series], patients: Sequence[str]) -> list[Series]:
 
 
 def _by_patient(found: list[Series]) -> dict[str, list[Series]]:
+    """Series by patient, patients in order."""
     grouped: dict[str, list[Series]] = {}
     for one in found:
         grouped.setdefault(one.first.patient, []).append(one)
@@ -136,11 +139,13 @@ def _phases(own: list[Series], cohort: Mapping[str, Any]) -> tuple[dict[str, str
 
 
 def _candidate(one: Series) -> Candidate:
+    """A series as the choice of phases sees it."""
     first = one.first
     return Candidate(first.series_uid, first.description, first.series_number, one.instances)
 
 
 def _series_row(one: Series, phases: Mapping[str, str], cohort: Mapping[str, Any]) -> list[Any]:
+    """A row of series.csv."""
     first = one.first
     phase = "mask" if first.modality == "SEG" else phases.get(first.series_uid, "")
     return [

@@ -3,17 +3,14 @@
 A part belongs to one version of an object (its ETag) and grows only by a 206 answer that continues it
 exactly; any other answer starts it at 0, so two versions are never joined. Timeouts, resets, 408, 425,
 429 and 5xx are tried again after exponential waits with jitter, or after what Retry-After asks for.
-Reads the network; writes below the folder that the caller names. The environment may set
-TEXTBCS_CONNECTIONS, TEXTBCS_ATTEMPTS, TEXTBCS_TIMEOUT_S and TEXTBCS_BACKOFF_S: they change no result.
+Reads the network; writes below the folder that the caller names.
 """
 
-import os
 import random
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -23,7 +20,8 @@ from typing import TypeVar
 import requests
 from urllib3.exceptions import HTTPError
 
-from textbcs.io import InputError, sha256_bytes
+from textbcs.cohort.network import Network
+from textbcs.io import sha256_bytes
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BLOCK = 1 << 16
@@ -46,39 +44,6 @@ class _AgainError(Exception):
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
         self.wait = wait
-
-
-@dataclass(frozen=True)
-class Network:
-    """How to treat servers.
-
-    Attributes:
-        connections: series fetched at once.
-        attempts: per request, at least 1.
-        connect_s, read_s: limits of a connection and of a silence, seconds.
-        backoff_s: first wait; every further one is twice as long, up to `longest_wait_s`.
-    """
-
-    connections: int = 8
-    attempts: int = 6
-    connect_s: float = 10.0
-    read_s: float = 60.0
-    backoff_s: float = 1.0
-    longest_wait_s: float = 120.0
-
-    @classmethod
-    def from_environment(cls) -> "Network":
-        """The defaults, with what the environment sets.
-
-        Raises:
-            InputError: a variable is no positive number.
-        """
-        return cls(
-            connections=int(_setting("TEXTBCS_CONNECTIONS", cls.connections)),
-            attempts=int(_setting("TEXTBCS_ATTEMPTS", cls.attempts)),
-            read_s=_setting("TEXTBCS_TIMEOUT_S", cls.read_s),
-            backoff_s=_setting("TEXTBCS_BACKOFF_S", cls.backoff_s),
-        )
 
 
 class Client:
@@ -162,6 +127,7 @@ class Client:
         size: int | None,
         etag: str,
     ) -> None:
+        """One attempt: continue the part or begin it; it is whole where this returns."""
         start = part.stat().st_size if etag and part.exists() else 0
         if size is not None and start > size:
             part.unlink()
@@ -293,16 +259,3 @@ def _plain(error: BaseException) -> str:
         if isinstance(error, kind):
             return words
     return f"the transfer broke off ({type(error).__name__})"
-
-
-def _setting(name: str, default: float) -> float:
-    text = os.environ.get(name, "")
-    try:
-        value = float(text) if text else float(default)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf") or (isinstance(default, int) and value < 1):
-        raise InputError(
-            f"environment: {name} = {text!r} is no positive number; unset or correct it"
-        )
-    return value

@@ -56,6 +56,7 @@ def _nifti(paths: Sequence[Path]) -> Path | None:
 
 
 def _read(path: Path) -> Stack:
+    """A NIfTI file as a stack; InputError or SeriesError where it is no volume of grey values."""
     values, affine = read_nifti(path)
     if values.ndim != 3 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
         raise InputError(

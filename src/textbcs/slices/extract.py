@@ -6,8 +6,10 @@ slice that was left out and why. A tumour-free sample is cut for test patients o
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from textbcs.cohort.nifti import read_mask
 from textbcs.cohort.volumes import read_series
 from textbcs.geometry import spacing
 from textbcs.io import InputError, read_csv, records, write_csv
+from textbcs.pool import allowed_jobs, each
 from textbcs.slices.laterality import BOTH, lesion_side, midline
 from textbcs.slices.resize import SquareGrid, clip_to_unit
 from textbcs.slices.splits import SPLITS, read_split
@@ -53,6 +56,27 @@ class Patient:
     mask_source: str
 
 
+@dataclass(frozen=True)
+class Task:
+    """A patient who is to be cut, small enough to travel to another process.
+
+    Attributes:
+        patient: identifier.
+        files: rows of files.csv of the series that is shown, then of one to subtract if any.
+        mask: her mask's file.
+        mask_source: where the mask comes from.
+        is_test: whether tumour-free slices and native masks are wanted.
+        params: sections `slices`, `cohort` and what `restore` needs.
+    """
+
+    patient: str
+    files: "tuple[pd.DataFrame, ...]"
+    mask: Path
+    mask_source: str
+    is_test: bool
+    params: Mapping[str, Any]
+
+
 @dataclass
 class Cut:
     """Slices in the making: rows and arrays in step, and what was left out."""
@@ -63,24 +87,33 @@ class Cut:
     native_masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     excluded: list[dict[str, Any]] = field(default_factory=list)
 
+    def add(self, other: "Cut") -> None:
+        """Append another patient's slices."""
+        self.rows += other.rows
+        self.images += other.images
+        self.masks += other.masks
+        self.native_masks |= other.native_masks
+        self.excluded += other.excluded
+
 
 def extract_slices(stage: "Stage") -> None:
-    """Cut all patients of the split and write the three shards."""
-    options = stage.params["slices"]
-    stage.seed = options["seed"]
+    """Cut all patients of the split and write the three shards; several at once if `textbcs.pool` may."""
+    stage.seed = stage.params["slices"]["seed"]
     split = read_split(str(stage.input("data/splits/split.csv")))
+    tasks = _tasks(stage, split)
     cuts = {name: Cut() for name in SPLITS}
-    for patient in stage.progress(_patients(stage, sorted(split)), total=len(split), desc="slices"):
-        name = split[patient.name]
-        cut_patient(patient, options, name == "test", cuts[name])
+    with closing(each(cut_task, tasks, allowed_jobs())) as found:
+        bar = stage.progress(found, total=len(tasks), desc="slices")
+        for task, own in zip(tasks, bar, strict=True):
+            cuts[split[task.patient]].add(own)
     for name, cut in cuts.items():
         write_shard(stage, name, _shard(cut, name))
         stage.log(f"{name}: {len(cut.rows)} slices, {len(cut.excluded)} left out")
     _write_excluded(stage, cuts)
 
 
-def _patients(stage: "Stage", names: list[str]) -> Iterator[Patient]:
-    """Read the patients one by one; a missing raw file is restored first."""
+def _tasks(stage: "Stage", split: Mapping[str, str]) -> list[Task]:
+    """What has to be cut, by patient."""
     series = read_csv(stage.input("data/cohort/series.csv"), ["patient", "series_uid", "phase"])
     files = read_csv(
         stage.input("data/cohort/files.csv"), ["patient", "series_uid", "path", "sha256"]
@@ -90,8 +123,9 @@ def _patients(stage: "Stage", names: list[str]) -> Iterator[Patient]:
     files_of = {str(uid): own for uid, own in files.groupby("series_uid")}
     uid_of = {(row["patient"], row["phase"]): row["series_uid"] for row in records(series)}
     phase = stage.params["slices"]["phase"]
-    for name in names:
-        stacks = {}
+    tasks = []
+    for name in sorted(split):
+        found = []
         for role in ("post1", "pre") if phase == "sub" else (phase,):
             uid = uid_of.get((name, role))
             if uid not in files_of:
@@ -99,16 +133,30 @@ def _patients(stage: "Stage", names: list[str]) -> Iterator[Patient]:
                     f"data/cohort/files.csv: patient {name} has no fetched series of phase {role}; "
                     "check cohort.phases and run the stage download again"
                 )
-            stacks[role] = _read(files_of[uid], stage.params)
-        role = "post1" if phase == "sub" else phase
-        yield Patient(
-            name,
-            uid_of[name, role],
-            stacks[role].grid,
-            _intensity(stacks[role], stacks["pre"] if phase == "sub" else None, name),
-            read_mask(stage.input(f"data/masks/{name}.nii.gz"), stacks[role].grid),
-            source[name],
-        )
+            found.append(files_of[uid])
+        mask, test = stage.input(f"data/masks/{name}.nii.gz"), split[name] == "test"
+        tasks.append(Task(name, tuple(found), mask, source[name], test, stage.params))
+    return tasks
+
+
+def cut_task(task: Task) -> Cut:
+    """Read a patient and cut her; a missing raw file is restored first.
+
+    Raises:
+        InputError: a file is missing, unreadable or not what was recorded, or grids differ.
+    """
+    shown, *subtracted = (_read(files, task.params) for files in task.files)
+    patient = Patient(
+        task.patient,
+        str(task.files[0]["series_uid"].iloc[0]),
+        shown.grid,
+        _intensity(shown, subtracted[0] if subtracted else None, task.patient),
+        read_mask(task.mask, shown.grid),
+        task.mask_source,
+    )
+    cut = Cut()
+    cut_patient(patient, task.params["slices"], task.is_test, cut)
+    return cut
 
 
 def _read(files: "pd.DataFrame", params: Mapping[str, Any]) -> Stack:
@@ -122,7 +170,7 @@ def _intensity(stack: Stack, pre: Stack | None, name: str) -> NDArray[np.float32
 
     Both are float32 before they are subtracted: stored values are often unsigned and would wrap.
     """
-    values = stack.volume.array.astype(np.float32)
+    values = np.asarray(stack.volume.array, np.float32)
     if pre is None:
         return values
     same = pre.grid.shape == stack.grid.shape
@@ -131,17 +179,14 @@ def _intensity(stack: Stack, pre: Stack | None, name: str) -> NDArray[np.float32
             f"patient {name}: pre and post1 lie on different grids; use slices.phase = post1 or name "
             "the other patients in cohort.patients"
         )
-    return values - pre.volume.array.astype(np.float32)
+    return values - np.asarray(pre.volume.array, np.float32)
 
 
 def cut_patient(patient: Patient, options: Mapping[str, Any], is_test: bool, cut: Cut) -> None:
     """Cut one patient and append to `cut`.
 
-    Args:
-        patient: image and mask.
-        options: parameters of `slices`.
-        is_test: also cut tumour-free slices and keep native masks.
-        cut: where the slices go.
+    `options` are the parameters of `slices`; with `is_test` tumour-free slices are cut too and native
+    masks kept.
     """
     volume = clip_to_unit(patient.intensity, options["clip_percentiles"])
     step = spacing(patient.grid.affine)

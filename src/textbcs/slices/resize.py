@@ -97,4 +97,7 @@ def clip_to_unit(volume: NDArray[np.generic], percentiles: Sequence[float]) -> N
     low, high = np.percentile(values, list(percentiles))
     if high <= low:
         return np.zeros_like(values)
-    return np.asarray(np.clip((values - low) / (high - low), 0, 1), dtype=np.float32)
+    scaled = np.empty_like(values)
+    for z, plane in enumerate(values):  # in float64; a whole volume of that would be large
+        scaled[z] = np.clip((plane - low) / (high - low), 0, 1)
+    return scaled
