@@ -22,6 +22,7 @@ WRAPPERS = {
     "src/textbcs/process.py": "ties the stage's life to its parent's",
     "src/textbcs/prompts/template.py": "writes an empty table for readers",
     "src/textbcs/receipt.py": "writes down what ran",
+    "src/textbcs/runinfo.py": "writes down when, where and at what cost",
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textbcs import params as parameters
-from textbcs.definition import define
+from textbcs.definition import Makers, define, define_all, read_stages
 from textbcs.io import InputError
 from textbcs.process import die_with_parent
 from textbcs.receipt import Stage
@@ -65,9 +65,15 @@ def run_stage(name: str, items: Sequence[str]) -> None:
         InputError: the parameters or an input are faulty.
     """
     values = parameters.load_params()
-    definition = define(name, tuple(items), values)
+    stages = read_stages()
+    definition = define(name, tuple(items), values, stages)
+    own = parameters.select(values, definition.keys)
     module, verb = STAGES[name][0].split(":")
-    with Stage(definition, parameters.select(values, definition.keys), [name, *items]) as stage:
+
+    def makers() -> Makers:
+        return Makers(define_all(values, stages))
+
+    with Stage(definition, own, [name, *items], makers) as stage:
         getattr(importlib.import_module(module), verb)(stage, *items)
 
 
