@@ -13,6 +13,7 @@ from pathlib import Path
 from textbcs import params as parameters
 from textbcs.definition import Makers, define, define_all, read_stages
 from textbcs.io import InputError
+from textbcs.lineage.commands import add_audit
 from textbcs.process import die_with_parent
 from textbcs.receipt import Stage
 
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("file", help="CSV or XLSX with the columns patient_id, slice, report")
     report.set_defaults(run=_report)
+    add_audit(commands)
     return parser
 
 
