@@ -28,7 +28,6 @@ from textbcs.models import registry
 from textbcs.models.inference import autocast
 from textbcs.models.prompttable import PromptTable
 from textbcs.params import read_yaml
-from textbcs.training import losses
 from textbcs.training.augment import augmented
 from textbcs.training.data import Split
 from textbcs.training.loop import Run
@@ -51,6 +50,7 @@ def noise(count: int, size: int, device: torch.device) -> Split:
         prompt,
         prompt.flip(0),
         PromptTable([str(row) for row in range(PROMPTS)], tokens, mask),
+        torch.zeros(PROMPTS, 4, dtype=torch.int64, device=device),
     )
 
 
@@ -59,7 +59,8 @@ def run_of(method: dict[str, Any], args: argparse.Namespace, settings: dict[str,
     split = noise(args.batch * args.steps, args.size, torch.device(args.device))
     network = {**method["network"], "width": args.width}
     model = registry.build(network, channels=3, image_size=args.size, text_dim=TEXT)
-    return Run(model, settings, losses.build(method["loss"]), split, split, 3, seed=0)
+    objective = registry.objective(network["model"], method["loss"])
+    return Run(model, settings, objective, split, split, 3, seed=0)
 
 
 def bare_epoch(run: Run) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""One contract for every registered network, and for every switch of TextBCS."""
+"""One contract for every method of the tiny preset, and for every switch of TextBCS."""
 
 import pytest
 import torch
@@ -6,10 +6,9 @@ import torch
 from textbcs import io
 from textbcs.io import InputError
 from textbcs.models import registry
-from textbcs.models.contract import TextBatch
-from textbcs.training import losses
+from textbcs.models.contract import Batch, TextBatch
+from textbcs.params import read_yaml
 from textbcs.training.checkpoint import write_weights
-from textbcs.training.data import Batch
 
 SIZE, CHANNELS, TEXT, TOKENS = 32, 3, 12, 6
 TEXTBCS = {
@@ -31,10 +30,10 @@ TEXTBCS_LOSS = {
     "lambda_alignment": 0.1,
     "balanced_alignment": False,
 }
-UNET = ({"model": "unet", "width": 8}, {"name": "dice_bce"})
+METHODS = read_yaml("presets/tiny.yaml")["methods"]
 
 NETWORKS = {
-    "unet": UNET,
+    **{name: (method["network"], method["loss"]) for name, method in METHODS.items()},
     "textbcs": (TEXTBCS, TEXTBCS_LOSS),
     "textbcs, SVLI only": ({**TEXTBCS, "evidential": False}, TEXTBCS_LOSS),
     "textbcs, EL only": ({**TEXTBCS, "svli": False}, TEXTBCS_LOSS),
@@ -51,6 +50,13 @@ def make(name: str, seed: int = 0, **changes):
     torch.manual_seed(seed)
     config = {**NETWORKS[name][0], **changes}
     return registry.build(config, channels=CHANNELS, image_size=SIZE, text_dim=TEXT)
+
+
+def batch_of(image: torch.Tensor, mask: torch.Tensor, text: TextBatch) -> Batch:
+    """A batch whose first two prompts are equal."""
+    rows = torch.arange(len(image))
+    attributes = torch.stack([rows % 2, rows % 3, rows % 3, rows % 2], dim=1)
+    return Batch(image, mask, text, (rows - 1).clamp_min(0), attributes, rows)
 
 
 def example(count: int) -> tuple[torch.Tensor, TextBatch, torch.Tensor]:
@@ -87,8 +93,9 @@ def test_shapes_types_and_ranges(name, count, training):
 def test_gradients_reach_every_trainable_parameter(name):
     image, text, target = example(3)
     model = make(name).train()
-    objective = losses.build(NETWORKS[name][1])
-    total, parts = objective(model(image, text), Batch(image, target, text, torch.arange(3)), 1)
+    network, loss = NETWORKS[name]
+    objective = registry.objective(network["model"], loss)
+    total, parts = objective(model(image, text), batch_of(image, target, text), 1)
     total.backward()
     assert total.isfinite()
     assert all(part.isfinite() for part in parts.values())
@@ -153,7 +160,10 @@ def test_weights_survive_a_round_trip(name, tmp_path):
 
 
 def test_weights_of_another_width_are_refused_in_one_line(name, tmp_path):
-    write_weights(tmp_path / "model.safetensors", make(name, width=4).state_dict())
+    write_weights(
+        tmp_path / "model.safetensors",
+        make(name, width=2 * NETWORKS[name][0]["width"]).state_dict(),
+    )
     with pytest.raises(InputError, match="weights of another configuration") as error:
         registry.read_weights(make(name), tmp_path / "model.safetensors")
     assert "\n" not in str(error.value)

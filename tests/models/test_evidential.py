@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import dirichlet, entropy
 
-from textbcs.models.evidential import evidence_of, expected_probability, uncertainty
+from textbcs.models.textbcs.evidential import evidence_of, expected_probability, uncertainty
 
 
 def maps(*alpha: float):

@@ -7,7 +7,14 @@ import torch
 from torch import nn
 
 from textbcs.models.contract import TextBatch
-from textbcs.models.svli import SVLI, Alignment, CrossAttention, sine_position, tokens_of, upsampled
+from textbcs.models.textbcs.svli import (
+    SVLI,
+    Alignment,
+    CrossAttention,
+    sine_position,
+    tokens_of,
+    upsampled,
+)
 
 
 def test_attention_equals_torchs_multi_head_attention():

@@ -19,7 +19,15 @@ def split() -> Split:
     prompt = torch.tensor([0, 1, 0, 1, 1])
     image = torch.rand(5, 8, 8).half()
     mask = (torch.rand(5, 8, 8) < 0.3).to(torch.uint8)
-    return Split(tuple("abcde"), image, mask, prompt, 1 - prompt, table)
+    return Split(
+        tuple("abcde"),
+        image,
+        mask,
+        prompt,
+        1 - prompt,
+        table,
+        torch.tensor([[0, 2, 1, 0], [1, 2, 1, 0]]),
+    )
 
 
 def draw(split: Split, seed: int = 0, channels: int = 3, **changes):
@@ -32,6 +40,7 @@ def test_without_chance_nothing_changes(split):
     assert torch.equal(plain.image, same.image)
     assert torch.equal(plain.mask, same.mask)
     assert torch.equal(plain.text.tokens, same.text.tokens)
+    assert torch.equal(plain.attributes, split.attributes[split.prompt])
     assert plain.image.shape == (5, 3, 8, 8)
     assert torch.equal(plain.image[:, 0], split.image.float())
     assert torch.equal(plain.image[:, 0], plain.image[:, 2])
@@ -43,6 +52,7 @@ def test_a_certain_flip_mirrors_image_mask_and_prompt(split):
     assert torch.equal(batch.mask, split.mask.float().flip(-1))
     said = batch.text.tokens.flatten()
     assert torch.equal(said, split.prompts.batch(split.mirrored).tokens.flatten())
+    assert torch.equal(batch.attributes, split.attributes[split.mirrored])
 
 
 def test_every_flip_keeps_image_and_prompt_together(split):

@@ -92,8 +92,8 @@ def predict(
     """
     import torch
 
-    from textbcs.models.evidential import uncertainty
     from textbcs.models.inference import infer
+    from textbcs.models.textbcs.evidential import uncertainty
 
     outputs = infer(
         model,

@@ -69,16 +69,20 @@ def full_row(network: Mapping[str, Any]) -> dict[str, int | bool]:
     Args:
         network: the method's `network` block of params.yaml, of any preset.
     """
+    size = registry.full_image(network)
     with torch.device("meta"):
         model = registry.build(
             registry.full_size(network),
             channels=FULL_CHANNELS,
-            image_size=FULL_SIZE,
+            image_size=size,
             text_dim=FULL_TEXT,
         )
-    one = example(1, FULL_CHANNELS, FULL_SIZE, FULL_TEXT)
-    two = example(2, FULL_CHANNELS, FULL_SIZE, FULL_TEXT)
+    one = example(1, FULL_CHANNELS, size, FULL_TEXT)
+    two = example(2, FULL_CHANNELS, size, FULL_TEXT)
     return {
+        "reads_at_test": model.reads
+        if model.reads_text or "prompt" not in model.reads
+        else "image",
         "reads_text": model.reads_text,
         "params_as_trained": parameters(model),
         "params_for_mask": parameters_for_mask(model, *one),

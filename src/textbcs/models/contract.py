@@ -4,7 +4,7 @@ A network is a `Segmenter`: `forward(image, text) -> Output`. Losses (training),
 (evaluation) and saliency (explain) see only these types. Reads and writes no file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -47,6 +47,34 @@ class Output:
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        image: (B, channels, H, W) float32.
+        mask: (B, H, W) float32, 0 or 1.
+        text: the prompts.
+        prompt: (B,) int64, the prompts' rows in the prompt table: equal rows, equal prompts.
+        attributes: (B, 4) int64, each prompt's word for location (0 left, 1 right), shape (0 round,
+            1 ellipse, 2 irregular), size (0 small, 1 medium, 2 large) and number (0 one, 1 two,
+            2 more); -1 where it is not known.
+        rows: (B,) int64, the slices' places in their split.
+    """
+
+    image: Tensor
+    mask: Tensor
+    text: TextBatch
+    prompt: Tensor
+    attributes: Tensor
+    rows: Tensor
+
+
+# What a training descends: (output, batch, epoch from 1 on) -> the total and the unweighted value of
+# each of its parts by name.
+Objective = Callable[[Output, Batch, int], tuple[Tensor, dict[str, Tensor]]]
+
+
 class Segmenter(nn.Module):
     """Base of all networks; every one is built with the same arguments.
 
@@ -59,11 +87,15 @@ class Segmenter(nn.Module):
     Attributes:
         full_size: configuration values of the published size, laid over a method's own for the
             complexity table.
+        full_image: image side of the complexity table.
+        reads: what the network reads at inference, for the tables.
         reads_text: whether the prompt changes the mask at inference. An instance may narrow it
             (TextBCS without its interaction reads no text).
     """
 
     full_size: ClassVar[Mapping[str, Any]] = {}
+    full_image: ClassVar[int] = 224
+    reads: str = "image"
     reads_text: bool = False
 
     def __init__(

@@ -23,6 +23,7 @@ class PromptTable:
     """
 
     def __init__(self, texts: Sequence[str], tokens: Tensor, mask: Tensor) -> None:
+        self.texts = tuple(texts)
         self.tokens = tokens
         self.mask = mask
         self._row = {text: row for row, text in enumerate(texts)}

@@ -1,32 +1,47 @@
-"""All networks by name, and their weights.
+"""Methods by name: the network and the loss of `models/<name>/`, and trained weights.
 
-Reads `model.safetensors` of a trained network; writes nothing.
+Found by convention, not by a table: a method is a folder whose package offers `Network` (a
+`Segmenter`) and `objective` (its loss). Importing one imports no other, and in `dvc.yaml` a
+training depends on its own method's folder alone. Reads `model.safetensors`; writes nothing.
 """
 
+import importlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 
 from textbcs.io import InputError, read_tensors
-from textbcs.models.contract import Segmenter
-from textbcs.models.textbcs import TextBCS
-from textbcs.models.unet import UNet
+from textbcs.models.contract import Objective, Segmenter
 
-_MODELS: dict[str, type[Segmenter]] = {"textbcs": TextBCS, "unet": UNet}
+_SHARED = "blocks"
 
 
 def names() -> list[str]:
-    """Names of all networks, sorted."""
-    return sorted(_MODELS)
+    """Names of all methods, sorted."""
+    folders = Path(__file__).parent.glob("*/__init__.py")
+    return sorted({path.parent.name for path in folders} - {_SHARED})
+
+
+def package(model: str) -> ModuleType:
+    """The package of a method.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    if model not in names():
+        raise InputError(f"model = {model!r}: no such network; there are {', '.join(names())}")
+    return importlib.import_module(f"textbcs.models.{model}")
 
 
 def build(config: Mapping[str, Any], *, channels: int, image_size: int, text_dim: int) -> Segmenter:
     """Build a network with fresh weights, drawn from torch's global generator.
 
     Args:
-        config: a method's `network` block of params.yaml; `model` names the network.
+        config: a method's `network` block of params.yaml; `model` names the method's folder.
         channels: of the image.
         image_size: side of the image in pixels, a multiple of 16.
         text_dim: width of the text encoder's embeddings.
@@ -38,12 +53,23 @@ def build(config: Mapping[str, Any], *, channels: int, image_size: int, text_dim
         raise InputError(
             f"image size {image_size}: the networks halve four times; use a multiple of 16"
         )
-    return _class_of(config)(config, channels=channels, image_size=image_size, text_dim=text_dim)
+    return _network(config)(config, channels=channels, image_size=image_size, text_dim=text_dim)
+
+
+def objective(model: str, config: Mapping[str, Any]) -> Objective:
+    """The loss of a method, with the values of its `loss` block of params.yaml."""
+    found: Objective = package(model).objective(config)
+    return found
 
 
 def full_size(config: Mapping[str, Any]) -> dict[str, Any]:
     """The method's configuration with the published size laid over it."""
-    return {**config, **_class_of(config).full_size}
+    return {**config, **_network(config).full_size}
+
+
+def full_image(config: Mapping[str, Any]) -> int:
+    """Image side in pixels at which the method's published size is measured."""
+    return _network(config).full_image
 
 
 def read_weights(model: Segmenter, path: str | os.PathLike[str]) -> None:
@@ -62,8 +88,6 @@ def read_weights(model: Segmenter, path: str | os.PathLike[str]) -> None:
         ) from error
 
 
-def _class_of(config: Mapping[str, Any]) -> type[Segmenter]:
-    name = config["model"]
-    if name not in _MODELS:
-        raise InputError(f"model = {name!r}: no such network; there are {', '.join(names())}")
-    return _MODELS[name]
+def _network(config: Mapping[str, Any]) -> type[Segmenter]:
+    found: type[Segmenter] = package(config["model"]).Network
+    return found

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from textbcs.training.data import Batch, Split, batch_of
+from textbcs.models.contract import Batch
+from textbcs.training.data import Split, batch_of, joined
 
 
 def augmented(
@@ -33,7 +34,7 @@ def augmented(
     shift = config["intensity_shift"] * (2 * chance[2] - 1)
     image = image * gain[:, None, None, None] + shift[:, None, None, None]
     prompt = torch.where(flip, split.mirrored[rows], split.prompt[rows])
-    return Batch(image.expand(-1, channels, -1, -1), mask, split.prompts.batch(prompt), rows)
+    return joined(split, rows, image.expand(-1, channels, -1, -1), mask, prompt)
 
 
 def flipped(x: Tensor, flip: Tensor) -> Tensor:

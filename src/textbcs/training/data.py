@@ -12,30 +12,15 @@ import torch
 from torch import Tensor
 
 from textbcs.io import InputError, read_csv
-from textbcs.models.contract import TextBatch
+from textbcs.models.contract import Batch
 from textbcs.models.prompttable import PromptTable
-from textbcs.prompts.grammar import mirror
+from textbcs.prompts.grammar import VOCABULARY, mirror, parse
 from textbcs.slices.store import read_slices
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
-
-@dataclass(frozen=True)
-class Batch:
-    """What one training step sees.
-
-    Attributes:
-        image: (B, channels, H, W) float32.
-        mask: (B, H, W) float32, 0 or 1.
-        text: the prompts.
-        rows: (B,) int64, the slices' places in their split.
-    """
-
-    image: Tensor
-    mask: Tensor
-    text: TextBatch
-    rows: Tensor
+MOST = 2  # three and more lesions are one class: most collections have too few of each
 
 
 @dataclass(frozen=True)
@@ -49,6 +34,7 @@ class Split:
         prompt: (n,) int64, each slice's row in `prompts`.
         mirrored: (n,) int64, the row of the prompt with left and right swapped.
         prompts: the embedded prompts.
+        attributes: (P, 4) int64, the words of each row of `prompts`, as `Batch` has them.
     """
 
     slice_ids: tuple[str, ...]
@@ -57,6 +43,7 @@ class Split:
     prompt: Tensor
     mirrored: Tensor
     prompts: PromptTable
+    attributes: Tensor
 
     def __len__(self) -> int:
         return len(self.slice_ids)
@@ -100,10 +87,32 @@ def read_split(stage: "Stage", name: str, table: PromptTable, device: torch.devi
         prompt=table.rows(texts),
         mirrored=table.rows([mirror(text) for text in texts]),
         prompts=table,
+        attributes=torch.tensor([attributes(text) for text in table.texts], device=device),
     )
+
+
+def attributes(text: str) -> list[int]:
+    """A prompt's words as `Batch.attributes` numbers them."""
+    prompt = parse(text)
+    numbers = [words.index(getattr(prompt, slot)) for slot, words in VOCABULARY.items()]
+    return [min(number, MOST) for number in numbers]
 
 
 def batch_of(split: Split, rows: Tensor, channels: int) -> Batch:
     """Gather slices, one phase repeated to `channels`, with their prompts; no augmentation."""
     image = split.image[rows].float()[:, None].expand(-1, channels, -1, -1)
-    return Batch(image, split.mask[rows].float(), split.prompts.batch(split.prompt[rows]), rows)
+    return joined(split, rows, image, split.mask[rows].float(), split.prompt[rows])
+
+
+def joined(split: Split, rows: Tensor, image: Tensor, mask: Tensor, prompt: Tensor) -> Batch:
+    """A batch of images and masks with all that belongs to its prompts.
+
+    Args:
+        split: the slices' split.
+        rows: (B,) int64, their places in it.
+        image: (B, channels, H, W) float32.
+        mask: (B, H, W) float32.
+        prompt: (B,) int64, rows in the split's prompt table.
+    """
+    text = split.prompts.batch(prompt)
+    return Batch(image, mask, text, prompt, split.attributes[prompt], rows)

@@ -19,10 +19,10 @@ from textbcs import io, score
 from textbcs.device import open_device
 from textbcs.io import InputError
 from textbcs.models import registry
-from textbcs.models.contract import Segmenter
+from textbcs.models.contract import Objective, Segmenter
 from textbcs.models.inference import autocast, infer
 from textbcs.models.prompttable import PromptTable
-from textbcs.training import checkpoint, losses
+from textbcs.training import checkpoint
 from textbcs.training.augment import augmented
 from textbcs.training.data import Split, read_split
 from textbcs.training.schedule import Schedule
@@ -57,9 +57,8 @@ def train(stage: Stage, method: str, seed: int | str) -> None:
     folder = checkpoint.resume_folder(
         stage.params, stage.input_hashes(), method=method, seed=stage.seed
     )
-    run = Run(
-        model, settings, losses.build(config["loss"]), train_split, val_split, channels, stage.seed
-    )
+    objective = registry.objective(config["network"]["model"], config["loss"])
+    run = Run(model, settings, objective, train_split, val_split, channels, stage.seed)
     run.fit(stage, folder)
     base = f"results/runs/{method}-s{seed}"
     checkpoint.write_weights(stage.output(f"{base}/model.safetensors"), run.best_weights)
@@ -84,7 +83,7 @@ class Run:
         self,
         model: Segmenter,
         settings: Mapping[str, Any],
-        objective: losses.Objective,
+        objective: Objective,
         train: Split,
         val: Split,
         channels: int,

@@ -7,10 +7,9 @@ import pytest
 import torch
 from scipy.special import digamma, gammaln
 
-from textbcs.io import InputError
-from textbcs.models.contract import Output, TextBatch
-from textbcs.training import losses
-from textbcs.training.data import Batch
+from textbcs.models.blocks import losses as shared
+from textbcs.models.contract import Batch, Output, TextBatch
+from textbcs.models.textbcs import loss as losses
 
 CONFIG = {
     "name": "textbcs",
@@ -98,7 +97,7 @@ def test_dice_losses_by_hand():
     p = torch.tensor([[[0.8, 0.2], [0.6, 0.0]]])
     y = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
     squared = 1 - 2 * (0.8 + 0.6) / ((0.64 + 0.04 + 0.36) + 2)
-    assert float(losses.squared_dice_loss(p, y)) == pytest.approx(squared, abs=1e-5)
+    assert float(shared.squared_dice_loss(p, y)) == pytest.approx(squared, abs=1e-5)
     both = torch.stack([1 - p, p], dim=1)
     labels = torch.stack([1 - y, y], dim=1)
     foreground, background = 2 * 1.4 / (1.6 + 2), 2 * 1.8 / (2.4 + 2)
@@ -120,8 +119,8 @@ def test_balanced_cross_entropy_weighs_the_classes_alike():
         math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-3)) + math.log(1 + math.exp(0.5))
     ) / 3
     expected = 0.5 * math.log(1 + math.exp(-2)) + 0.5 * negative
-    assert float(losses.balanced_cross_entropy(logits, mask)) == pytest.approx(expected, rel=1e-6)
-    none = losses.balanced_cross_entropy(logits, torch.zeros_like(mask))
+    assert float(shared.balanced_cross_entropy(logits, mask)) == pytest.approx(expected, rel=1e-6)
+    none = shared.balanced_cross_entropy(logits, torch.zeros_like(mask))
     assert none.isfinite()
 
 
@@ -158,7 +157,8 @@ def example(evidential: bool, aligned: bool) -> tuple[Output, Batch]:
     mask = (torch.rand(2, 4, 4) < 0.3).float()
     alignment = (torch.randn(2, 2, 2),) if aligned else ()
     text = TextBatch(torch.zeros(2, 1, 1), torch.ones(2, 1, dtype=torch.bool))
-    batch = Batch(torch.rand(2, 1, 4, 4), mask, text, torch.arange(2))
+    rows = torch.arange(2)
+    batch = Batch(torch.rand(2, 1, 4, 4), mask, text, rows, torch.zeros(2, 4).long(), rows)
     if not evidential:
         logits = torch.randn(2, 1, 4, 4)
         return Output(logits[:, 0].sigmoid(), logits, alignment=alignment), batch
@@ -169,7 +169,7 @@ def example(evidential: bool, aligned: bool) -> tuple[Output, Batch]:
 
 def test_total_is_equation_14_with_its_annealed_weight():
     output, batch = example(evidential=True, aligned=True)
-    objective = losses.build(CONFIG)
+    objective = losses.objective(CONFIG)
     for epoch, share in ((0, 0.0), (1, 0.25), (4, 1.0), (9, 1.0)):
         total, parts = objective(output, batch, epoch)
         expected = (
@@ -184,19 +184,19 @@ def test_total_is_equation_14_with_its_annealed_weight():
 
 def test_ablations_keep_what_is_left():
     output, batch = example(evidential=False, aligned=True)
-    total, parts = losses.build(CONFIG)(output, batch, 1)
+    total, parts = losses.objective(CONFIG)(output, batch, 1)
     expected = 0.5 * parts["dice"] + 0.5 * parts["bce"] + 2 * parts["alignment"]
     torch.testing.assert_close(total, expected)
     plain, batch = example(evidential=False, aligned=False)
-    unet = losses.build({"name": "dice_bce"})(plain, batch, 1)[0]
-    torch.testing.assert_close(losses.build(CONFIG)(plain, batch, 1)[0], unet)
-    _, parts = losses.build(CONFIG)(*example(evidential=True, aligned=False), 1)
+    unet = shared.dice_bce_objective({})(plain, batch, 1)[0]
+    torch.testing.assert_close(losses.objective(CONFIG)(plain, batch, 1)[0], unet)
+    _, parts = losses.objective(CONFIG)(*example(evidential=True, aligned=False), 1)
     assert set(parts) == {"dice", "evidence", "kl"}
 
 
 def test_evidential_parts_use_alpha_tilde_and_the_mean_over_pixels():
     output, batch = example(evidential=True, aligned=False)
-    _, parts = losses.build(CONFIG)(output, batch, 1)
+    _, parts = losses.objective(CONFIG)(output, batch, 1)
     y = torch.stack([1 - batch.mask, batch.mask], 1).double()
     alpha = output.evidence.double() + 1
     kl = losses.kl_to_uniform(y + (1 - y) * alpha).mean()
@@ -204,8 +204,3 @@ def test_evidential_parts_use_alpha_tilde_and_the_mean_over_pixels():
     assert float(parts["evidence"]) == pytest.approx(
         float(losses.evidence_loss(alpha, y).mean()), rel=1e-5
     )
-
-
-def test_unknown_loss_is_one_line():
-    with pytest.raises(InputError, match=r"loss\.name = 'focal'"):
-        losses.build({"name": "focal"})

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from textbcs.io import InputError
+from textbcs.models.blocks.unet import STAGES, Trunk
 from textbcs.models.contract import Output, Segmenter, TextBatch
-from textbcs.models.evidential import evidence_of, expected_probability
-from textbcs.models.svli import SVLI
-from textbcs.models.unet import STAGES, Trunk
+from textbcs.models.textbcs.evidential import evidence_of, expected_probability
+from textbcs.models.textbcs.svli import SVLI
 
 TEXT_PER_WIDTH = 12  # the text stream has 768 channels where the first stage has 64
 
@@ -36,6 +36,7 @@ class TextBCS(Segmenter):
         InputError: heads or grid do not divide what they split.
     """
 
+    reads = "image and prompt"
     full_size: ClassVar[Mapping[str, Any]] = {
         "width": 64,
         "heads": 8,

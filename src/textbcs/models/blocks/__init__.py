@@ -1,0 +1,1 @@
+"""Parts that several methods share. A method's own parts lie in its folder."""

@@ -1,0 +1,60 @@
+"""Losses that several methods share, in closed form.
+
+Everything is computed in float32, outside autocast. Reads and writes no file.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from textbcs.models.contract import Batch, Objective, Output
+
+SMOOTH = 1e-5  # keeps Dice defined where prediction and truth are both empty (LViT's value)
+
+
+def squared_dice_loss(probability: Tensor, mask: Tensor) -> Tensor:
+    """Mean over slices of 1 - 2 sum(p y) / (sum(p^2) + sum(y^2)), as in LViT's code.
+
+    Args:
+        probability: (B, H, W) in [0, 1].
+        mask: (B, H, W), 0 or 1.
+    """
+    p, y = probability.flatten(1), mask.flatten(1)
+    ratio = (2 * (p * y).sum(1) + SMOOTH) / ((p * p).sum(1) + (y * y).sum(1) + SMOOTH)
+    return (1 - ratio).mean()
+
+
+def balanced_cross_entropy(logits: Tensor, mask: Tensor) -> Tensor:
+    """Half the mean over foreground pixels plus half the mean over background pixels (LViT's code).
+
+    Args:
+        logits: (B, H, W), before the sigmoid.
+        mask: (B, H, W), 0 or 1.
+    """
+    loss = functional.binary_cross_entropy_with_logits(logits, mask, reduction="none")
+    return _mean_where(loss, mask, 0.5) + _mean_where(loss, 1 - mask, 0.5)
+
+
+def dice_bce(output: Output, mask: Tensor) -> dict[str, Tensor]:
+    """The two parts of the UNet's loss, 0.5 each: squared Dice and balanced cross-entropy."""
+    return {
+        "dice": squared_dice_loss(output.probability, mask),
+        "bce": balanced_cross_entropy(output.logits[:, 0].float(), mask),
+    }
+
+
+def dice_bce_objective(config: Mapping[str, Any]) -> Objective:
+    """`dice_bce` as the whole objective; `config` holds no value of it."""
+
+    def objective(output: Output, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        parts = dice_bce(output, batch.mask)
+        return 0.5 * parts["dice"] + 0.5 * parts["bce"], parts
+
+    return objective
+
+
+def _mean_where(values: Tensor, weight: Tensor, factor: float) -> Tensor:
+    """factor * weighted mean of values; 0 where no weight is set."""
+    return factor * (values * weight).sum() / weight.sum().clamp_min(1)

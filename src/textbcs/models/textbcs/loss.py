@@ -1,0 +1,145 @@
+"""The loss of TextBCS and of its ablations: TextBCS section 3.3, equations 6, 7 and 12 to 15.
+
+Everything is computed in float32 or float64, outside autocast. Reads and writes no file.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from textbcs.models.blocks.losses import (
+    SMOOTH,
+    balanced_cross_entropy,
+    dice_bce_objective,
+)
+from textbcs.models.contract import Batch, Objective, Output
+
+
+def dice_loss(probability: Tensor, onehot: Tensor) -> Tensor:
+    """Dice loss over all classes: TextBCS eq. 15, per slice and class, then the mean.
+
+    1 - (1/C) sum_c 2 sum_i p y / (sum_i p + sum_i y), the sums over a slice's pixels.
+
+    Args:
+        probability: (B, C, H, W), alpha / S.
+        onehot: (B, C, H, W), 0 or 1.
+    """
+    p, y = probability.flatten(2), onehot.flatten(2)
+    ratio = (2 * (p * y).sum(2) + SMOOTH) / (p.sum(2) + y.sum(2) + SMOOTH)
+    return (1 - ratio).mean()
+
+
+def evidence_loss(alpha: Tensor, onehot: Tensor) -> Tensor:
+    """Expected cross-entropy under the Dirichlet: TextBCS eq. 12 (Sensoy et al. 2018, eq. 4).
+
+    sum_c y_c (psi(S) - psi(alpha_c)), per pixel.
+
+    Args:
+        alpha: (B, C, ...) >= 1; computed in its dtype (float32 is accurate to 1e-5 up to 1e7).
+        onehot: like `alpha`, 0 or 1.
+
+    Returns:
+        (B, ...), >= 0.
+    """
+    true = (onehot * alpha).sum(1)
+    return torch.digamma(alpha.sum(1)) - torch.digamma(true)
+
+
+def kl_to_uniform(alpha: Tensor) -> Tensor:
+    """KL[D(p | alpha) || D(p | 1)] of any number of classes, in float64: TextBCS eq. 13.
+
+    float32 would be off by 0.06 at alpha = 1e5 and wrong altogether from 1e6 on.
+
+    Args:
+        alpha: (B, C, ...) > 0.
+
+    Returns:
+        (B, ...) float64, >= 0.
+    """
+    a = alpha.double()
+    total = a.sum(1, keepdim=True)
+    lead = torch.lgamma(total[:, 0]) - math.lgamma(a.shape[1]) - torch.lgamma(a).sum(1)
+    return lead + ((a - 1) * (torch.digamma(a) - torch.digamma(total))).sum(1)
+
+
+def kl_two_classes(evidence: Tensor, onehot: Tensor) -> Tensor:
+    """Eq. 13 with its alpha~ = y + (1 - y) alpha, for two classes and exact labels.
+
+    alpha~ of the true class is 1, so that KL(Beta(1, a) || Beta(1, 1)) = ln a + 1/a - 1 with a the
+    other class's alpha: no gamma function, and accurate in float32 at any evidence.
+
+    Args:
+        evidence: (B, 2, ...) >= 0.
+        onehot: like `evidence`, 0 or 1.
+
+    Returns:
+        (B, ...), >= 0.
+    """
+    wrong = ((1 - onehot) * evidence).sum(1)
+    return torch.log1p(wrong) - wrong / (1 + wrong)
+
+
+def alignment_loss(similarity: tuple[Tensor, ...], mask: Tensor, balanced: bool) -> Tensor:
+    """Text-to-image contrastive loss: TextBCS eq. 6 and 7, the mean over the stages.
+
+    A token is positive where its part of the mask holds any foreground (at 16 px a token, rounding
+    to nearest would lose most small tumours).
+
+    Args:
+        similarity: per stage, (B, h, w): cosine over temperature.
+        mask: (B, H, W), 0 or 1.
+        balanced: the mean of the positive tokens' and the negative tokens' means instead of the
+            mean over all tokens.
+    """
+    stages = []
+    for values in similarity:
+        side = values.shape[-1]
+        target = functional.adaptive_max_pool2d(mask[:, None], side)[:, 0]
+        if balanced:
+            stages.append(balanced_cross_entropy(values.float(), target))
+        else:
+            stages.append(functional.binary_cross_entropy_with_logits(values.float(), target))
+    return torch.stack(stages).mean()
+
+
+def objective(config: Mapping[str, Any]) -> Objective:
+    """TextBCS eq. 14; without its evidential head the UNet's loss stands for the first three.
+
+    Args:
+        config: `lambda_evidence`, `lambda_kl`, `kl_annealing_epochs`, `lambda_alignment`,
+            `balanced_alignment` (params.yaml says what each is).
+    """
+    plain = dice_bce_objective(config)
+
+    def whole(output: Output, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if output.evidence is None:
+            total, parts = plain(output, batch, epoch)
+        else:
+            total, parts = _evidential(output.evidence, batch.mask, epoch, config)
+        if output.alignment:
+            parts["alignment"] = alignment_loss(
+                output.alignment, batch.mask, config["balanced_alignment"]
+            )
+            total = total + config["lambda_alignment"] * parts["alignment"]
+        return total, parts
+
+    return whole
+
+
+def _evidential(
+    evidence: Tensor, mask: Tensor, epoch: int, config: Mapping[str, Any]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    onehot = torch.stack([1 - mask, mask], dim=1)
+    alpha = evidence + 1
+    parts = {
+        "dice": dice_loss(alpha / alpha.sum(1, keepdim=True), onehot),
+        "evidence": evidence_loss(alpha, onehot).mean(),
+        "kl": kl_two_classes(evidence, onehot).mean(),
+    }
+    annealed = config["lambda_kl"] * min(1.0, epoch / config["kl_annealing_epochs"])
+    total = parts["dice"] + config["lambda_evidence"] * parts["evidence"] + annealed * parts["kl"]
+    return total, parts
