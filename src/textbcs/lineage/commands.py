@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import sys
+from collections.abc import Iterable
 
 
 def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,13 +23,51 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     verify.add_argument("--json", action="store_true", help="print JSON")
     verify.set_defaults(run=_verify)
 
+    trace = actions.add_parser("trace", help="from a cell, or any file, back to DICOM instances")
+    trace.add_argument("target", help="a table (table1, or its path), or any file of the pipeline")
+    trace.add_argument("--row", help="name or number of the row")
+    trace.add_argument("--col", help="column, as the .csv names it")
+    form = trace.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON, with every instance")
+    form.add_argument("--dot", action="store_true", help="print a graph for Graphviz")
+    trace.set_defaults(run=_trace)
+
 
 def _verify(arguments: argparse.Namespace) -> int:
     from textbcs.lineage.verify import as_json, as_text, verify
 
     report = verify(arguments.quick, arguments.deep, arguments.sample)
     if arguments.json:
-        print(json.dumps(as_json(report), indent=2))
+        _print([json.dumps(as_json(report), indent=2)])
     else:
-        print("\n".join(as_text(report)))
+        _print(as_text(report))
     return 0 if report.is_clean else 1
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    from textbcs.io import InputError
+    from textbcs.lineage.graph import load_graph
+    from textbcs.lineage.show import as_dot, as_tree
+    from textbcs.lineage.trace import trace_cell, trace_file
+
+    if (arguments.row is None) != (arguments.col is None):
+        raise InputError("trace: a cell needs both --row and --col; a file needs neither")
+    graph = load_graph()
+    if arguments.row is None:
+        found = trace_file(graph, arguments.target)
+    else:
+        found = trace_cell(graph, arguments.target, arguments.row, arguments.col)
+    if arguments.json:
+        _print([json.dumps(found, indent=2, ensure_ascii=False)])
+    elif arguments.dot:
+        _print([as_dot(found)])
+    else:
+        _print(as_tree(found))
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print; a reader who has seen enough (`| head`) is no error."""
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,212 @@
+"""Which evaluated runs stand behind a cell of a table, and how a cell follows from per-slice rows.
+
+A table's stage names in its receipt every file that it read. Which of them belong to a row is derived:
+a row's name is that of its runs, `results/evaluation/<name>-s<seed>/`. A table whose rows are named
+otherwise says so in a file beside it, `reports/tables/<table>.cells.json`, an output of the same stage:
+
+    {"rows": {"<first column>": ["results/evaluation/x-s1/slices.csv", ...]},
+     "cells": {"<first column>": {"<column>": ["results/search/x/grid.csv"]}}}
+
+Both parts are optional, and paths are those of the receipt. Reads tables and per-slice metrics; writes
+nothing. The aggregations are written here once more, apart from the room that printed them; a column's
+name says which one it is.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textbcs.io import InputError, read_csv, read_json
+from textbcs.lineage.graph import Graph, Item, Receipt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = "reports/tables"
+_RUN = re.compile(r"results/evaluation/(?P<name>.+)-s(?P<seed>\d+)/slices\.csv")
+_NAMES = ("method", "variant", "run", "minuend", "subtrahend")
+
+
+def find_table(graph: Graph, name: str) -> tuple[str, Receipt]:
+    """A table by path or name (`table1`), and the receipt of the stage that wrote it.
+
+    Raises:
+        InputError: no stage has written such a table.
+    """
+    path = name if name.endswith(".csv") else f"{TABLES}/{name}.csv"
+    receipt = graph.receipts.get(graph.makers.of(path) or "")
+    if receipt is None or receipt.output(path) is None:
+        known = sorted(
+            item.path
+            for one in graph.active()
+            for item in one.outputs
+            if item.path.startswith(TABLES) and item.path.endswith(".csv")
+        )
+        raise InputError(f"{path}: no stage has written it; there are {', '.join(known) or 'none'}")
+    return path, receipt
+
+
+def read_table(path: str | Path) -> "pd.DataFrame":
+    """A table with its cells as they are printed, as text."""
+    table = read_csv(path)
+    return read_csv(path, dtype=dict.fromkeys(table.columns, str)).fillna("")
+
+
+def find_row(table: "pd.DataFrame", path: str, row: str) -> int:
+    """The place of a row by its name (in any case, in `method` or `label`, say) or its number from 1.
+
+    Raises:
+        InputError: no row or several have that name.
+    """
+    names = [column for column in (*_NAMES, "label", table.columns[0]) if column in table.columns]
+    for column in dict.fromkeys(names):
+        found = table.index[table[column].str.casefold() == row.casefold()]
+        if len(found) == 1:
+            return int(found[0])
+    if row.isdigit() and 1 <= int(row) <= len(table):
+        return int(row) - 1
+    known = ", ".join(f"{number + 1} {name}" for number, name in enumerate(table.iloc[:, 0]))
+    raise InputError(f"{path}: no single row {row!r}; there are {known}")
+
+
+def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) -> list[Item]:
+    """The inputs of a table's stage on which a cell rests; all of them where nothing narrower is known.
+
+    Args:
+        receipt: of the table's stage.
+        path: the table.
+        row: its cells by column.
+        column: the cell's column.
+    """
+    inputs = {item.path: item for item in receipt.inputs}
+    said = _said(path, next(iter(row.values())), column)
+    if said is not None:
+        return [inputs[name] for name in said if name in inputs]
+    names = [row[key] for key in _NAMES if row.get(key)]
+    seed = row.get("seed", "")
+    runs = []
+    for name, item in inputs.items():
+        match = _RUN.fullmatch(name)
+        if match and match["name"] in names and seed in ("", match["seed"]):
+            runs.append(item)
+    others = [
+        item
+        for name, item in inputs.items()
+        if item not in runs and any(part in names for part in _words(name))
+    ]
+    if column in FORMULAS or column == "dice_patient_interval":
+        return runs or others or list(inputs.values())
+    return [*others, *runs] or list(inputs.values())
+
+
+def _words(path: str) -> list[str]:
+    return [Path(part).stem for part in Path(path).parts]
+
+
+def _said(path: str, row: str, column: str) -> list[str] | None:
+    """What `<table>.cells.json` says of a cell, or None."""
+    beside = Path(path).with_suffix(".cells.json")
+    if not beside.is_file():
+        return None
+    said = read_json(beside)
+    found = said.get("cells", {}).get(row, {}).get(column) or said.get("rows", {}).get(row)
+    return [str(name) for name in found] if found else None
+
+
+def recompute(
+    column: str, runs: Sequence["pd.DataFrame"], params: Mapping[str, Any]
+) -> float | str | None:
+    """A cell once more from its runs' per-slice rows; None for a column without a rule here.
+
+    Args:
+        column: the cell's column; its name says over what it is a mean.
+        runs: per-slice metrics of each run of the row, one a seed.
+        params: parameters of the table's stage, by dotted key.
+    """
+    import numpy as np
+
+    if column == "dice_patient_interval":
+        return _interval(runs[0], params)
+    if column not in FORMULAS:
+        return None
+    try:
+        return float(np.mean([FORMULAS[column](one) for one in runs]))
+    except KeyError:
+        return None  # the runs lack what the rule needs
+
+
+def _tumour(slices: "pd.DataFrame") -> "pd.DataFrame":
+    return slices[slices["kind"] == "tumour"]
+
+
+def _slice_mean(metric: str) -> Callable[["pd.DataFrame"], float]:
+    return lambda slices: 100 * float(_tumour(slices)[metric].mean())
+
+
+def _patient_means(slices: "pd.DataFrame", metric: str) -> Any:
+    means = _tumour(slices).groupby("patient")[metric].mean().dropna().sort_index()
+    return means.to_numpy(dtype=float)
+
+
+def _patient_mean(metric: str) -> Callable[["pd.DataFrame"], float]:
+    return lambda slices: 100 * float(_patient_means(slices, metric).mean())
+
+
+def _pooled(weight: int) -> Callable[["pd.DataFrame"], float]:
+    """Pooled Dice (`weight` 2) or IoU (1) of all tumour slices' pixels."""
+
+    def pooled(slices: "pd.DataFrame") -> float:
+        sums = _tumour(slices)[["true_positive", "false_positive", "false_negative"]].sum()
+        hit, false, missed = (int(value) for value in sums)
+        return 100 * (weight * hit / (weight * hit + false + missed))
+
+    return pooled
+
+
+def _false_alarms(slices: "pd.DataFrame") -> float:
+    free = slices[slices["kind"] == "negative"]
+    if not len(free):
+        return float("nan")
+    return 100 * float((free["true_positive"] + free["false_positive"] > 0).mean())
+
+
+def _interval(slices: "pd.DataFrame", params: Mapping[str, Any]) -> str | None:
+    """BCa interval over patients, as scipy computes it, with the receipt's own settings."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    names = ("resamples", "seed", "confidence")
+    settings = [params.get(f"evaluation.bootstrap.{name}") for name in names]
+    if None in settings:
+        return None
+    values = _patient_means(slices, "dice")
+    low = high = float(values.mean())
+    if np.ptp(values) > 0:
+        found = bootstrap(
+            (values,),
+            np.mean,
+            n_resamples=int(settings[0] or 0),
+            rng=np.random.default_rng(settings[1]),
+            confidence_level=float(settings[2] or 0),
+            method="BCa",
+        ).confidence_interval
+        low, high = float(found.low), float(found.high)
+    return f"{100 * low:.2f} to {100 * high:.2f}"
+
+
+FORMULAS: Mapping[str, Callable[["pd.DataFrame"], float]] = {
+    "tumour_slices": lambda slices: float(len(_tumour(slices))),
+    "tumour_free_slices": lambda slices: float((slices["kind"] == "negative").sum()),
+    "patients": lambda slices: float(_tumour(slices)["patient"].nunique()),
+    "dice_slice_mean": _slice_mean("dice"),
+    "miou_slice_mean": _slice_mean("iou"),
+    "dice_two_class_slice_mean": _slice_mean("dice_two_class"),
+    "miou_two_class_slice_mean": _slice_mean("iou_two_class"),
+    "dice_native_slice_mean": _slice_mean("dice_native"),
+    "dice_patient_mean": _patient_mean("dice"),
+    "miou_patient_mean": _patient_mean("iou"),
+    "dice_pooled": _pooled(2),
+    "miou_pooled": _pooled(1),
+    "false_alarm_share": _false_alarms,
+}
