@@ -32,6 +32,12 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     form.add_argument("--dot", action="store_true", help="print a graph for Graphviz")
     trace.set_defaults(run=_trace)
 
+    diff = actions.add_parser("diff", help="which cells differ between two revisions, and why")
+    diff.add_argument("old", metavar="REV1", help="a git revision or a DVC experiment")
+    diff.add_argument("new", metavar="REV2", nargs="?", help="another; default: the working folder")
+    diff.add_argument("--json", action="store_true", help="print JSON")
+    diff.set_defaults(run=_diff)
+
 
 def _verify(arguments: argparse.Namespace) -> int:
     from textbcs.lineage.verify import as_json, as_text, verify
@@ -63,6 +69,16 @@ def _trace(arguments: argparse.Namespace) -> None:
         _print([as_dot(found)])
     else:
         _print(as_tree(found))
+
+
+def _diff(arguments: argparse.Namespace) -> None:
+    from textbcs.lineage.diff import as_json, as_text, diff
+
+    changes, remarks = diff(arguments.old, arguments.new)
+    if arguments.json:
+        _print([json.dumps(as_json(changes, remarks), indent=2, ensure_ascii=False)])
+    else:
+        _print(as_text(changes, remarks))
 
 
 def _print(lines: Iterable[str]) -> None:
