@@ -143,6 +143,7 @@ def build(root: Path, recipe: Recipe | None = None) -> Path:
             write_bytes(f"src/textbcs/{name}.py", f"# {name}\n".encode(), durable=False)
         write_bytes("requirements.lock", b"torch==2\n")
         write_bytes("data/archive/boxes.csv", b"patient\nP1\n")
+        write_bytes("Snakefile", b"rule all:\n")
         write_bytes(".gitignore", b"/data/\n/results/\n/.cache/\n/.dvc/cache/\n")
         YAML().dump(recipe.params, Path("params.yaml"))
         YAML().dump({"stages": definitions(recipe)}, Path("dvc.yaml"))

@@ -38,6 +38,16 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     diff.add_argument("--json", action="store_true", help="print JSON")
     diff.set_defaults(run=_diff)
 
+    export = actions.add_parser(
+        "export", help="write the run as an RO-Crate (Provenance Run Crate)"
+    )
+    export.add_argument("folder", help="a new folder")
+    export.add_argument(
+        "--limit", type=float, default=1.0, metavar="MB",
+        help="larger files are named by their hash instead of copied; 0 copies all",
+    )  # fmt: skip
+    export.set_defaults(run=_export)
+
 
 def _verify(arguments: argparse.Namespace) -> int:
     from textbcs.lineage.verify import as_json, as_text, verify
@@ -79,6 +89,18 @@ def _diff(arguments: argparse.Namespace) -> None:
         _print([json.dumps(as_json(changes, remarks), indent=2, ensure_ascii=False)])
     else:
         _print(as_text(changes, remarks))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from textbcs.lineage.crate import METADATA, export
+    from textbcs.lineage.graph import load_graph
+
+    folder = Path(arguments.folder)
+    counts = export(load_graph(), folder, int(arguments.limit * 1e6))
+    words = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print(f"{folder / METADATA}: {words}")
 
 
 def _print(lines: Iterable[str]) -> None:
