@@ -7,6 +7,7 @@ of the last audit stand; writes that file.
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,10 @@ from pathlib import Path
 from textbcs.io import canonical_json, write_bytes
 
 REMEMBERED = Path(".cache/audit/hashes.json")
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_BATCH = 1 << 22  # bytes of small files that a thread gets at once
+_FILE_COST = 1 << 15  # what opening a file costs, in bytes hashed meanwhile
+_MAKERS = {"sha256": hashlib.sha256, "md5": hashlib.md5}
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,12 @@ def hash_files(wanted: Mapping[str, Iterable[str]], quick: bool = False) -> Hash
 
     start = time.perf_counter()
     known = _recall() if quick else {}
-    stats = {path: stat for path in wanted if (stat := _stat(path))}
+    stats = {path: found for path in wanted if (found := _stat(path)) is not None}
     # A hard link is the same file: read once.
     by_file: dict[tuple[int, int], list[str]] = {}
-    for path, stat in stats.items():
-        by_file.setdefault((stat.st_dev, stat.st_ino), []).append(path)
-    todo: list[tuple[list[str], tuple[str, ...]]] = []
+    for path, facts in stats.items():
+        by_file.setdefault((facts.st_dev, facts.st_ino), []).append(path)
+    todo: list[_Todo] = []
     digests: dict[str, Digest] = {}
     for paths in by_file.values():
         names = tuple(sorted({name for path in paths for name in wanted[path]}))
@@ -70,42 +74,67 @@ def hash_files(wanted: Mapping[str, Iterable[str]], quick: bool = False) -> Hash
         else:
             todo.append((paths, names))
     remembered = len(digests)
-    # Large files first, so that no thread is left with one at the end.
-    todo.sort(key=lambda entry: -stats[entry[0][0]].st_size)
-    total = sum(stats[paths[0]].st_size for paths, _ in todo)
     unreadable: dict[str, str] = {}
+    sizes = {paths[0]: stats[paths[0]].st_size for paths, _ in todo}
+    total = sum(sizes.values())
     bar = tqdm(total=total, unit="B", unit_scale=True, desc="hash", disable=None, leave=False)
     with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (paths, _), found in zip(todo, pool.map(_hash_or_fault, todo), strict=True):
-            if isinstance(found, str):
-                unreadable |= dict.fromkeys(paths, found)
-            else:
-                digests |= dict.fromkeys(paths, found)
-            bar.update(stats[paths[0]].st_size)
+        for batch, results in pool.map(_hash_batch, _batches(todo, sizes)):
+            for (paths, _), result in zip(batch, results, strict=True):
+                if isinstance(result, str):
+                    unreadable |= dict.fromkeys(paths, result)
+                else:
+                    digests |= dict.fromkeys(paths, result)
+                bar.update(sizes[paths[0]])
     _remember({path: (_mark(stats[path]), digest) for path, digest in digests.items()})
     seconds = time.perf_counter() - start
     return Hashes(digests, len(todo), total, seconds, remembered, unreadable)
 
 
-def hash_file(path: str, names: Iterable[str]) -> Digest:
-    """Hash one file with each named algorithm, reading it once."""
-    makers = {name: hashlib.new(name, usedforsecurity=False) for name in names}
-    size = 0
-    with Path(path).open("rb", buffering=0) as file:
-        buffer = bytearray(_CHUNK)
-        view = memoryview(buffer)
-        while count := file.readinto(buffer):
-            size += count
-            for maker in makers.values():
-                maker.update(view[:count])
-    return Digest(size, **{name: maker.hexdigest() for name, maker in makers.items()})
+_Todo = tuple[list[str], tuple[str, ...]]  # paths of one file, and the hashes to make of it
 
 
-def _hash_or_fault(entry: tuple[list[str], tuple[str, ...]]) -> Digest | str:
+def _batches(todo: list[_Todo], sizes: Mapping[str, int]) -> list[list[_Todo]]:
+    """Work for one thread at a time: a large file, or many small ones; large files first.
+
+    Handing over single files of a few kB costs more than hashing them.
+    """
+    batches: list[list[_Todo]] = []
+    room = 0
+    for entry in sorted(todo, key=lambda one: -sizes[one[0][0]]):
+        size = sizes[entry[0][0]] + _FILE_COST
+        if size > room:
+            batches.append([])
+            room = _BATCH
+        batches[-1].append(entry)
+        room -= size
+    return batches
+
+
+def _hash_batch(batch: list[_Todo]) -> tuple[list[_Todo], list[Digest | str]]:
+    return batch, [_hash_or_fault(paths[0], names) for paths, names in batch]
+
+
+def _hash_or_fault(path: str, names: tuple[str, ...]) -> Digest | str:
     try:
-        return hash_file(entry[0][0], entry[1])
+        return hash_file(path, names)
     except OSError as error:
         return str(error)
+
+
+def hash_file(path: str, names: Iterable[str]) -> Digest:
+    """Hash one file with each named algorithm, reading it once."""
+    makers = {name: _MAKERS[name](usedforsecurity=False) for name in names}
+    size = 0
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        while block := os.read(descriptor, _CHUNK):
+            size += len(block)
+            for maker in makers.values():
+                maker.update(block)
+    finally:
+        os.close(descriptor)
+    return Digest(size, **{name: maker.hexdigest() for name, maker in makers.items()})
 
 
 def folder_md5(files: Mapping[str, str]) -> str:
@@ -122,15 +151,15 @@ def folder_md5(files: Mapping[str, str]) -> str:
 
 
 def _stat(path: str) -> os.stat_result | None:
-    found = Path(path)
     try:
-        return found.stat() if found.is_file() else None
+        found = os.stat(path)  # noqa: PTH116 (twice as fast as Path.stat, and there are many)
     except OSError:
         return None
+    return found if stat.S_ISREG(found.st_mode) else None
 
 
-def _mark(stat: os.stat_result) -> list[int]:
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+def _mark(facts: os.stat_result) -> list[int]:
+    return [facts.st_size, facts.st_mtime_ns, facts.st_ino]
 
 
 def _recall() -> dict[str, tuple[list[int], Digest]]:

@@ -87,6 +87,11 @@ def load_tree(graph: Graph, quick: bool = False) -> Tree:
         graph: the stages.
         quick: trust sizes and times since the last audit.
     """
+    return Tree(graph, hash_files(wanted_files(graph), quick))
+
+
+def wanted_files(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Every file that the graph concerns, and which hashes of it are needed."""
     wanted: dict[str, tuple[str, ...]] = {}
     for receipt in graph.receipts.values():
         wanted |= dict.fromkeys((item.path for item in receipt.outputs), BOTH)
@@ -103,7 +108,7 @@ def load_tree(graph: Graph, quick: bool = False) -> Tree:
         wanted.setdefault(path, ("sha256",))
     for cached_object in cache_objects():
         wanted.setdefault(cached_object.as_posix(), ("md5",))
-    return Tree(graph, hash_files(wanted, quick))
+    return wanted
 
 
 def managed_files(graph: Graph) -> list[str]:

@@ -7,6 +7,7 @@ networks where predictions are made again; everything else here stands apart fro
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from textbcs.definition import covered
 from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.lineage import cells
 from textbcs.lineage.checks.runs import EVALUATES
@@ -56,7 +57,9 @@ def _again(
     if column not in cells.FORMULAS and column != "dice_patient_interval":
         return None
     sources = cells.sources(receipt, path, row, column)
-    runs = [tree.table(item.path) for item in sources if item.path.endswith("/slices.csv")]
+    runs = [
+        tree.table(item.path) for item in sources if covered(item.path, ("results/evaluation",))
+    ]
     known = [run for run in runs if run is not None and "kind" in run.columns]
     if not known or len(known) != len(sources):
         return None
