@@ -48,12 +48,15 @@ class Hashes:
         return self.digests.get(path)
 
 
-def hash_files(wanted: Mapping[str, Iterable[str]], quick: bool = False) -> Hashes:
+def hash_files(
+    wanted: Mapping[str, Iterable[str]], quick: bool = False, remember: bool = False
+) -> Hashes:
     """Hash files in parallel, with a progress bar on a terminal.
 
     Args:
         wanted: path -> names of the hashes to make of it, `sha256` and `md5`.
         quick: take a file's hashes from the last audit where its size, time and inode are as then.
+        remember: this is an audit: keep the hashes for the next quick one.
     """
     from tqdm import tqdm
 
@@ -86,7 +89,8 @@ def hash_files(wanted: Mapping[str, Iterable[str]], quick: bool = False) -> Hash
                 else:
                     digests |= dict.fromkeys(paths, result)
                 bar.update(sizes[paths[0]])
-    _remember({path: (_mark(stats[path]), digest) for path, digest in digests.items()})
+    if remember:
+        _remember({path: (_mark(stats[path]), digest) for path, digest in digests.items()})
     seconds = time.perf_counter() - start
     return Hashes(digests, len(todo), total, seconds, remembered, unreadable)
 

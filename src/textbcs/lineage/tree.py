@@ -87,7 +87,7 @@ def load_tree(graph: Graph, quick: bool = False) -> Tree:
         graph: the stages.
         quick: trust sizes and times since the last audit.
     """
-    return Tree(graph, hash_files(wanted_files(graph), quick))
+    return Tree(graph, hash_files(wanted_files(graph), quick, remember=True))
 
 
 def wanted_files(graph: Graph) -> dict[str, tuple[str, ...]]:
