@@ -97,7 +97,9 @@ def measure(name: str, precision: str, args: argparse.Namespace) -> dict[str, An
     """Loop against bare step for one method and precision."""
     params = read_yaml(ROOT / "presets/phantom.yaml")
     method = params["methods"][name]
-    settings = {**params["training"], **method["training"], "batch_size": args.batch}
+    rate, _ = method["grid"][0]
+    chosen = {"learning_rate": rate, "batch_size": args.batch}
+    settings = {**params["training"], **method["training"], **chosen}
     run = run_of(method, args, {**settings, "precision": precision})
     bare = bare_epoch(run)
     run.epoch = 1

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from closure import closure
@@ -27,11 +28,50 @@ WRAPPERS = {
 }
 
 
+METHODS = Path("src/textbcs/models")
+NAMES = sorted({path.parent.name for path in METHODS.glob("*/__init__.py")} - {"blocks"})
+MATRICES = {"method": "table1", "variant": "variants"}
+REGISTRY = "src/textbcs/models/registry.py"  # imports the folder of the method that it is asked for
+
+
+def own(method: str) -> str:
+    """Where a method's own code lies."""
+    return f"{METHODS.as_posix()}/{method}"
+
+
+def folder_of(definition: dict[str, Any]) -> str | None:
+    """The one method's folder that a stage's registry may import from."""
+    if "method" in definition.get("matrix", {}):
+        return own("${item.method}")
+    return own("textbcs") if "variant" in definition.get("matrix", {}) else None
+
+
+def expected(name: str, definition: dict[str, Any]) -> set[str]:
+    """The stage's modules, the blocks of all methods, and the folder of its own method."""
+    files = closure(STAGES[name][0].split(":")[0])
+    if REGISTRY in files:
+        folder = folder_of(definition)
+        for method in NAMES:
+            files |= closure(f"textbcs.models.{method}")
+        files = {file for file in files if not any(file.startswith(own(m) + "/") for m in NAMES)}
+        files |= {folder} if folder else set(map(own, NAMES))
+    return files - set(WRAPPERS)
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_deps_are_the_import_closure(name: str) -> None:
-    module = STAGES[name][0].split(":")[0]
     declared = {dep for dep in DEFINITIONS[name]["deps"] if dep.startswith("src/")}
-    assert declared == closure(module) - set(WRAPPERS)
+    assert declared == expected(name, DEFINITIONS[name])
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_a_method_imports_no_other(method: str) -> None:
+    foreign = {
+        file
+        for file in closure(f"textbcs.models.{method}")
+        if any(file.startswith(own(other) + "/") for other in NAMES if other != method)
+    }
+    assert foreign == set()
 
 
 def test_every_stage_has_a_command_and_back() -> None:
@@ -47,6 +87,7 @@ def test_wrappers_exist() -> None:
 
 def test_every_module_belongs_to_a_stage_or_wraps_one() -> None:
     reached = set().union(*(closure(verb.split(":")[0]) for verb, _ in STAGES.values()))
+    reached |= set().union(*(closure(f"textbcs.models.{method}") for method in NAMES))
     modules = {p.as_posix() for p in Path("src/textbcs").rglob("*.py") if p.name != "__init__.py"}
     audit = {path for path in modules if path.startswith(f"{AUDIT}/")}
     assert modules - reached - set(WRAPPERS) == audit
@@ -74,14 +115,18 @@ def test_closure_sees_imports_in_functions_and_skips_those_for_types(tmp_path, m
     assert closure("textbcs.a") == {f"src/textbcs/{name}.py" for name in "abd"}
 
 
+def filled(key: str, values: dict[str, Any]) -> str:
+    """A parameter's key with the first method or variant in the place of a matrix value."""
+    first = {name: values["tables"][rows][0] for name, rows in MATRICES.items()}
+    return re.sub(r"\$\{item\.(\w+)\}", lambda match: first[match[1]], key)
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_every_param_key_exists_in_every_preset(name: str) -> None:
     for preset in Path("presets").glob("*.yaml"):
         values = read_yaml(preset)
         for key in DEFINITIONS[name]["params"]:
             node = values
-            for part in re.sub(r"\$\{item\.method\}", values["tables"]["table1"][0], key).split(
-                "."
-            ):
+            for part in filled(key, values).split("."):
                 assert part in node, f"{preset}: {key}"
                 node = node[part]

@@ -51,11 +51,8 @@ def test_duke_is_the_papers_protocol() -> None:
     # TextBCS 4.3, and five seeds of our own.
     values = params.load_params("presets/duke.yaml")
     training = values["training"]
-    assert (values["slices"]["size"], training["batch_size"], training["optimizer"]) == (
-        224,
-        4,
-        "adam",
-    )
+    assert (values["slices"]["size"], training["optimizer"]) == (224, "adam")
+    assert {batch for _, batch in values["methods"]["textbcs"]["grid"]} == {4}
     assert (training["schedule"], training["plateau_factor"], training["plateau_patience"]) == (
         "plateau",
         0.1,
@@ -77,7 +74,11 @@ def test_duke_is_the_papers_protocol() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("training.learning_rate", -1, "training.learning_rate = -1: allowed: number, above 0"),
+        ("training.weight_decay", -1, "training.weight_decay = -1: allowed: number, at least 0"),
+        ("methods.unet.grid", [[0, 8]], "methods.unet.grid.0.0 = 0: allowed: number, above 0"),
+        ("tables.reference", "x", "tables.reference = 'x': allowed: a name in tables.table1"),
+        ("tables.variants", ["x"], "tables.variants.0 = 'x': no such variant"),
+        ("methods.unet.network", {"model": "textbcs"}, "methods.unet.network"),
         ("training.lr", 1, "training.lr = 1: unknown key; allowed here: "),
         ("slices.phase", "post9", "slices.phase = 'post9': allowed: one of pre, post1"),
         ("methods.unet.network.widht", 3, "methods.unet.network.widht = 3: unknown key"),

@@ -32,10 +32,20 @@ STAGES = {
     "prompts": ("textbcs.prompts.make:make_prompts", "write each slice's prompt, per split"),
     "text": ("textbcs.text.embed:embed_learn", "embed the prompts of train and val"),
     "text_probe": ("textbcs.text.embed:embed_probe", "embed the prompts of test and the probes"),
-    "train": ("textbcs.training.loop:train", "train METHOD with SEED"),
+    "pretrain": (
+        "textbcs.training.pretrain:pretrain",
+        "fetch or learn the weights that METHOD starts from",
+    ),
+    "search": ("textbcs.training.search:search", "choose METHOD's learning rate and batch size"),
+    "train": ("textbcs.training.train:train", "train METHOD with SEED"),
+    "train_variant": ("textbcs.training.train:train", "train VARIANT of TextBCS with SEED"),
     "evaluate": (
         "textbcs.evaluation.evaluate:evaluate",
         "predict and score METHOD with SEED on test",
+    ),
+    "evaluate_variant": (
+        "textbcs.evaluation.evaluate:evaluate",
+        "predict and score VARIANT of TextBCS with SEED on test",
     ),
     "complexity": ("textbcs.models.complexity:measure", "count parameters and operations"),
     "table1": ("textbcs.reporting.tables:write_table1", "write Table 1"),

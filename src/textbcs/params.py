@@ -110,13 +110,7 @@ def _allowed(rules: Mapping[str, Any], key: str | None = None) -> str:
 
 def impossible(values: Params) -> Iterable[str]:
     """Combinations that the schema cannot express, as the same one-line faults."""
-    methods = values["methods"]
-    for position, name in enumerate(values["tables"]["table1"]):
-        if name not in methods:
-            yield (
-                f"tables.table1.{position} = {name!r}: no such method; "
-                f"allowed: {', '.join(sorted(methods))}"
-            )
+    yield from _impossible_rows(values)
     size = values["slices"]["size"]
     if size % 16:
         yield f"slices.size = {size}: the networks halve an image four times; allowed: multiples of 16"
@@ -147,6 +141,33 @@ def impossible(values: Params) -> Iterable[str]:
     yield from _impossible_descriptions(values["cohort"])
     yield from _impossible_masks(values)
     yield from _impossible_networks(values)
+
+
+def _impossible_rows(values: Params) -> Iterable[str]:
+    """Rows of tables that name nothing, and methods whose code dvc.yaml would not find."""
+    methods, variants, tables = values["methods"], values["variants"], values["tables"]
+    for position, name in enumerate(tables["table1"]):
+        if name not in methods:
+            yield (
+                f"tables.table1.{position} = {name!r}: no such method; "
+                f"allowed: {', '.join(sorted(methods))}"
+            )
+    for position, name in enumerate(tables["variants"]):
+        if name not in variants:
+            yield (
+                f"tables.variants.{position} = {name!r}: no such variant; "
+                f"allowed: {', '.join(sorted(variants))}"
+            )
+    if tables["reference"] not in tables["table1"]:
+        yield f"tables.reference = {tables['reference']!r}: allowed: a name in tables.table1"
+    if "textbcs" not in tables["table1"]:
+        yield "tables.table1: needs 'textbcs', which all variants change"
+    for name in sorted(set(methods) & set(variants)):
+        yield f"variants.{name}: a method has this name too; choose another"
+    for name, method in methods.items():
+        model = method["network"]["model"]
+        if model != name:
+            yield f"methods.{name}.network.model = {model!r}: allowed: {name}, the method's own folder"
 
 
 def _impossible_masks(values: Params) -> Iterable[str]:

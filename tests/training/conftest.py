@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_training import PARAMS, FakeStage, write_split
+from small_training import PARAMS, FakeStage, write_split, write_start
 
 from textbcs import io
 from textbcs.prompts.grammar import mirror
@@ -24,6 +24,8 @@ def dataset(tmp_path, monkeypatch) -> Path:
     mask = np.ones(tokens.shape[:2], np.uint8)
     io.write_csv("data/text/learn.csv", pd.DataFrame({"row": range(len(texts)), "text": texts}))
     io.write_tensors("data/text/learn.safetensors", {"tokens": tokens, "mask": mask})
+    for method in PARAMS["methods"]:
+        write_start(method)
     return tmp_path
 
 

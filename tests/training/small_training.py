@@ -18,17 +18,21 @@ PARAMS = {
         "precision": "float32",
         "channels_last": True,
         "epochs": 3,
-        "batch_size": 4,
+        "compile": False,
         "optimizer": "adamw",
-        "learning_rate": 5.0e-3,
         "weight_decay": 0.01,
         "momentum": 0.9,
+        "nesterov": False,
         "schedule": "onecycle",
         "plateau_factor": 0.1,
         "plateau_patience": 5,
+        "restart_epochs": 10,
+        "restart_minimum": 1.0e-4,
+        "poly_power": 0.9,
         "early_stop_patience": 50,
         "gradient_clip": 0.0,
         "threshold": 0.5,
+        "augmentation": "standard",
         "flip_probability": 0.5,
         "intensity_gain": 0.1,
         "intensity_shift": 0.05,
@@ -36,8 +40,10 @@ PARAMS = {
     "methods": {
         "unet": {
             "network": {"model": "unet", "width": 4},
-            "loss": {"name": "dice_bce"},
+            "loss": {},
             "training": {},
+            "grid": [[5.0e-3, 4]],
+            "initial": {"weights": "none"},
         },
         "textbcs": {
             "network": {
@@ -52,7 +58,6 @@ PARAMS = {
                 "evidence_gain": 8.0,
             },
             "loss": {
-                "name": "textbcs",
                 "lambda_evidence": 0.01,
                 "lambda_kl": 5.0e-7,
                 "kl_annealing_epochs": 10,
@@ -60,8 +65,11 @@ PARAMS = {
                 "balanced_alignment": False,
             },
             "training": {},
+            "grid": [[5.0e-3, 4]],
+            "initial": {"weights": "none"},
         },
     },
+    "search": {"epochs": 2, "seed": 7},
 }
 
 
@@ -93,6 +101,13 @@ class FakeStage:
 
     def log(self, message: str) -> None:
         self.lines.append(message)
+
+
+def write_start(method: str, **choice: float) -> None:
+    """No initial weights, and the search's choice: learning rate 5e-3 and batches of 4, or another."""
+    io.write_tensors(f"results/pretrained/{method}/encoder.safetensors", {})
+    chosen = {"learning_rate": 5.0e-3, "batch_size": 4, **choice}
+    io.write_json(f"results/search/{method}/choice.json", chosen)
 
 
 def write_split(name: str, count: int, rng: np.random.Generator) -> list[str]:

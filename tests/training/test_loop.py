@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_training import write_split
+from small_training import write_split, write_start
 
 from textbcs import io
 from textbcs.io import InputError
 from textbcs.models import registry
-from textbcs.training.loop import train
+from textbcs.training.augment import augmented
+from textbcs.training.train import train
 
 METHODS = ("unet", "textbcs")
 KILLED = """
 import json, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from small_training import FakeStage
-from textbcs.training.loop import train
+from textbcs.training.augment import augmented
+from textbcs.training.train import train
 
 class Dies(FakeStage):
     def log(self, message):
@@ -95,7 +97,7 @@ def test_a_changed_value_does_not_continue_a_foreign_state(dataset, params, fake
 
     with pytest.raises(KeyboardInterrupt):
         train(Stops(params), "unet", 3)
-    params["training"]["learning_rate"] = 1.0e-3
+    params["training"]["weight_decay"] = 0.5
     stage = fake_stage(params)
     train(stage, "unet", 3)
     assert not any(line.startswith("continues") for line in stage.lines)
@@ -103,7 +105,8 @@ def test_a_changed_value_does_not_continue_a_foreign_state(dataset, params, fake
 
 def test_best_epoch_is_kept_and_patience_ends_the_training(dataset, params, fake_stage):
     """With a learning rate of zero nothing gets better: epoch 1 stays best."""
-    params["training"] |= {"learning_rate": 0.0, "schedule": "constant", "epochs": 9}
+    params["training"] |= {"schedule": "constant", "epochs": 9}
+    write_start("unet", learning_rate=0.0)
     params["training"]["early_stop_patience"] = 2
     for name in ("flip_probability", "intensity_gain", "intensity_shift"):
         params["training"][name] = 0.0
@@ -114,12 +117,9 @@ def test_best_epoch_is_kept_and_patience_ends_the_training(dataset, params, fake
     assert len(history) == best + 1 + 2
 
 
-def test_a_methods_own_training_values_win(dataset, params, fake_stage):
-    params["methods"]["unet"]["training"] = {
-        "epochs": 1,
-        "schedule": "constant",
-        "learning_rate": 7.0,
-    }
+def test_a_methods_own_training_values_and_the_search_win(dataset, params, fake_stage):
+    params["methods"]["unet"]["training"] = {"epochs": 1, "schedule": "constant"}
+    write_start("unet", learning_rate=7.0)
     train(fake_stage(params), "unet", 3)
     history = pd.read_csv("results/runs/unet-s3/history.csv")
     assert history["learning_rate"].tolist() == [7.0]
@@ -128,7 +128,8 @@ def test_a_methods_own_training_values_win(dataset, params, fake_stage):
 def test_nonfinite_loss_stops_with_the_batch_and_keeps_the_last_good_state(
     dataset, params, fake_stage
 ):
-    params["training"] |= {"optimizer": "sgd", "schedule": "constant", "learning_rate": 1.0e18}
+    params["training"] |= {"optimizer": "sgd", "schedule": "constant"}
+    write_start("unet", learning_rate=1.0e18)
     with pytest.raises(InputError, match=r"no finite number at epoch \d+, step \d+"):
         train(fake_stage(params), "unet", 3)
     (dump,) = Path(".cache/resume").glob("*/nonfinite.json")
@@ -158,3 +159,52 @@ def test_learns_which_side_the_text_names(dataset, params, fake_stage):
     }
     assert best["textbcs"] > 0.85
     assert 0.5 < best["unet"] < 0.75
+
+
+def test_out_of_memory_goes_on_in_micro_batches_with_the_same_gradient(dataset, params, fake_stage):
+    """Without batch normalisation between them, parts of a batch add up to the whole gradient."""
+    from textbcs.training.setup import set_up
+
+    setup = set_up(fake_stage(params), "unet")
+    gradients = []
+    for limit in (99, 2):
+        run = setup.run(3, learning_rate=1e-3, batch_size=4)
+        run.model.eval()  # running statistics instead of the batch's
+        lines: list[str] = []
+        run.say = lines.append
+        whole = run.model
+
+        def small(image, text, whole=whole, limit=limit):
+            if len(image) > limit:
+                raise torch.OutOfMemoryError("planted")
+            return whole(image, text)
+
+        run.compiled = small
+        rows = torch.arange(4)
+        batch = augmented(setup.train, rows, 3, run.settings, torch.Generator().manual_seed(0))
+        total, parts = run.gradients(batch)
+        gradients.append(torch.cat([p.grad.flatten() for p in run.model.parameters()]))
+        assert run.parts == (1 if limit == 99 else 2)
+        assert bool(lines) == (limit == 2)
+        assert float(total) == pytest.approx(
+            float(0.5 * parts["dice"] + 0.5 * parts["bce"]), rel=1e-5
+        )
+    assert "2 micro-batches" in lines[0]
+    # Balanced cross-entropy weighs a part's own foreground, so the sums agree in direction only.
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+def test_a_slice_that_never_fits_is_one_line(dataset, params, fake_stage):
+    from textbcs.training.setup import set_up
+
+    run = set_up(fake_stage(params), "unet").run(3, learning_rate=1e-3, batch_size=4)
+    run.say = lambda message: None
+
+    def never(image, text):
+        raise torch.OutOfMemoryError("planted")
+
+    run.compiled = never
+    batch = augmented(run.train_split, torch.arange(4), 3, run.settings, run.generator)
+    with pytest.raises(InputError, match="not even one slice"):
+        run.gradients(batch)
+    assert run.parts == 4

@@ -1,5 +1,5 @@
 # Predictions and scores on the test split.
-for stage in STAGES.named("evaluate", "complexity"):
+for stage in STAGES.named("evaluate", "evaluate_variant", "complexity"):
 
     rule:
         name:

@@ -1,5 +1,5 @@
 # Training. One GPU job at a time, unless --resources gpu=N says otherwise.
-for stage in STAGES.named("train"):
+for stage in STAGES.named("pretrain", "search", "train", "train_variant"):
 
     rule:
         name:

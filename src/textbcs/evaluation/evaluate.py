@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from textbcs.device import open_device
 from textbcs.evaluation import metrics
 from textbcs.io import records, write_csv, write_tensors
+from textbcs.models.variants import configuration
 from textbcs.prompts.grammar import mirror
 from textbcs.prompts.table import read_prompts
 from textbcs.slices.resize import SquareGrid
@@ -69,7 +70,7 @@ def _load(stage: "Stage", method: str, seed: str) -> "tuple[Segmenter, PromptTab
         stage.input("data/text/probe.csv"), stage.input("data/text/probe.safetensors"), device
     )
     model = build(
-        stage.params["methods"][method]["network"],
+        configuration(stage.params, method)["network"],
         channels=stage.params["slices"]["channels"],
         image_size=stage.params["slices"]["size"],
         text_dim=table.dimension,

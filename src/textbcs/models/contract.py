@@ -69,6 +69,20 @@ class Batch:
     attributes: Tensor
     rows: Tensor
 
+    def split(self, parts: int) -> "list[Batch]":
+        """The batch in at most `parts` pieces of about equal size, itself if that is one."""
+        if parts == 1:
+            return [self]
+        tokens, mask = (x.chunk(parts) for x in (self.text.tokens, self.text.mask))
+        texts = [TextBatch(*pair) for pair in zip(tokens, mask, strict=True)]
+        chunks = [
+            x.chunk(parts) for x in (self.image, self.mask, self.prompt, self.attributes, self.rows)
+        ]
+        return [
+            Batch(image, true, text, prompt, words, rows)
+            for text, image, true, prompt, words, rows in zip(texts, *chunks, strict=True)
+        ]
+
 
 # What a training descends: (output, batch, epoch from 1 on) -> the total and the unweighted value of
 # each of its parts by name.

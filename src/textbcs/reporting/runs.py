@@ -44,6 +44,12 @@ def read_runs(stage: "Stage") -> list[Run]:
     ]
 
 
+def run_names(params: Mapping[str, Any]) -> list[str]:
+    """The folders of all runs that the parameters ask for: methods and variants, each seed."""
+    rows = [*params["tables"]["table1"], *params["tables"]["variants"]]
+    return [f"{name}-s{seed}" for name in rows for seed in params["seeds"]]
+
+
 def encoder_label(stage: "Stage") -> str:
     """The runs' text encoder; weights other than the pinned ones are named by their sha256.
 

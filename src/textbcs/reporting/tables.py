@@ -23,6 +23,7 @@ from textbcs.reporting.runs import (
     paper,
     prune,
     read_runs,
+    run_names,
 )
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ NOT_COMPARABLE = "Duke, not comparable"
 def write_table1(stage: "Stage") -> None:
     """Write Table 1 and the patient-level differences."""
     methods = stage.params["tables"]["table1"]
-    names = [f"{method}-s{seed}" for method in methods for seed in stage.params["seeds"]]
-    prune(EVALUATION, names)
+    prune(EVALUATION, run_names(stage.params))
     prune(COMPLEXITY, [f"{method}.json" for method in methods])
     runs = read_runs(stage)
     complexity = {m: read_json(stage.input(COMPLEXITY / f"{m}.json")) for m in methods}

@@ -1,69 +1,30 @@
 """The one training loop, for every method.
 
-Reads the slices, prompts and embedded prompts of the train and val splits, and nothing of the test
-split. Writes `results/runs/<method>-s<seed>/model.safetensors`, the weights with the best
-validation Dice, and `history.csv`, one row an epoch. Interrupted at any instant, it continues
-from its last whole epoch; on the CPU the result is bit for bit that of an uninterrupted run.
+Interrupted at any instant, it continues from its last whole epoch; on the CPU the result is bit for
+bit that of an uninterrupted run. Reads and writes nothing but its resume state (`checkpoint`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Generator, Tensor, nn, optim
+from torch import Generator, Tensor, nn
 
 from textbcs import io, score
-from textbcs.device import open_device
 from textbcs.io import InputError
-from textbcs.models import registry
-from textbcs.models.contract import Objective, Segmenter
+from textbcs.models.contract import Batch, Objective, Output, Segmenter
 from textbcs.models.inference import autocast, infer
-from textbcs.models.prompttable import PromptTable
 from textbcs.training import checkpoint
 from textbcs.training.augment import augmented
-from textbcs.training.data import Split, read_split
+from textbcs.training.data import Split
+from textbcs.training.optimizers import optimizer_of
 from textbcs.training.schedule import Schedule
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
-
-
-def train(stage: Stage, method: str, seed: int | str) -> None:
-    """Train one method with one seed.
-
-    Params read: `training`, `methods.<method>`, `slices.channels`.
-
-    Raises:
-        InputError: bad input, an absent device, or a loss that is no finite number.
-    """
-    import pandas as pd
-
-    config = stage.params["methods"][method]
-    settings = {**stage.params["training"], **config["training"]}
-    channels = int(stage.params["slices"]["channels"])
-    device = open_device(stage, settings["device"])
-    stage.seed = int(seed)
-    train_split, val_split = _read_splits(stage, device)
-    torch.manual_seed(stage.seed)
-    model = registry.build(
-        config["network"],
-        channels=channels,
-        image_size=train_split.size,
-        text_dim=train_split.prompts.dimension,
-    )
-    folder = checkpoint.resume_folder(
-        stage.params, stage.input_hashes(), method=method, seed=stage.seed
-    )
-    objective = registry.objective(config["network"]["model"], config["loss"])
-    run = Run(model, settings, objective, train_split, val_split, channels, stage.seed)
-    run.fit(stage, folder)
-    base = f"results/runs/{method}-s{seed}"
-    checkpoint.write_weights(stage.output(f"{base}/model.safetensors"), run.best_weights)
-    io.write_csv(stage.output(f"{base}/history.csv"), pd.DataFrame(run.history))
-    checkpoint.discard(folder)
 
 
 class Run:
@@ -102,16 +63,22 @@ class Run:
         # A last, smaller batch is left out: every step has one shape, and each epoch another rest.
         self.steps = len(train) // self.batch_size
         self.optimizer = optimizer_of(model, settings)
-        self.schedule = Schedule(settings, self.steps * int(settings["epochs"]))
+        self.schedule = Schedule(settings, self.steps, int(settings["epochs"]))
+        self.compiled: Callable[..., Output] = (
+            torch.compile(model) if settings["compile"] else model
+        )
+        self.parts = 1  # micro-batches a step; more once the device has run out of memory
         self.generator = Generator(self.device).manual_seed(seed)
         self.epoch = 0
         self.best_dice = -1.0
         self.best_epoch = 0
         self.best_weights: dict[str, Tensor] = {}
         self.history: list[dict[str, float]] = []
+        self.say: Callable[[str], None] = print
 
     def fit(self, stage: Stage, folder: Path) -> None:
         """Train until the epochs are over or the validation Dice has stopped to rise."""
+        self.say = stage.log
         state = checkpoint.load(folder, torch.device("cpu"))
         if state is not None:
             self.restore(state)
@@ -177,10 +144,7 @@ class Run:
     def one_step(self, rows: Tensor, rate: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw, forward, backward, update; returns the loss and its parts, not yet on the host."""
         batch = augmented(self.train_split, rows, self.channels, self.settings, self.generator)
-        with autocast(self.device, self.settings["precision"]):
-            output = self.model(batch.image.contiguous(memory_format=self.layout), batch.text)
-        total, parts = self.objective(output, batch, self.epoch)
-        torch.autograd.backward(total)
+        total, parts = self.gradients(batch)
         if self.settings["gradient_clip"] > 0:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings["gradient_clip"])
         for group in self.optimizer.param_groups:
@@ -188,6 +152,44 @@ class Run:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return total, parts
+
+    def gradients(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Forward and backward, in as few micro-batches as the device's memory allows.
+
+        Out of memory, the same batch is tried again in twice as many parts, and later ones too. The
+        gradient is the mean over the slices as before; what a network computes over a batch
+        (batch normalisation, alignment between slices) sees a smaller one.
+
+        Raises:
+            InputError: a single slice does not fit.
+        """
+        while True:
+            try:
+                return self._gradients_in_parts(batch)
+            except torch.OutOfMemoryError as error:
+                self.optimizer.zero_grad(set_to_none=True)
+                if self.parts >= len(batch.rows):
+                    raise InputError(
+                        "training: not even one slice at a time fits the device's memory; lower "
+                        "the network's width or slices.size"
+                    ) from error
+            # Out of the handler, or its traceback would keep the failed step's tensors alive.
+            self.parts *= 2
+            self.say(f"out of memory: goes on with {self.parts} micro-batches a step")
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _gradients_in_parts(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        sums: dict[str, Tensor] = {}
+        for part in batch.split(self.parts):
+            with autocast(self.device, self.settings["precision"]):
+                output = self.compiled(part.image.contiguous(memory_format=self.layout), part.text)
+            total, parts = self.objective(output, part, self.epoch)
+            share = len(part.rows) / len(batch.rows)
+            torch.autograd.backward(total if share == 1 else share * total)
+            for name, value in {"loss": total, **parts}.items():
+                sums[name] = sums.get(name, 0) + share * value.detach()
+        return sums.pop("loss"), sums
 
     def validate(self) -> float:
         """Mean over the val slices of the foreground Dice."""
@@ -219,6 +221,7 @@ class Run:
             "best_epoch": self.best_epoch,
             "best_weights": self.best_weights,
             "history": self.history,
+            "parts": self.parts,
         }
         if self.device.type == "cuda":
             state["cuda_random"] = torch.cuda.get_rng_state(self.device)
@@ -238,6 +241,7 @@ class Run:
         self.best_epoch = state["best_epoch"]
         self.best_weights = {k: v.to(self.device) for k, v in state["best_weights"].items()}
         self.history = state["history"]
+        self.parts = state["parts"]
 
     def _refuse_nonfinite(self, table: Tensor, order: Tensor, folder: Path) -> None:
         """Stop if a loss was no finite number, and write down which batch came first."""
@@ -253,23 +257,3 @@ class Run:
             f"training: the loss is no finite number at epoch {self.epoch}, step {step} (slices in "
             f"{dump}; the state of the epoch before lies beside it); lower learning_rate"
         )
-
-
-def optimizer_of(model: nn.Module, settings: Mapping[str, Any]) -> optim.Optimizer:
-    """The optimizer that `settings` names; the learning rate is set at every step."""
-    kind, decay = settings["optimizer"], float(settings["weight_decay"])
-    if kind == "sgd":
-        momentum = float(settings["momentum"])
-        return optim.SGD(
-            model.parameters(), lr=0.0, momentum=momentum, weight_decay=decay, fused=True
-        )
-    family: type[optim.Adam] = {"adam": optim.Adam, "adamw": optim.AdamW}[kind]
-    return family(model.parameters(), lr=0.0, weight_decay=decay, fused=True)
-
-
-def _read_splits(stage: Stage, device: torch.device) -> tuple[Split, Split]:
-    table = PromptTable.read(
-        stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
-    )
-    train, val = (read_split(stage, name, table, device) for name in ("train", "val"))
-    return train, val

@@ -16,13 +16,15 @@ class Schedule:
     """The learning rate of every step.
 
     Args:
-        config: `learning_rate`, `schedule`, `plateau_factor`, `plateau_patience`.
-        steps: of the whole training, if nothing stops it.
+        config: `learning_rate`, `schedule` and the values of the schedule that it names.
+        steps: of an epoch.
+        epochs: of the whole training, if nothing stops it.
     """
 
-    def __init__(self, config: Mapping[str, Any], steps: int) -> None:
+    def __init__(self, config: Mapping[str, Any], steps: int, epochs: int) -> None:
         self.config = config
-        self.steps = steps
+        self.epoch_steps = steps
+        self.steps = steps * epochs
         self.reductions = 0
         self.bad_epochs = 0
         self.best = -math.inf
@@ -35,6 +37,15 @@ class Schedule:
             return peak * float(self.config["plateau_factor"]) ** self.reductions
         if kind == "cosine":
             return _half_wave(peak, 0.0, step / self.steps)
+        if kind == "restarts":
+            # LViT's and UCTransNet's warm restarts: a half wave every `restart_epochs` epochs, and
+            # never below `restart_minimum`, which may lie above a small peak (then it stays at the peak)
+            period = int(self.config["restart_epochs"]) * self.epoch_steps
+            least = min(peak, float(self.config["restart_minimum"]))
+            return _half_wave(peak, least, (step % period) / period)
+        if kind == "poly":
+            left = 1 - step / self.steps
+            return float(peak * left ** float(self.config["poly_power"]))
         if kind == "onecycle":
             return _one_cycle(peak, step, self.steps)
         return peak
