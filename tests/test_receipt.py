@@ -144,7 +144,7 @@ def test_a_declared_output_that_was_not_written_is_an_error(definition: Definiti
 def test_define_fills_the_matrix() -> None:
     train = define("train", ("unet", "1"), {})
     assert train.address == "train@unet-1"
-    assert "methods.unet" in train.keys
+    assert "methods.unet.network" in train.keys
     assert "results/runs/unet-s1/model.safetensors" in train.outputs
     assert train.receipt in train.outputs
     assert train.may_read("data/slices/train/slices.csv")

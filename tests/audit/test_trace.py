@@ -115,6 +115,16 @@ def test_a_table_may_say_itself_which_runs_are_behind_a_row(tree: Path) -> None:
     assert [item.path for item in cells.sources(receipt, TABLE, row, "note")] == [said]
 
 
+def test_a_row_is_found_by_as_many_columns_as_it_takes() -> None:
+    rows = [("textbcs", "evidence", "0.1"), ("textbcs", "alignment", "0.1"), ("unet", "", "")]
+    table = pd.DataFrame(rows, columns=["run", "weight", "value"])
+    assert cells.find_row(table, "t", "UNet") == 2
+    assert cells.find_row(table, "t", "textbcs alignment") == 1
+    assert cells.find_row(table, "t", "1") == 0
+    with pytest.raises(InputError, match="no single row 'textbcs'"):
+        cells.find_row(table, "t", "textbcs")
+
+
 def test_what_is_not_there_is_one_line(tree: Path) -> None:
     graph = load_graph()
     with pytest.raises(

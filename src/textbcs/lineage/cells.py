@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = "reports/tables"
+STATISTICS = "results/statistics/"
 _RUN = re.compile(r"results/evaluation/(?P<name>.+)-s(?P<seed>\d+)/slices\.csv")
 _NAMES = ("method", "variant", "run", "minuend", "subtrahend")
 
@@ -54,7 +55,8 @@ def read_table(path: str | Path) -> "pd.DataFrame":
 
 
 def find_row(table: "pd.DataFrame", path: str, row: str) -> int:
-    """The place of a row by its name (in any case, in `method` or `label`, say) or its number from 1.
+    """The place of a row: by its name in any case (in `method` or `label`, say; or the texts of its
+    first columns, `textbcs lambda_evidence`, where one is not enough), or by its number from 1.
 
     Raises:
         InputError: no row or several have that name.
@@ -62,6 +64,11 @@ def find_row(table: "pd.DataFrame", path: str, row: str) -> int:
     names = [column for column in (*_NAMES, "label", table.columns[0]) if column in table.columns]
     for column in dict.fromkeys(names):
         found = table.index[table[column].str.casefold() == row.casefold()]
+        if len(found) == 1:
+            return int(found[0])
+    for width in range(2, min(5, table.shape[1] + 1)):
+        texts = table.iloc[:, :width].agg(" ".join, axis=1).str.casefold()
+        found = table.index[texts == row.casefold()]
         if len(found) == 1:
             return int(found[0])
     if row.isdigit() and 1 <= int(row) <= len(table):
@@ -93,7 +100,8 @@ def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) ->
     others = [
         item
         for name, item in inputs.items()
-        if item not in runs and any(part in names for part in _words(name))
+        if item not in runs
+        and (name.startswith(STATISTICS) or any(part in names for part in _words(name)))
     ]
     if column in FORMULAS or column == "dice_patient_interval":
         return runs or others or list(inputs.values())
@@ -116,24 +124,45 @@ def _said(path: str, row: str, column: str) -> list[str] | None:
 
 def recompute(
     column: str, runs: Sequence["pd.DataFrame"], params: Mapping[str, Any]
-) -> float | str | None:
-    """A cell once more from its runs' per-slice rows; None for a column without a rule here.
+) -> tuple[float | str, ...]:
+    """A cell once more from its runs' per-slice rows; nothing for a column without a rule here.
+
+    With several seeds a table may average the runs' values (Table 1) or take the value of the slices'
+    means over the seeds (Tables 2 and 3). For a mean the two differ in the last digit only.
 
     Args:
         column: the cell's column; its name says over what it is a mean.
         runs: per-slice metrics of each run of the row, one a seed.
         params: parameters of the table's stage, by dotted key.
+
+    Returns:
+        The values that the cell may have; first that of the runs' average.
     """
     import numpy as np
 
-    if column == "dice_patient_interval":
-        return _interval(runs[0], params)
-    if column not in FORMULAS:
-        return None
     try:
-        return float(np.mean([FORMULAS[column](one) for one in runs]))
+        if column == "dice_patient_interval":
+            found = [_interval(one, params) for one in (runs[0], _over_seeds(runs))]
+            return tuple(dict.fromkeys(one for one in found if one is not None))
+        if column not in FORMULAS:
+            return ()
+        rule = FORMULAS[column]
+        average = float(np.mean([rule(one) for one in runs]))
+        if column not in _MEANS:
+            return (average,)
+        return tuple(dict.fromkeys((average, rule(_over_seeds(runs)))))
     except KeyError:
-        return None  # the runs lack what the rule needs
+        return ()  # the runs lack what the rule needs
+
+
+def _over_seeds(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
+    """One table with each slice's mean over the runs, sorted by slice, NaN where a run has none."""
+    tables = [run.set_index("slice_id").sort_index() for run in runs]
+    numbers = list(tables[0].select_dtypes("number").columns)
+    total = tables[0][numbers].astype(float)
+    for table in tables[1:]:
+        total = total + table[numbers].astype(float)
+    return tables[0][["patient", "kind"]].join(total / len(tables)).reset_index()
 
 
 def _tumour(slices: "pd.DataFrame") -> "pd.DataFrame":
@@ -210,3 +239,5 @@ FORMULAS: Mapping[str, Callable[["pd.DataFrame"], float]] = {
     "miou_pooled": _pooled(1),
     "false_alarm_share": _false_alarms,
 }
+# Means of a slice's own value: only for these is the mean over seeds first the same in mathematics.
+_MEANS = frozenset(name for name in FORMULAS if name.endswith("_mean"))

@@ -52,9 +52,9 @@ def trace_cell(graph: Graph, table: str, row: str, column: str) -> Facts:
     kind = "negative" if column in _NEGATIVE else "tumour" if column in cells.FORMULAS else ""
     found["cell"] = {"row": next(iter(values.values())), "column": column}
     found["value"] = values[column]
-    found["recomputed"] = (
-        cells.recompute(column, list(runs.values()), receipt.params) if runs else None
-    )
+    again = cells.recompute(column, list(runs.values()), receipt.params) if runs else ()
+    same = [one for one in again if str(one) == values[column]]
+    found["recomputed"] = next(iter([*same, *again]), None)
     found["slices"] = list(_scored(runs, kind))
     used = {row["sop_uid"] for row in found["slices"]} if found["slices"] else None
     found["dicom"] = list(_dicom(found["stages"], used))

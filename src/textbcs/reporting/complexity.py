@@ -26,7 +26,9 @@ HEADERS = {
 }
 
 
-def complexity_row(method: str, report: Mapping[str, Any], printed: Mapping[str, Any]) -> dict[str, Any]:
+def complexity_row(
+    method: str, report: Mapping[str, Any], printed: Mapping[str, Any]
+) -> dict[str, Any]:
     """One method's counts in millions and G, with the verdicts where the paper prints a value.
 
     Args:

@@ -43,6 +43,7 @@ def check_devices(graph: Graph) -> Iterator[Finding]:
 
     Rows are compared stage by stage: all may be trained on one class and evaluated on another.
     """
+    mixed: dict[str, list[Receipt]] = {}
     for table, runs in comparisons(graph):
         devices: dict[str, dict[str, list[str]]] = {}
         for run in runs.values():
@@ -54,7 +55,10 @@ def check_devices(graph: Graph) -> Iterator[Finding]:
         for by_class in devices.values():
             if len(by_class) > 1:
                 parts = (f"{some(names)} on {device}" for device, names in sorted(by_class.items()))
-                yield Finding("MIXED-DEVICE", table.address, table.path, "; ".join(parts))
+                mixed.setdefault("; ".join(parts), []).append(table)
+    for detail, (first, *others) in mixed.items():
+        also = f" (also {some(one.address for one in others)})" if others else ""
+        yield Finding("MIXED-DEVICE", first.address, first.path, detail + also)
 
 
 def check_seeds(graph: Graph) -> Iterator[Finding]:
