@@ -77,6 +77,14 @@ def test_several_seeds_are_averaged_and_unknown_columns_have_no_rule() -> None:
     assert cells.recompute("dice_native_slice_mean", [SLICES], {}) == ()
 
 
+def test_a_difference_is_paired_by_slice_and_averaged_over_patients() -> None:
+    other = SLICES.assign(dice=[0.1, 0.5, 0.4, 1.0]).iloc[::-1]
+    found = cells.recompute_difference("dice_difference", SLICES, other, {})
+    assert found == pytest.approx((100 * ((0.4 + 0.2) / 2 - 0.2) / 2,))
+    assert cells.recompute_difference("patients", SLICES, other, {}) == (2.0,)
+    assert cells.recompute_difference("low", SLICES, other, {}) == ()
+
+
 def test_a_mean_over_seeds_may_come_first() -> None:
     """Tables 2 and 3 take the slices' means over seeds, in the order of the slices, then their mean."""
     runs = [SLICES.assign(dice=SLICES["dice"] / (seed + 3)) for seed in range(3)]

@@ -29,6 +29,12 @@ _RUN = re.compile(r"results/evaluation/(?P<name>.+)-s(?P<seed>\d+)/slices\.csv")
 _NAMES = ("method", "variant", "run", "minuend", "subtrahend")
 
 
+def run_of(path: str) -> str:
+    """The name (without the seed) of the run that a file of per-slice metrics belongs to; else ""."""
+    match = _RUN.fullmatch(path)
+    return match["name"] if match else ""
+
+
 def find_table(graph: Graph, name: str) -> tuple[str, Receipt]:
     """A table by path or name (`table1`), and the receipt of the stage that wrote it.
 
@@ -155,6 +161,28 @@ def recompute(
         return ()  # the runs lack what the rule needs
 
 
+def recompute_difference(
+    column: str, ours: "pd.DataFrame", other: "pd.DataFrame", params: Mapping[str, Any]
+) -> tuple[float, ...]:
+    """A cell of a table of differences once more: Dice of `ours` minus `other`, in points, over patients.
+
+    Args:
+        column: `patients`, `dice_difference`, or its limits `low` and `high`; others have no rule.
+        ours: per-slice metrics of the minuend.
+        other: those of the subtrahend, on the same slices.
+        params: parameters of the table's stage, by dotted key.
+    """
+    first, second = (_tumour(one).set_index("slice_id").sort_index() for one in (ours, other))
+    table = first[["patient", "kind"]].assign(dice=first["dice"] - second["dice"]).reset_index()
+    values = _patient_means(table, "dice")
+    if column == "patients":
+        return (float(len(values)),)
+    if column == "dice_difference":
+        return (100 * float(values.mean()),)
+    limits = _limits(values, params) if column in ("low", "high") else None
+    return () if limits is None else (100 * limits[column == "high"],)
+
+
 def _over_seeds(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
     """One table with each slice's mean over the runs, sorted by slice, NaN where a run has none."""
     tables = [run.set_index("slice_id").sort_index() for run in runs]
@@ -201,7 +229,13 @@ def _false_alarms(slices: "pd.DataFrame") -> float:
 
 
 def _interval(slices: "pd.DataFrame", params: Mapping[str, Any]) -> str | None:
-    """BCa interval over patients, as scipy computes it, with the receipt's own settings."""
+    """The interval of the patients' mean Dice as tables print it; None where settings are missing."""
+    limits = _limits(_patient_means(slices, "dice"), params)
+    return f"{100 * limits[0]:.2f} to {100 * limits[1]:.2f}" if limits else None
+
+
+def _limits(values: Any, params: Mapping[str, Any]) -> tuple[float, float] | None:
+    """BCa limits of a mean over patients, as scipy computes them, with the receipt's own settings."""
     import numpy as np
     from scipy.stats import bootstrap
 
@@ -209,19 +243,17 @@ def _interval(slices: "pd.DataFrame", params: Mapping[str, Any]) -> str | None:
     settings = [params.get(f"evaluation.bootstrap.{name}") for name in names]
     if None in settings:
         return None
-    values = _patient_means(slices, "dice")
-    low = high = float(values.mean())
-    if np.ptp(values) > 0:
-        found = bootstrap(
-            (values,),
-            np.mean,
-            n_resamples=int(settings[0] or 0),
-            rng=np.random.default_rng(settings[1]),
-            confidence_level=float(settings[2] or 0),
-            method="BCa",
-        ).confidence_interval
-        low, high = float(found.low), float(found.high)
-    return f"{100 * low:.2f} to {100 * high:.2f}"
+    if np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=int(settings[0] or 0),
+        rng=np.random.default_rng(settings[1]),
+        confidence_level=float(settings[2] or 0),
+        method="BCa",
+    ).confidence_interval
+    return float(found.low), float(found.high)
 
 
 FORMULAS: Mapping[str, Callable[["pd.DataFrame"], float]] = {

@@ -7,7 +7,6 @@ networks where predictions are made again; everything else here stands apart fro
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from textbcs.definition import covered
 from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.lineage import cells
 from textbcs.lineage.checks.runs import EVALUATES
@@ -51,16 +50,23 @@ def check_cells(tree: Tree) -> Iterator[Finding | Remark]:
 def _again(
     tree: Tree, receipt: Receipt, path: str, row: Mapping[str, str], column: str
 ) -> tuple[float | str, ...]:
-    if column not in cells.FORMULAS and column != "dice_patient_interval":
+    is_difference = "minuend" in row
+    if not (is_difference or column in cells.FORMULAS or column == "dice_patient_interval"):
         return ()
     sources = cells.sources(receipt, path, row, column)
-    runs = [
-        tree.table(item.path) for item in sources if covered(item.path, ("results/evaluation",))
-    ]
-    known = [run for run in runs if run is not None and "kind" in run.columns]
-    if not known or len(known) != len(sources):
+    names = [item.path for item in sources if cells.run_of(item.path)]
+    runs = {name: run for name in names if (run := tree.table(name)) is not None}
+    if not runs or len(runs) != (len(names) if is_difference else len(sources)):
         return ()
-    return cells.recompute(column, known, receipt.params)
+    if is_difference:
+        both = [
+            [run for name, run in runs.items() if cells.run_of(name) == row[side]]
+            for side in ("minuend", "subtrahend")
+        ]
+        if [len(side) for side in both] != [1, 1]:
+            return ()
+        return cells.recompute_difference(column, both[0][0], both[1][0], receipt.params)
+    return cells.recompute(column, list(runs.values()), receipt.params)
 
 
 def _equal(cell: str, want: float | str) -> bool:
