@@ -9,7 +9,8 @@ from fabricated import PATIENTS, flip, slice_ids, uid
 
 from textbcs.cli import main
 from textbcs.io import InputError, sha256_file
-from textbcs.lineage.crate import METADATA, export
+from textbcs.lineage.crate import export
+from textbcs.lineage.entities import METADATA
 from textbcs.lineage.graph import load_graph
 
 Entities = dict[str, dict[str, Any]]

@@ -94,7 +94,8 @@ def _diff(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from textbcs.lineage.crate import METADATA, export
+    from textbcs.lineage.crate import export
+    from textbcs.lineage.entities import METADATA
     from textbcs.lineage.graph import load_graph
 
     folder = Path(arguments.folder)

@@ -7,41 +7,29 @@ Reads receipts, run information, definitions and the tables of DICOM series; wri
 Profile: https://w3id.org/ro/wfrun/provenance/0.5, on RO-Crate 1.1.
 """
 
-import base64
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from textbcs.io import InputError, read_csv, read_json, records, sha256_file, write_json
 from textbcs.lineage.checks.content import SERIES, SPLITS, slices_of
-from textbcs.lineage.graph import Graph, Item, Receipt
-from textbcs.lineage.history import git
+from textbcs.lineage.entities import (
+    COMPLETED,
+    CONTEXT,
+    METADATA,
+    WORKFLOW,
+    Entities,
+    Entity,
+    distinct,
+    to,
+    urn_of,
+)
+from textbcs.lineage.graph import Graph, Receipt
 from textbcs.runinfo import FOLDER
 
-Entity = dict[str, Any]
-
-METADATA = "ro-crate-metadata.json"
-CONTEXT = [
-    "https://w3id.org/ro/crate/1.1/context",
-    "https://w3id.org/ro/terms/workflow-run/context",
-]
-WORKFLOW = "Snakefile"
-PROFILES = {
-    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
-    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
-    "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
-    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
-}
-COMPLETED = "http://schema.org/CompletedActionStatus"
-LICENCE = "https://spdx.org/licenses/Apache-2.0"
+ENGINE_RUN = "#engine-run"
 # Files of the project that a reader needs to run it again; what is absent is left out.
 PROJECT = ("dvc.yaml", "dvc.lock", "params.yaml", "requirements.lock", "LICENSE", "README.md")
-_FORMATS = {
-    ".csv": "text/csv", ".json": "application/json", ".md": "text/markdown", ".tex": "text/x-tex",
-    ".html": "text/html", ".png": "image/png", ".py": "text/x-python", ".yaml": "application/yaml",
-    ".lock": "text/plain", ".gz": "application/gzip",
-}  # fmt: skip
 
 
 def export(graph: Graph, folder: Path, limit: int) -> dict[str, int]:
@@ -65,12 +53,15 @@ def export(graph: Graph, folder: Path, limit: int) -> dict[str, int]:
         )
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: is not empty; name a new folder")
-    crate = _Crate(folder, limit)
+    crate = _Run(folder, limit)
     for receipt in receipts:
         crate.add_stage(graph, receipt)
     crate.add_workflow(receipts)
     crate.add_dicom()
-    write_json(folder / METADATA, {"@context": CONTEXT, "@graph": crate.graph()})
+    write_json(
+        folder / METADATA,
+        {"@context": CONTEXT, "@graph": crate.graph([*crate.actions, ENGINE_RUN])},
+    )
     kinds = [entity["@id"] for entity in crate.entities.values()]
     return {
         "files": sum("sha256" in one for one in crate.entities.values()),
@@ -85,61 +76,17 @@ def export(graph: Graph, folder: Path, limit: int) -> dict[str, int]:
     }
 
 
-class _Crate:
-    """The entities in the making, by identifier."""
+class _Run(Entities):
+    """The entities of the run of a pipeline."""
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self.folder = folder
-        self.limit = limit
-        self.entities: dict[str, Entity] = {}
-        self.parts: dict[str, None] = {}
+        super().__init__(folder, limit)
         self.actions: list[str] = []
         self.controls: list[str] = []
         self.steps: list[str] = []
         self.tools: dict[str, Entity] = {}
         self.times: list[str] = []
         self.series: list[str] = []
-
-    def add(self, at: str, kind: str | list[str], /, **facts: Any) -> str:
-        """Add an entity, or more facts to one that is there; facts that are None are left out."""
-        entity = self.entities.setdefault(at, {"@id": at, "@type": kind})
-        entity.update({name: value for name, value in facts.items() if value is not None})
-        return at
-
-    def add_file(self, path: str, sha256: str, size: int, kind: str | list[str] = "File") -> str:
-        """Copy a file into the crate if it fits and is here, else name it by its hash.
-
-        Raises:
-            InputError: it is not what the receipt says.
-        """
-        source = Path(path)
-        is_here = source.is_file()
-        if is_here and sha256_file(source) != sha256:
-            raise InputError(f"{path}: is not what its receipt says; run textbcs audit verify")
-        fits = self.limit == 0 or size <= self.limit
-        facts = {
-            "name": path,
-            "sha256": sha256,
-            "contentSize": str(size),
-            "encodingFormat": _FORMATS.get(source.suffix, "application/octet-stream"),
-        }
-        if not (is_here and fits):
-            digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
-            return self._part(self.add(f"ni:///sha-256;{digest}", kind, **facts))
-        if path not in self.entities:
-            target = self.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-        return self._part(self.add(path, kind, **facts))
-
-    def _part(self, identifier: str) -> str:
-        """Count an entity among the crate's data: the profile wants every file and data set there."""
-        self.parts[identifier] = None
-        return identifier
-
-    def add_item(self, item: Item) -> Entity:
-        """A reference to a file that a receipt names."""
-        return _to(self.add_file(item.path, item.sha256, item.bytes))
 
     def add_stage(self, graph: Graph, receipt: Receipt) -> None:
         """A stage's action, its step of the workflow, its tool, files and parameters."""
@@ -148,33 +95,33 @@ class _Crate:
         info = _run_information(receipt)
         self.times += [info[name] for name in ("started", "ended") if info.get(name)]
         inputs = [self.add_item(item) for item in receipt.inputs]
-        inputs += [_to(one) for one in self._parameters(receipt, tool)]
+        inputs += [to(one) for one in self._parameters(receipt, tool)]
         action = self.add(
             f"#action-{address}",
             "CreateAction",
             name=f"textbcs {' '.join(receipt.argv)}",
-            instrument=_to(tool),
+            instrument=to(tool),
             object=inputs,
             result=[self.add_item(item) for item in receipt.outputs],
             startTime=info.get("started"),
             endTime=info.get("ended"),
             actionStatus=COMPLETED,
             description=f"Device class {receipt.device}; receipt {receipt.path}",
-            subjectOf=_to(self._receipt(receipt)),
+            subjectOf=to(self._receipt(receipt)),
         )
         step = self.add(
             f"#step-{address}",
             "HowToStep",
             name=address,
             position=str(graph.order[address] + 1),
-            workExample=_to(tool),
+            workExample=to(tool),
         )
         control = self.add(
             f"#control-{address}",
             "ControlAction",
             name=f"orchestrate {address}",
-            instrument=_to(step),
-            object=_to(action),
+            instrument=to(step),
+            object=to(action),
         )
         self.actions.append(action)
         self.steps.append(step)
@@ -193,10 +140,10 @@ class _Crate:
             file = Path(path)
             is_same = file.is_file() and sha256_file(file) == digest
             if is_same:
-                modules.append(_to(self.add_file(path, digest, file.stat().st_size, kind)))
+                modules.append(to(self.add_file(path, digest, file.stat().st_size, kind)))
         known = self.entities.get(identifier, {}).get("hasPart", [])
         parts = [*known, *(one for one in modules if one not in known)]
-        self.tools[identifier] = _to(identifier)
+        self.tools[identifier] = to(identifier)
         return self.add(
             identifier,
             "SoftwareApplication",
@@ -213,16 +160,16 @@ class _Crate:
                 "FormalParameter",
                 name=key,
                 additionalType=_type(value),
-                conformsTo=_to("https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"),
+                conformsTo=to("https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"),
             )
-            if _to(parameter) not in formal:
-                formal.append(_to(parameter))
+            if to(parameter) not in formal:
+                formal.append(to(parameter))
             yield self.add(
                 f"#value-{receipt.address}-{key}",
                 "PropertyValue",
                 name=key,
                 value="null" if value is None else str(value),
-                exampleOfWork=_to(parameter),
+                exampleOfWork=to(parameter),
             )
         if not formal:
             del self.entities[tool]["input"]
@@ -238,16 +185,16 @@ class _Crate:
             "https://w3id.org/workflowhub/workflow-ro-crate#snakemake",
             "ComputerLanguage",
             name="Snakemake",
-            identifier=_to("https://snakemake.github.io"),
-            url=_to("https://snakemake.github.io"),
+            identifier=to("https://snakemake.github.io"),
+            url=to("https://snakemake.github.io"),
         )
         self.add(
             WORKFLOW,
             ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
             name="TextBCS pipeline: Snakemake schedules the stages that dvc.yaml defines",
-            programmingLanguage=_to(language),
+            programmingLanguage=to(language),
             hasPart=list(self.tools.values()),
-            step=[_to(one) for one in self.steps],
+            step=[to(one) for one in self.steps],
         )
         self.entities[WORKFLOW]["@type"] = [
             "File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"
@@ -263,9 +210,9 @@ class _Crate:
             "CreateAction",
             name="Run of the TextBCS pipeline",
             description="All stages of dvc.yaml that have run, with the parameters of params.yaml",
-            instrument=_to(WORKFLOW),
-            object=_distinct([*(self.add_item(item) for item in outside), _to("params.yaml")]),
-            result=_distinct(self.add_item(item) for item in reports),
+            instrument=to(WORKFLOW),
+            object=distinct([*(self.add_item(item) for item in outside), to("params.yaml")]),
+            result=distinct(self.add_item(item) for item in reports),
             startTime=times[0] if times else None,
             endTime=times[-1] if times else None,
             actionStatus=COMPLETED,
@@ -274,12 +221,12 @@ class _Crate:
             "#engine", "SoftwareApplication", name="Snakemake", url="https://snakemake.github.io"
         )
         self.add(
-            "#engine-run",
+            ENGINE_RUN,
             "OrganizeAction",
             name="Snakemake's run of the stages",
-            instrument=_to(engine),
-            object=[_to(one) for one in self.controls],
-            result=_to(run),
+            instrument=to(engine),
+            object=[to(one) for one in self.controls],
+            result=to(run),
             startTime=times[0] if times else None,
             endTime=times[-1] if times else None,
         )
@@ -297,7 +244,7 @@ class _Crate:
             doi, licence = _text(row.get("doi")), _text(row.get("licence"))
             collection = None
             if doi:
-                collection = self._part(
+                collection = self.part(
                     self.add(
                         f"https://doi.org/{doi}",
                         "Dataset",
@@ -305,26 +252,24 @@ class _Crate:
                         license=licence,
                     )
                 )
-            study = self._part(_urn(row["study_uid"]))
+            study = self.part(urn_of(row["study_uid"]))
             self.add(
                 study,
                 "Dataset",
                 name=f"DICOM study of patient {row['patient']}",
                 identifier=study,
                 additionalType="DICOM study",
-                isPartOf=_to(collection) if collection else None,
+                isPartOf=to(collection) if collection else None,
             )
             parts = []
             for uid in instances[row["series_uid"]]:
                 name = f"DICOM instance of patient {row['patient']}"
                 kind = "DICOM instance"
-                urn = _urn(uid)
+                urn = urn_of(uid)
                 parts.append(
-                    _to(
-                        self.add(urn, "ImageObject", name=name, identifier=urn, additionalType=kind)
-                    )
+                    to(self.add(urn, "ImageObject", name=name, identifier=urn, additionalType=kind))
                 )
-            urn = self._part(_urn(row["series_uid"]))
+            urn = self.part(urn_of(row["series_uid"]))
             self.series.append(
                 self.add(
                     urn,
@@ -334,78 +279,14 @@ class _Crate:
                     ),
                     identifier=urn,
                     additionalType="DICOM series",
-                    isPartOf=_to(study),
+                    isPartOf=to(study),
                     license=licence,
                     hasPart=parts,
                 )
             )
         for entity in self.entities.values():
             if entity["@id"] in ("#action-download", "#run"):
-                entity["object"] = [*entity["object"], *(_to(one) for one in self.series)]
-
-    def graph(self) -> list[Entity]:
-        """All entities, the descriptor and the root first."""
-        profiles: list[Entity] = [
-            {"@id": url, "@type": "CreativeWork", "name": name, "version": version}
-            for url, (name, version) in PROFILES.items()
-        ]
-        descriptor: Entity = {
-            "@id": METADATA,
-            "@type": "CreativeWork",
-            "about": _to("./"),
-            "conformsTo": [
-                _to("https://w3id.org/ro/crate/1.1"),
-                _to("https://w3id.org/workflowhub/workflow-ro-crate/1.0"),
-            ],
-        }
-        root: Entity = {
-            "@id": "./",
-            "@type": "Dataset",
-            "name": "TextBCS run",
-            "description": (
-                "Tables and figures of text-guided breast-tumour segmentation, with every stage that "
-                "led to them, from DICOM series to the printed numbers."
-            ),
-            "datePublished": self._date(),
-            "license": _to(LICENCE),
-            "conformsTo": [_to(url) for url in PROFILES],
-            "mainEntity": _to(WORKFLOW),
-            "hasPart": [_to(one) for one in self.parts],
-            "mentions": [_to(one) for one in (*self.actions, "#engine-run")],
-        }
-        licence: Entity = {
-            "@id": LICENCE,
-            "@type": "CreativeWork",
-            "name": "Apache License 2.0",
-            "url": "https://www.apache.org/licenses/LICENSE-2.0",
-        }
-        entities = [self.entities[name] for name in sorted(self.entities)]
-        return [_plain(one) for one in (descriptor, root, *profiles, licence, *entities)]
-
-    def _date(self) -> str:
-        """The day of the last commit, so that two exports are equal; the epoch without git."""
-        found = git("log", "-1", "--format=%cs")
-        return found.decode().strip() if found and found.strip() else "1970-01-01"
-
-
-def _plain(entity: Entity) -> Entity:
-    """RO-Crate 1.1 wants one value, not a list of one."""
-    return {
-        key: value[0] if isinstance(value, list) and len(value) == 1 else value
-        for key, value in entity.items()
-    }
-
-
-def _to(identifier: str) -> Entity:
-    return {"@id": identifier}
-
-
-def _urn(uid: object) -> str:
-    return f"urn:oid:{uid}"
-
-
-def _distinct(entities: Iterable[Entity]) -> list[Entity]:
-    return list({entity["@id"]: entity for entity in entities}.values())
+                entity["object"] = [*entity["object"], *(to(one) for one in self.series)]
 
 
 def _rows(path: str) -> list[dict[str, Any]]:
