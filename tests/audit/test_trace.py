@@ -121,6 +121,7 @@ def test_a_row_is_found_by_as_many_columns_as_it_takes() -> None:
     assert cells.find_row(table, "t", "UNet") == 2
     assert cells.find_row(table, "t", "textbcs alignment") == 1
     assert cells.find_row(table, "t", "1") == 0
+    assert cells.find_row(table, "t", "#2") == 1
     with pytest.raises(InputError, match="no single row 'textbcs'"):
         cells.find_row(table, "t", "textbcs")
 

@@ -10,6 +10,7 @@ import pytest
 from fabricated import Recipe, build, commit, edit_yaml, flip, uid, write_lock
 
 from textbcs.io import write_text
+from textbcs.lineage.checks.runs import is_test
 from textbcs.lineage.findings import CLASSES
 from textbcs.lineage.graph import load_graph
 from textbcs.lineage.trace import trace_file
@@ -398,6 +399,26 @@ def test_a_selection_stage_with_any_name_may_not_peek(
     reads = {"quantile": [SLICES.format("test")], "evaluate": ["results/quantile.json"]}
     monkeypatch.chdir(build(tmp_path / "tree", Recipe(reads=reads)))
     assert named(verify()) == [("TEST-PEEK", "quantile")]
+
+
+def test_what_belongs_to_the_test_split() -> None:
+    """The parts, what was computed on them, and a folder that holds such a part."""
+    for path in (
+        "data/slices/test/slices.csv",
+        "data/slices",
+        "data/prompts",
+        "data/text/probe.csv",
+    ):
+        assert is_test(path)
+    for path in ("results/evaluation/unet-s1/slices.csv", "results"):
+        assert is_test(path)
+    for path in (
+        "data/slices/train",
+        "data/slices/testing",
+        "data/prompts/train.csv",
+        "results/runs",
+    ):
+        assert not is_test(path)
 
 
 def test_the_first_bad_node_comes_first(tree: Path) -> None:

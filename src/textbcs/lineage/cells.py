@@ -62,7 +62,8 @@ def read_table(path: str | Path) -> "pd.DataFrame":
 
 def find_row(table: "pd.DataFrame", path: str, row: str) -> int:
     """The place of a row: by its name in any case (in `method` or `label`, say; or the texts of its
-    first columns, `textbcs lambda_evidence`, where one is not enough), or by its number from 1.
+    first columns, `textbcs lambda_evidence`, where one is not enough), or by its number from 1, `#2`
+    where a name could be a number too.
 
     Raises:
         InputError: no row or several have that name.
@@ -77,8 +78,9 @@ def find_row(table: "pd.DataFrame", path: str, row: str) -> int:
         found = table.index[texts == row.casefold()]
         if len(found) == 1:
             return int(found[0])
-    if row.isdigit() and 1 <= int(row) <= len(table):
-        return int(row) - 1
+    number = row.removeprefix("#")
+    if number.isdigit() and 1 <= int(number) <= len(table):
+        return int(number) - 1
     known = ", ".join(f"{number + 1} {name}" for number, name in enumerate(table.iloc[:, 0]))
     raise InputError(f"{path}: no single row {row!r}; there are {known}")
 

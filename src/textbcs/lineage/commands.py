@@ -32,6 +32,9 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     form.add_argument("--dot", action="store_true", help="print a graph for Graphviz")
     trace.set_defaults(run=_trace)
 
+    pages = actions.add_parser("pages", help="write a page a table, with the trace of every cell")
+    pages.set_defaults(run=_pages)
+
     diff = actions.add_parser("diff", help="which cells differ between two revisions, and why")
     diff.add_argument("old", metavar="REV1", help="a git revision or a DVC experiment")
     diff.add_argument("new", metavar="REV2", nargs="?", help="another; default: the working folder")
@@ -79,6 +82,13 @@ def _trace(arguments: argparse.Namespace) -> None:
         _print([as_dot(found)])
     else:
         _print(as_tree(found))
+
+
+def _pages(arguments: argparse.Namespace) -> None:
+    from textbcs.lineage.graph import load_graph
+    from textbcs.lineage.pages import write_pages
+
+    _print([str(page) for page in write_pages(load_graph())])
 
 
 def _diff(arguments: argparse.Namespace) -> None:

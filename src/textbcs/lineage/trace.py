@@ -5,6 +5,7 @@ file on the way; writes nothing. Raw files are not read: their list has every SO
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from textbcs.io import InputError, existing, read_csv, read_json, records
@@ -20,11 +21,36 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
+
+@dataclass
+class Files:
+    """Tables that were read and hashes that were made, kept while several things are traced.
+
+    Attributes:
+        hashes: of all files that receipts name; None: each trace hashes what it needs.
+        tables: rows by path.
+    """
+
+    hashes: Hashes | None = None
+    tables: dict[str, list[Facts]] = field(default_factory=dict)
+
+    def rows(self, path: str) -> list[Facts]:
+        """The rows of a table of the tree; none where it is absent."""
+        if path not in self.tables:
+            try:
+                self.tables[path] = records(read_csv(path))
+            except InputError:
+                self.tables[path] = []
+        return self.tables[path]
+
+
 # What a cell of these columns is about; other columns rest on tumour slices, or on all.
 _NEGATIVE = ("false_alarm_share", "tumour_free_slices")
 
 
-def trace_cell(graph: Graph, table: str, row: str, column: str) -> Facts:
+def trace_cell(
+    graph: Graph, table: str, row: str, column: str, files: Files | None = None
+) -> Facts:
     """The chain behind one cell.
 
     Args:
@@ -32,6 +58,7 @@ def trace_cell(graph: Graph, table: str, row: str, column: str) -> Facts:
         table: path or name of a table.
         row: name or number of its row.
         column: its column.
+        files: what earlier traces of the same tree have read.
 
     Returns:
         `target`, `value`, `recomputed` (where there is a rule), `stages` (the table's first, each with
@@ -40,6 +67,7 @@ def trace_cell(graph: Graph, table: str, row: str, column: str) -> Facts:
     Raises:
         InputError: there is no such table, row or column.
     """
+    files = files or Files()
     path, receipt = cells.find_table(graph, table)
     frame = cells.read_table(existing(path))
     if column not in frame.columns:
@@ -47,7 +75,7 @@ def trace_cell(graph: Graph, table: str, row: str, column: str) -> Facts:
     number = cells.find_row(frame, path, row)
     values = {str(key): str(value) for key, value in frame.iloc[number].items()}
     items = cells.sources(receipt, path, values, column)
-    found = _trace(graph, path, receipt, items)
+    found = _trace(graph, path, receipt, items, files)
     runs = {item.path: read_csv(item.path) for item in items if item.path.endswith("/slices.csv")}
     kind = "negative" if column in _NEGATIVE else "tumour" if column in cells.FORMULAS else ""
     found["cell"] = {"row": next(iter(values.values())), "column": column}
@@ -55,9 +83,9 @@ def trace_cell(graph: Graph, table: str, row: str, column: str) -> Facts:
     again = cells.recompute(column, list(runs.values()), receipt.params) if runs else ()
     same = [one for one in again if str(one) == values[column]]
     found["recomputed"] = next(iter([*same, *again]), None)
-    found["slices"] = list(_scored(runs, kind))
+    found["slices"] = list(_scored(runs, kind, files))
     used = {row["sop_uid"] for row in found["slices"]} if found["slices"] else None
-    found["dicom"] = list(_dicom(found["stages"], used))
+    found["dicom"] = list(_dicom(found["stages"], used, files))
     return found
 
 
@@ -73,8 +101,9 @@ def trace_file(graph: Graph, path: str) -> Facts:
         if path.startswith("data/raw/"):
             return _raw_file(graph, path)
         raise InputError(f"{path}: no receipt names it; a path is as dvc.yaml writes it")
-    found = _trace(graph, path, receipt, receipt.inputs)
-    found["dicom"] = list(_dicom(found["stages"], None))
+    files = Files()
+    found = _trace(graph, path, receipt, receipt.inputs, files)
+    found["dicom"] = list(_dicom(found["stages"], None, files))
     return found
 
 
@@ -92,7 +121,7 @@ def _raw_file(graph: Graph, path: str) -> Facts:
     return {**found, "target": path, "dicom": dicom}
 
 
-def _trace(graph: Graph, path: str, receipt: Receipt, items: Iterable[Item]) -> Facts:
+def _trace(graph: Graph, path: str, receipt: Receipt, items: Iterable[Item], files: Files) -> Facts:
     """Target and stages: the receipt's own, reduced to `items`, then all above those."""
     chosen = tuple(items)
     above: dict[str, Receipt] = {}
@@ -105,7 +134,7 @@ def _trace(graph: Graph, path: str, receipt: Receipt, items: Iterable[Item]) -> 
     wanted = {
         item.path: ("sha256",) for one in chain for item in (*reads[one.address], *one.outputs)
     }
-    hashes = hash_files(wanted)
+    hashes = files.hashes or hash_files(wanted)
     stages = [_stage(graph, one, reads[one.address], hashes) for one in chain]
     return {"target": path, "stages": stages, "slices": [], "dicom": []}
 
@@ -156,24 +185,16 @@ def _run_information(receipt: Receipt) -> Facts:
         return nothing
 
 
-def _table(path: str) -> "list[dict[str, Any]]":
-    """The rows of a table of the tree; none where it is absent."""
-    try:
-        return records(read_csv(path))
-    except InputError:
-        return []
-
-
-def _scored(runs: "Mapping[str, pd.DataFrame]", kind: str) -> Iterator[Facts]:
+def _scored(runs: "Mapping[str, pd.DataFrame]", kind: str, tables: Files) -> Iterator[Facts]:
     """A record for each test slice that some run scored: where it comes from and what it got."""
-    slices = {row["slice_id"]: row for row in _table(slices_of("test"))}
+    slices = {row["slice_id"]: row for row in tables.rows(slices_of("test"))}
     prompts = {
         row["slice_id"]: {**row, "row": number}
-        for number, row in enumerate(_table("data/prompts/test.csv"), start=2)
+        for number, row in enumerate(tables.rows("data/prompts/test.csv"), start=2)
     }
-    masks = {row["patient"]: row for row in _table("data/masks/masks.csv")}
-    files = {row["sop_uid"]: row for row in _table("data/cohort/files.csv")}
-    split = {row["patient"]: row["split"] for row in _table("data/splits/split.csv")}
+    masks = {row["patient"]: row for row in tables.rows("data/masks/masks.csv")}
+    files = {row["sop_uid"]: row for row in tables.rows("data/cohort/files.csv")}
+    split = {row["patient"]: row["split"] for row in tables.rows("data/splits/split.csv")}
     scores: dict[str, Facts] = {}
     for path, table in runs.items():
         for number, row in enumerate(records(table), start=2):
@@ -225,7 +246,7 @@ def _roles(stages: Iterable[Facts]) -> dict[str, str]:
     return roles
 
 
-def _dicom(stages: Iterable[Facts], scored: set[str] | None) -> Iterator[Facts]:
+def _dicom(stages: Iterable[Facts], scored: set[str] | None, tables: Files) -> Iterator[Facts]:
     """The series behind a chain, with the instances used, the collection's DOI and its licence.
 
     Args:
@@ -233,11 +254,11 @@ def _dicom(stages: Iterable[Facts], scored: set[str] | None) -> Iterator[Facts]:
         scored: instances of the scored slices, or None for all of test.
     """
     roles = _roles(stages)
-    facts = {row["series_uid"]: row for row in _table("data/cohort/series.csv")}
+    facts = {row["series_uid"]: row for row in tables.rows("data/cohort/series.csv")}
     if not roles:  # before any slice: all that the list of files has
-        rows = [("all", row) for row in _table("data/cohort/files.csv")]
+        rows = [("all", row) for row in tables.rows("data/cohort/files.csv")]
     else:
-        rows = [(name, row) for name in roles for row in _table(slices_of(name))]
+        rows = [(name, row) for name in roles for row in tables.rows(slices_of(name))]
     series: dict[str, Facts] = {}
     for name, row in rows:
         if name == "test" and scored is not None and row["sop_uid"] not in scored:

@@ -19,8 +19,9 @@ _PROBE = "data/text/probe"
 
 
 def is_test(path: str) -> bool:
-    """Whether a path belongs to the test split or was computed on it."""
-    return covered(path, TEST) or path.startswith(_PROBE)
+    """Whether a path belongs to the test split or was computed on it, or is a folder that holds such."""
+    holds = any(covered(name, (path,)) for name in TEST)
+    return holds or covered(path, TEST) or path.startswith(_PROBE)
 
 
 def comparisons(graph: Graph) -> Iterator[tuple[Receipt, dict[str, Receipt]]]:
