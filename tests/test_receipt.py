@@ -1,10 +1,13 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from textbcs.definition import Definition, define
-from textbcs.io import InputError, sha256_bytes, write_text
+from textbcs import runinfo
+from textbcs.definition import Definition, Makers, define, define_all
+from textbcs.io import InputError, read_json, sha256_bytes, write_text
+from textbcs.params import load_params, read_yaml
 from textbcs.receipt import Stage
 
 
@@ -12,11 +15,19 @@ from textbcs.receipt import Stage
 def definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Definition:
     monkeypatch.chdir(tmp_path)
     write_text("in/a.csv", "a\n")
-    return Definition("fit@x-1", ("fit",), ("in",), ("out/b.csv", "results/receipts/fit@x-1.json"))
+    write_text("src/textbcs/fit.py", "fit\n")
+    write_text("src/textbcs/models/unet/network.py", "net\n")
+    write_text("src/textbcs/models/unet/notes.txt", "")
+    write_text("requirements.lock", "torch\n")
+    code = ("src/textbcs/models/unet", "src/textbcs/fit.py")
+    outputs = ("out/b.csv", "results/receipts/fit@x-1.json")
+    return Definition("fit@x-1", ("fit",), ("in", *code), outputs, {"method": "x", "seed": "1"})
 
 
 def run(definition: Definition) -> bytes:
-    with Stage(definition, {"fit": {"rate": 0.1}}, ["fit", "x", "1"]) as stage:
+    upstream = Makers({"make": Definition("make", (), (), ("in",))})
+    params = {"fit": {"rate": 0.1, "seed": 5}}
+    with Stage(definition, params, ["fit", "x", "1"], lambda: upstream) as stage:
         stage.seed = 1
         write_text(stage.output("out/b.csv"), stage.input("in/a.csv").read_text() * 2)
     return Path(definition.receipt).read_bytes()
@@ -26,9 +37,17 @@ def test_receipt_says_what_ran_on_what(definition: Definition) -> None:
     receipt = json.loads(run(definition))
     assert receipt["stage"] == "fit@x-1"
     assert receipt["argv"] == ["fit", "x", "1"]
-    assert receipt["params"] == {"fit.rate": 0.1}
+    assert receipt["params"] == {"fit.rate": 0.1, "fit.seed": 5}
+    assert receipt["seeds"] == {"run": 1, "fit.seed": 5}
+    assert receipt["environment"] == {"requirements.lock": sha256_bytes(b"torch\n")}
+    assert receipt["code"] == {
+        "src/textbcs/fit.py": sha256_bytes(b"fit\n"),
+        "src/textbcs/models/unet/network.py": sha256_bytes(b"net\n"),
+    }
     assert (receipt["seed"], receipt["device"]) == (1, "cpu")
-    assert receipt["inputs"] == [{"path": "in/a.csv", "sha256": sha256_bytes(b"a\n"), "bytes": 2}]
+    assert receipt["inputs"] == [
+        {"path": "in/a.csv", "stage": "make", "sha256": sha256_bytes(b"a\n"), "bytes": 2}
+    ]
     assert receipt["outputs"] == [
         {"path": "out/b.csv", "sha256": sha256_bytes(b"a\na\n"), "bytes": 4}
     ]
@@ -36,6 +55,66 @@ def test_receipt_says_what_ran_on_what(definition: Definition) -> None:
 
 def test_identical_runs_leave_identical_receipts(definition: Definition) -> None:
     assert run(definition) == run(definition)
+
+
+def test_the_receipt_names_the_code_that_the_stage_started_with(definition: Definition) -> None:
+    with Stage(definition, {}, []) as stage:
+        write_text("src/textbcs/fit.py", "edited while it ran\n")
+        write_text(stage.output("out/b.csv"), "")
+    assert read_json(definition.receipt)["code"]["src/textbcs/fit.py"] == sha256_bytes(b"fit\n")
+
+
+def test_an_upstream_rerun_with_equal_outputs_changes_no_receipt(definition: Definition) -> None:
+    """Links go by outputs: another receipt above (other code, say) leaves this one as it was."""
+    before = run(definition)
+    write_text("results/receipts/make.json", '{"code": "other"}')
+    write_text("in/a.csv", "a\n")
+    assert run(definition) == before
+
+
+def test_an_input_is_hashed_once(definition: Definition, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(definition, {}, [])
+    stage.input("in/a.csv")
+    monkeypatch.setattr("textbcs.receipt.sha256_file", None)
+    stage.input("in/a.csv")
+
+
+def git(*arguments: str) -> str:
+    settings = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    return subprocess.run(
+        ["git", *settings, *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_run_information_says_when_where_and_at_what_cost(definition: Definition) -> None:
+    git("init", "-q")
+    git("add", "src", "requirements.lock")
+    git("commit", "-qm", "code")
+    write_text("README.md", "no part of a result")
+    receipt = run(definition)
+    facts = read_json("results/runinfo/fit@x-1.json")
+    assert facts["receipt"] == sha256_bytes(receipt)
+    assert (facts["commit"], facts["uncommitted"]) == (git("rev-parse", "HEAD"), [])
+    assert facts["started"] <= facts["ended"]
+    assert 0 < facts["receipt_cpu_seconds"] <= facts["cpu_seconds"]
+    write_text("src/textbcs/fit.py", "edited\n")
+    run(definition)
+    assert read_json("results/runinfo/fit@x-1.json")["uncommitted"] == ["src/textbcs/fit.py"]
+
+
+def test_run_information_is_not_worth_a_stage(
+    definition: Definition, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_text("results/runinfo", "a file where the folder should be")
+    run(definition)
+    assert Path(definition.receipt).is_file()
+    assert "no run information was written" in capsys.readouterr().err
+
+
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert runinfo.commit() == {"commit": None, "uncommitted": None}
 
 
 def test_a_failed_stage_leaves_neither_output_nor_receipt(definition: Definition) -> None:
@@ -65,7 +144,7 @@ def test_a_declared_output_that_was_not_written_is_an_error(definition: Definiti
 def test_define_fills_the_matrix() -> None:
     train = define("train", ("unet", "1"), {})
     assert train.address == "train@unet-1"
-    assert "methods.unet" in train.keys
+    assert "methods.unet.network" in train.keys
     assert "results/runs/unet-s1/model.safetensors" in train.outputs
     assert train.receipt in train.outputs
     assert train.may_read("data/slices/train/slices.csv")
@@ -80,3 +159,25 @@ def test_define_refuses_what_is_not_there() -> None:
         define("trane", (), {})
     with pytest.raises(InputError, match="takes METHOD SEED, not unet"):
         define("train", ("unet",), {})
+
+
+def test_all_definitions_are_those_of_dvc() -> None:
+    """Our reading of dvc.yaml against DVC's own."""
+    from dvc.repo import Repo
+
+    ours = define_all(load_params())
+    with Repo(".") as repo:
+        theirs = {stage.addressing: stage for stage in repo.index.stages if stage.cmd}
+        assert set(ours) == set(theirs)
+        for address, stage in theirs.items():
+            assert ours[address].outputs == tuple(out.def_path for out in stage.outs)
+            files = [dep.def_path for dep in stage.deps if not hasattr(dep, "params")]
+            assert sorted(ours[address].inputs) == sorted(files)
+
+
+def test_makers_climb_to_the_folder_that_is_declared() -> None:
+    makers = Makers(define_all(read_yaml("presets/tiny.yaml")))
+    assert makers.of("data/slices/train/slices.csv") == "slices"
+    assert makers.of("results/runs/unet-s1/model.safetensors") == "train@unet-1"
+    assert makers.of("data/slices") is None
+    assert makers.of("somewhere/else.csv") is None

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textbcs import params as parameters
-from textbcs.definition import define
+from textbcs.definition import Makers, define, define_all, read_stages
 from textbcs.io import InputError
+from textbcs.lineage.commands import add_audit
 from textbcs.process import die_with_parent
 from textbcs.receipt import Stage
 
@@ -91,9 +92,15 @@ def run_stage(name: str, items: Sequence[str]) -> None:
         InputError: the parameters or an input are faulty.
     """
     values = parameters.load_params()
-    definition = define(name, tuple(items), values)
+    stages = read_stages()
+    definition = define(name, tuple(items), values, stages)
+    own = parameters.select(values, definition.keys)
     module, verb = STAGES[name][0].split(":")
-    with Stage(definition, parameters.select(values, definition.keys), [name, *items]) as stage:
+
+    def makers() -> Makers:
+        return Makers(define_all(values, stages))
+
+    with Stage(definition, own, [name, *items], makers) as stage:
         getattr(importlib.import_module(module), verb)(stage, *items)
 
 
@@ -133,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("file", help="CSV or XLSX with the columns patient_id, slice, report")
     report.set_defaults(run=_report)
+    add_audit(commands)
     return parser
 
 

@@ -1,40 +1,61 @@
-"""The receipt that every stage leaves: what ran, with which values, what it read and wrote.
+"""The receipt that every stage leaves: what ran, with which values and code, what it read and wrote.
 
 A receipt is a declared output of its stage and holds nothing that varies between identical runs
 (no time, host or commit), so a re-run with identical bytes leaves everything downstream clean. It
-names its inputs by the sha256 of their content. Downstream stages never read it.
+names each input by the stage that made it and the sha256 of its content, never by the bytes of that
+stage's receipt. Downstream stages never read it. What does vary goes to `runinfo.py`.
+
+Written around a stage by cli.py; outside every stage's code closure, so editing it re-runs nothing.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from textbcs.definition import Definition
+from textbcs import runinfo
+from textbcs.definition import Definition, Makers
 from textbcs.io import existing, sha256_file, write_json
 from textbcs.params import flatten
+
+VERSION = 2
+ENVIRONMENT = "requirements.lock"
 
 
 class Stage:
     """A running stage: its parameters, its files, its progress; on success it writes the receipt.
 
+    Args:
+        definition: what `dvc.yaml` says about the stage.
+        params: the nested parameters that it lists, and no others.
+        argv: the command line's words.
+        makers: gives the makers of the pipeline's files; asked once, when the receipt is written.
+
     Attributes:
-        params: the nested parameters that `dvc.yaml` lists for the stage, and no others.
+        params: as given.
         seed: the stage's random seed, where it has one; set by the stage.
         device: device class that computed the outputs (`cpu`, or `cuda` and the card's name).
     """
 
     def __init__(
-        self, definition: Definition, params: Mapping[str, Any], argv: Iterable[str]
+        self,
+        definition: Definition,
+        params: Mapping[str, Any],
+        argv: Iterable[str],
+        makers: Callable[[], Makers] | None = None,
     ) -> None:
         self.definition = definition
         self.params = params
         self.argv = list(argv)
         self.seed: int | None = None
         self.device = "cpu"
+        self._makers = makers
+        self._code: dict[str, str] = {}
+        self._environment: str | None = None
         self._inputs: dict[str, dict[str, Any]] = {}
         self._outputs: set[str] = set()
+        self._clock = runinfo.Clock()
 
     def input(self, path: str | Path) -> Path:
         """Record a file that the stage reads, and return it.
@@ -48,7 +69,9 @@ class Stage:
             raise ValueError(
                 f"{self.definition.address} reads {name}, which dvc.yaml does not declare"
             )
-        self._inputs[name] = _fingerprint(existing(name))
+        if name not in self._inputs:
+            with self._clock.receipt():
+                self._inputs[name] = _fingerprint(existing(name))
         return Path(name)
 
     def output(self, path: str | Path) -> Path:
@@ -95,6 +118,12 @@ class Stage:
         print(f"{self.definition.address}: {message}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> "Stage":
+        with self._clock.receipt():
+            # Before the stage imports them: what is hashed is what runs.
+            self._code = {name: sha256_file(name) for name in modules(self.definition.code)}
+            lock = Path(ENVIRONMENT)
+            self._environment = sha256_file(lock) if lock.is_file() else None
+            self._clock.start()
         return self
 
     def __exit__(
@@ -108,21 +137,52 @@ class Stage:
             for name in self._outputs:
                 Path(name).unlink(missing_ok=True)
             return
-        write_json(self.definition.receipt, self._receipt())
+        with self._clock.receipt():
+            write_json(self.definition.receipt, self._receipt())
+        try:
+            self._clock.write(self.definition.address, sha256_file(self.definition.receipt))
+        except Exception as fault:
+            self.log(f"no run information was written ({fault})")
 
     def _receipt(self) -> dict[str, Any]:
+        makers = self._makers() if self._makers else None
+        params = flatten(self.params)
         return {
-            "version": 1,
+            "version": VERSION,
             "stage": self.definition.address,
             "argv": self.argv,
-            "params": flatten(self.params),
+            "params": params,
             "seed": self.seed,
+            "seeds": seeds(self.seed, params),
             "device": self.device,
-            "inputs": [{"path": name, **self._inputs[name]} for name in sorted(self._inputs)],
+            "environment": {ENVIRONMENT: self._environment},
+            "code": self._code,
+            "inputs": [
+                {"path": name, "stage": makers.of(name) if makers else None, **self._inputs[name]}
+                for name in sorted(self._inputs)
+            ],
             "outputs": [
                 {"path": name, **_fingerprint(existing(name))} for name in sorted(self._outputs)
             ],
         }
+
+
+def modules(declared: Iterable[str]) -> Iterator[str]:
+    """The Python files that code dependencies name: files as they are, folders with all they hold.
+
+    What does not exist is left out: DVC refuses to start such a stage, and the audit names it.
+    """
+    for name in sorted(set(declared)):
+        if Path(name).is_dir():
+            yield from sorted(path.as_posix() for path in Path(name).rglob("*.py"))
+        elif Path(name).is_file():
+            yield name
+
+
+def seeds(run: int | None, params: Mapping[str, Any]) -> dict[str, int]:
+    """Every seed that was declared: the run's own (`run`) and those among its parameters."""
+    found = {key: value for key, value in params.items() if key.split(".")[-1] == "seed"}
+    return found if run is None else {"run": run, **found}
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Room `lineage`: where a number comes from. Reads receipts, dvc.lock and the files themselves."""

@@ -1,0 +1,277 @@
+"""Which evaluated runs stand behind a cell of a table, and how a cell follows from per-slice rows.
+
+A table's stage names in its receipt every file that it read. Which of them belong to a row is derived:
+a row's name is that of its runs, `results/evaluation/<name>-s<seed>/`. A table whose rows are named
+otherwise says so in a file beside it, `reports/tables/<table>.cells.json`, an output of the same stage:
+
+    {"rows": {"<first column>": ["results/evaluation/x-s1/slices.csv", ...]},
+     "cells": {"<first column>": {"<column>": ["results/search/x/grid.csv"]}}}
+
+Both parts are optional, and paths are those of the receipt. Reads tables and per-slice metrics; writes
+nothing. The aggregations are written here once more, apart from the room that printed them; a column's
+name says which one it is.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textbcs.io import InputError, read_csv, read_json
+from textbcs.lineage.graph import Graph, Item, Receipt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = "reports/tables"
+STATISTICS = "results/statistics/"
+_RUN = re.compile(r"results/evaluation/(?P<name>.+)-s(?P<seed>\d+)/slices\.csv")
+_NAMES = ("method", "variant", "run", "minuend", "subtrahend")
+
+
+def run_of(path: str) -> str:
+    """The name (without the seed) of the run that a file of per-slice metrics belongs to; else ""."""
+    match = _RUN.fullmatch(path)
+    return match["name"] if match else ""
+
+
+def find_table(graph: Graph, name: str) -> tuple[str, Receipt]:
+    """A table by path or name (`table1`), and the receipt of the stage that wrote it.
+
+    Raises:
+        InputError: no stage has written such a table.
+    """
+    path = name if name.endswith(".csv") else f"{TABLES}/{name}.csv"
+    receipt = graph.receipts.get(graph.makers.of(path) or "")
+    if receipt is None or receipt.output(path) is None:
+        known = sorted(
+            item.path
+            for one in graph.active()
+            for item in one.outputs
+            if item.path.startswith(TABLES) and item.path.endswith(".csv")
+        )
+        raise InputError(f"{path}: no stage has written it; there are {', '.join(known) or 'none'}")
+    return path, receipt
+
+
+def read_table(path: str | Path) -> "pd.DataFrame":
+    """A table with its cells as they are printed, as text."""
+    table = read_csv(path)
+    return read_csv(path, dtype=dict.fromkeys(table.columns, str)).fillna("")
+
+
+def find_row(table: "pd.DataFrame", path: str, row: str) -> int:
+    """The place of a row: by its name in any case (in `method` or `label`, say; or the texts of its
+    first columns, `textbcs lambda_evidence`, where one is not enough), or by its number from 1, `#2`
+    where a name could be a number too.
+
+    Raises:
+        InputError: no row or several have that name.
+    """
+    names = [column for column in (*_NAMES, "label", table.columns[0]) if column in table.columns]
+    for column in dict.fromkeys(names):
+        found = table.index[table[column].str.casefold() == row.casefold()]
+        if len(found) == 1:
+            return int(found[0])
+    for width in range(2, min(5, table.shape[1] + 1)):
+        texts = table.iloc[:, :width].agg(" ".join, axis=1).str.casefold()
+        found = table.index[texts == row.casefold()]
+        if len(found) == 1:
+            return int(found[0])
+    number = row.removeprefix("#")
+    if number.isdigit() and 1 <= int(number) <= len(table):
+        return int(number) - 1
+    known = ", ".join(f"{number + 1} {name}" for number, name in enumerate(table.iloc[:, 0]))
+    raise InputError(f"{path}: no single row {row!r}; there are {known}")
+
+
+def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) -> list[Item]:
+    """The inputs of a table's stage on which a cell rests; all of them where nothing narrower is known.
+
+    Args:
+        receipt: of the table's stage.
+        path: the table.
+        row: its cells by column.
+        column: the cell's column.
+    """
+    inputs = {item.path: item for item in receipt.inputs}
+    said = _said(path, next(iter(row.values())), column)
+    if said is not None:
+        return [inputs[name] for name in said if name in inputs]
+    names = [row[key] for key in _NAMES if row.get(key)]
+    seed = row.get("seed", "")
+    runs = []
+    for name, item in inputs.items():
+        match = _RUN.fullmatch(name)
+        if match and match["name"] in names and seed in ("", match["seed"]):
+            runs.append(item)
+    others = [
+        item
+        for name, item in inputs.items()
+        if item not in runs
+        and (name.startswith(STATISTICS) or any(part in names for part in _words(name)))
+    ]
+    if column in FORMULAS or column == "dice_patient_interval":
+        return runs or others or list(inputs.values())
+    return [*others, *runs] or list(inputs.values())
+
+
+def _words(path: str) -> list[str]:
+    return [Path(part).stem for part in Path(path).parts]
+
+
+def _said(path: str, row: str, column: str) -> list[str] | None:
+    """What `<table>.cells.json` says of a cell, or None."""
+    beside = Path(path).with_suffix(".cells.json")
+    if not beside.is_file():
+        return None
+    said = read_json(beside)
+    found = said.get("cells", {}).get(row, {}).get(column) or said.get("rows", {}).get(row)
+    return [str(name) for name in found] if found else None
+
+
+def recompute(
+    column: str, runs: Sequence["pd.DataFrame"], params: Mapping[str, Any]
+) -> tuple[float | str, ...]:
+    """A cell once more from its runs' per-slice rows; nothing for a column without a rule here.
+
+    With several seeds a table may average the runs' values (Table 1) or take the value of the slices'
+    means over the seeds (Tables 2 and 3). For a mean the two differ in the last digit only.
+
+    Args:
+        column: the cell's column; its name says over what it is a mean.
+        runs: per-slice metrics of each run of the row, one a seed.
+        params: parameters of the table's stage, by dotted key.
+
+    Returns:
+        The values that the cell may have; first that of the runs' average.
+    """
+    import numpy as np
+
+    try:
+        if column == "dice_patient_interval":
+            found = [_interval(one, params) for one in (runs[0], _over_seeds(runs))]
+            return tuple(dict.fromkeys(one for one in found if one is not None))
+        if column not in FORMULAS:
+            return ()
+        rule = FORMULAS[column]
+        average = float(np.mean([rule(one) for one in runs]))
+        if column not in _MEANS:
+            return (average,)
+        return tuple(dict.fromkeys((average, rule(_over_seeds(runs)))))
+    except KeyError:
+        return ()  # the runs lack what the rule needs
+
+
+def recompute_difference(
+    column: str, ours: "pd.DataFrame", other: "pd.DataFrame", params: Mapping[str, Any]
+) -> tuple[float, ...]:
+    """A cell of a table of differences once more: Dice of `ours` minus `other`, in points, over patients.
+
+    Args:
+        column: `patients`, `dice_difference`, or its limits `low` and `high`; others have no rule.
+        ours: per-slice metrics of the minuend.
+        other: those of the subtrahend, on the same slices.
+        params: parameters of the table's stage, by dotted key.
+    """
+    first, second = (_tumour(one).set_index("slice_id").sort_index() for one in (ours, other))
+    table = first[["patient", "kind"]].assign(dice=first["dice"] - second["dice"]).reset_index()
+    values = _patient_means(table, "dice")
+    if column == "patients":
+        return (float(len(values)),)
+    if column == "dice_difference":
+        return (100 * float(values.mean()),)
+    limits = _limits(values, params) if column in ("low", "high") else None
+    return () if limits is None else (100 * limits[column == "high"],)
+
+
+def _over_seeds(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
+    """One table with each slice's mean over the runs, sorted by slice, NaN where a run has none."""
+    tables = [run.set_index("slice_id").sort_index() for run in runs]
+    numbers = list(tables[0].select_dtypes("number").columns)
+    total = tables[0][numbers].astype(float)
+    for table in tables[1:]:
+        total = total + table[numbers].astype(float)
+    return tables[0][["patient", "kind"]].join(total / len(tables)).reset_index()
+
+
+def _tumour(slices: "pd.DataFrame") -> "pd.DataFrame":
+    return slices[slices["kind"] == "tumour"]
+
+
+def _slice_mean(metric: str) -> Callable[["pd.DataFrame"], float]:
+    return lambda slices: 100 * float(_tumour(slices)[metric].mean())
+
+
+def _patient_means(slices: "pd.DataFrame", metric: str) -> Any:
+    means = _tumour(slices).groupby("patient")[metric].mean().dropna().sort_index()
+    return means.to_numpy(dtype=float)
+
+
+def _patient_mean(metric: str) -> Callable[["pd.DataFrame"], float]:
+    return lambda slices: 100 * float(_patient_means(slices, metric).mean())
+
+
+def _pooled(weight: int) -> Callable[["pd.DataFrame"], float]:
+    """Pooled Dice (`weight` 2) or IoU (1) of all tumour slices' pixels."""
+
+    def pooled(slices: "pd.DataFrame") -> float:
+        sums = _tumour(slices)[["true_positive", "false_positive", "false_negative"]].sum()
+        hit, false, missed = (int(value) for value in sums)
+        return 100 * (weight * hit / (weight * hit + false + missed))
+
+    return pooled
+
+
+def _false_alarms(slices: "pd.DataFrame") -> float:
+    free = slices[slices["kind"] == "negative"]
+    if not len(free):
+        return float("nan")
+    return 100 * float((free["true_positive"] + free["false_positive"] > 0).mean())
+
+
+def _interval(slices: "pd.DataFrame", params: Mapping[str, Any]) -> str | None:
+    """The interval of the patients' mean Dice as tables print it; None where settings are missing."""
+    limits = _limits(_patient_means(slices, "dice"), params)
+    return f"{100 * limits[0]:.2f} to {100 * limits[1]:.2f}" if limits else None
+
+
+def _limits(values: Any, params: Mapping[str, Any]) -> tuple[float, float] | None:
+    """BCa limits of a mean over patients, as scipy computes them, with the receipt's own settings."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    names = ("resamples", "seed", "confidence")
+    settings = [params.get(f"evaluation.bootstrap.{name}") for name in names]
+    if None in settings:
+        return None
+    if np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=int(settings[0] or 0),
+        rng=np.random.default_rng(settings[1]),
+        confidence_level=float(settings[2] or 0),
+        method="BCa",
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+FORMULAS: Mapping[str, Callable[["pd.DataFrame"], float]] = {
+    "tumour_slices": lambda slices: float(len(_tumour(slices))),
+    "tumour_free_slices": lambda slices: float((slices["kind"] == "negative").sum()),
+    "patients": lambda slices: float(_tumour(slices)["patient"].nunique()),
+    "dice_slice_mean": _slice_mean("dice"),
+    "miou_slice_mean": _slice_mean("iou"),
+    "dice_two_class_slice_mean": _slice_mean("dice_two_class"),
+    "miou_two_class_slice_mean": _slice_mean("iou_two_class"),
+    "dice_native_slice_mean": _slice_mean("dice_native"),
+    "dice_patient_mean": _patient_mean("dice"),
+    "miou_patient_mean": _patient_mean("iou"),
+    "dice_pooled": _pooled(2),
+    "miou_pooled": _pooled(1),
+    "false_alarm_share": _false_alarms,
+}
+# Means of a slice's own value: only for these is the mean over seeds first the same in mathematics.
+_MEANS = frozenset(name for name in FORMULAS if name.endswith("_mean"))

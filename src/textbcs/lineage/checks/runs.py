@@ -1,0 +1,127 @@
+"""MIXED-DEVICE, SEED-REUSE and TEST-PEEK: what the receipts of training, selection and tables say."""
+
+import re
+from collections.abc import Iterator
+
+from textbcs.definition import covered
+from textbcs.io import canonical_json
+from textbcs.lineage.findings import Finding, some
+from textbcs.lineage.graph import Graph, Receipt, plain_params
+
+# A stage with such a name learns, selects or sets something.
+LEARNS = re.compile(r"(train|pretrain|search|select|calibrate|tune|fit|threshold)(_\w+)?|text")
+EVALUATES = re.compile(r"evaluate(_\w+)?")
+COMPARES = ("reports/tables", "results/statistics")
+
+# What only evaluation may read.
+TEST = ("data/slices/test", "data/prompts/test.csv", "results/evaluation")
+_PROBE = "data/text/probe"
+
+
+def is_test(path: str) -> bool:
+    """Whether a path belongs to the test split or was computed on it, or is a folder that holds such."""
+    holds = any(covered(name, (path,)) for name in TEST)
+    return holds or covered(path, TEST) or path.startswith(_PROBE)
+
+
+def comparisons(graph: Graph) -> Iterator[tuple[Receipt, dict[str, Receipt]]]:
+    """Each stage that writes tables or statistics, with the evaluations it read, by slices.csv."""
+    for receipt in graph.active():
+        if not any(covered(item.path, COMPARES) for item in receipt.outputs):
+            continue
+        runs = {}
+        for item in receipt.inputs:
+            maker = graph.maker(item)
+            is_run = covered(item.path, ("results/evaluation",))
+            if maker and is_run and item.path.endswith("/slices.csv"):
+                runs[item.path] = maker
+        if runs:
+            yield receipt, runs
+
+
+def check_devices(graph: Graph) -> Iterator[Finding]:
+    """Tables whose rows come from different classes of device.
+
+    Rows are compared stage by stage: all may be trained on one class and evaluated on another.
+    """
+    mixed: dict[str, list[Receipt]] = {}
+    for table, runs in comparisons(graph):
+        devices: dict[str, dict[str, list[str]]] = {}
+        for run in runs.values():
+            for one in (run, *graph.upstream(run).values()):
+                if EVALUATES.fullmatch(one.stage) or LEARNS.fullmatch(one.stage):
+                    names = devices.setdefault(one.stage, {}).setdefault(one.device, [])
+                    if one.address not in names:
+                        names.append(one.address)
+        for by_class in devices.values():
+            if len(by_class) > 1:
+                parts = (f"{some(names)} on {device}" for device, names in sorted(by_class.items()))
+                mixed.setdefault("; ".join(parts), []).append(table)
+    for detail, (first, *others) in mixed.items():
+        also = f" (also {some(one.address for one in others)})" if others else ""
+        yield Finding("MIXED-DEVICE", first.address, first.path, detail + also)
+
+
+def check_seeds(graph: Graph) -> Iterator[Finding]:
+    """Replicates of one configuration that are no replicates."""
+    groups: dict[str, list[Receipt]] = {}
+    for receipt in graph.active():
+        items = graph.definitions[receipt.address].items
+        if "seed" in items and LEARNS.fullmatch(receipt.stage):
+            others = {name: value for name, value in items.items() if name != "seed"}
+            key = canonical_json([receipt.stage, others, plain_params(receipt.params)])
+            groups.setdefault(key, []).append(receipt)
+    for group in groups.values():
+        for number, later in enumerate(group):
+            for earlier in group[:number]:
+                shared = _shared(earlier, later)
+                if shared:
+                    detail = f"{shared} of {earlier.address}, of which it is a replicate"
+                    yield Finding("SEED-REUSE", later.address, later.path, detail)
+                    break
+
+
+def _shared(first: Receipt, second: Receipt) -> str:
+    if first.seed is not None and first.seed == second.seed:
+        return f"has the seed {second.seed}"
+    weights = {item.sha256 for item in first.outputs if item.path.endswith(".safetensors")}
+    for item in second.outputs:
+        if item.path.endswith(".safetensors") and item.sha256 in weights:
+            return f"{item.path} has the weights"
+    return ""
+
+
+def check_test_peek(graph: Graph) -> Iterator[Finding]:
+    """Stages that learn or select and have read, or may read, what belongs to the test split."""
+    for address in learners(graph):
+        definition, receipt = graph.definitions[address], graph.receipts.get(address)
+        read = [item.path for item in receipt.inputs] if receipt else []
+        seen = sorted({path for path in (*read, *definition.data) if is_test(path)})
+        if seen:
+            path = receipt.path if receipt else "dvc.yaml"
+            detail = f"it learns or selects and reads {some(seen)}"
+            yield Finding("TEST-PEEK", address, path, detail)
+
+
+def learners(graph: Graph) -> list[str]:
+    """Stages that learn or select, makers first: by name, or because an evaluation rests on them.
+
+    What an evaluation reads apart from test data was learned or chosen; so was what went into that.
+    The stages that cut the splits write test data themselves and are none of these.
+    """
+    found = {name for name, one in graph.definitions.items() if LEARNS.fullmatch(one.stage)}
+    seen: set[str] = set()
+    queue = [one for one in graph.active() if EVALUATES.fullmatch(one.stage)]
+    while queue:
+        reader = queue.pop()
+        for item in reader.inputs:
+            maker = graph.maker(item)
+            if maker is None or is_test(item.path) or maker.address not in graph.definitions:
+                continue
+            if any(is_test(out) for out in graph.definitions[maker.address].outputs):
+                continue
+            if maker.address not in seen:
+                seen.add(maker.address)
+                found.add(maker.address)
+                queue.append(maker)
+    return sorted(found, key=lambda name: graph.order[name])

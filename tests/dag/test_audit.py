@@ -1,0 +1,101 @@
+"""The audit on the real pipeline: silent when nothing is wrong, and what the fabricated tree cannot show."""
+
+import json
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkout import Checkout
+from pydicom import dcmread
+
+from textbcs.io import canonical_json, read_csv, read_json, read_tensors, sha256_file, write_tensors
+
+pytestmark = pytest.mark.dag
+
+
+def audit(checkout: Checkout, *arguments: str) -> dict[str, Any]:
+    """Run `textbcs audit ... --json` in a checkout, whose own code runs."""
+    command = [sys.executable, "-m", "textbcs.cli", "audit", *arguments, "--json"]
+    done = checkout.run(*command, ok=False, PYTHONPATH=str(checkout.root / "src"))
+    assert done.returncode in (0, 1), done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def named(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Class and node of each finding."""
+    return [(one["kind"], one["node"]) for one in report["findings"]]
+
+
+def test_a_finished_run_is_clean_to_the_last_digit(tiny: Checkout) -> None:
+    report = audit(tiny, "verify", "--deep")
+    assert named(report) == []
+    assert not any("could not be predicted" in text for text in report["remarks"])
+    assert not any("bit for bit" in text for text in report["remarks"])
+    cost = report["receipt_cost"]
+    assert cost["receipt_seconds"] < 0.03 * cost["stage_seconds"]
+
+
+def test_a_pulled_clone_is_clean_without_raw_dicom(
+    tiny: Checkout, clones_of: Callable[[Checkout], Checkout], tmp_path: Path
+) -> None:
+    tiny.dvc("remote", "add", "-d", "storage", str(tmp_path / "remote"))
+    tiny.git("commit", "-qam", "remote")
+    tiny.dvc("push", "--run-cache")
+    other = clones_of(tiny)
+    other.dvc("pull", "--run-cache")
+    report = audit(other, "verify")
+    assert named(report) == []
+    assert report["receipt_cost"] is None
+    assert any("data/raw are not here" in text for text in report["remarks"])
+
+
+def test_dvc_commit_forges_the_lock(tiny: Checkout) -> None:
+    tiny.set_param("training.weight_decay", 0.02)
+    assert {kind for kind, _ in named(audit(tiny, "verify"))} == {"STALE"}
+    tiny.dvc("commit", "-f")
+    found = named(audit(tiny, "verify"))
+    assert {kind for kind, _ in found} == {"FORGED-LOCK"}
+    assert found[0][1].startswith(("pretrain@", "search@", "train@"))
+
+
+def test_a_forged_chain_is_seen_by_the_checkpoint(tiny: Checkout) -> None:
+    """Predictions, receipt and lock changed to agree: only predicting again tells."""
+    path = tiny.root / "results/evaluation/unet-s1/predictions.safetensors"
+    tensors = read_tensors(path)
+    tensors["probability"] = np.roll(tensors["probability"], 3, axis=2) + np.float16(0.1)
+    write_tensors(path, tensors)
+    receipt_path = tiny.root / "results/receipts/evaluate@unet-1.json"
+    receipt = read_json(receipt_path)
+    entry = next(
+        one for one in receipt["outputs"] if one["path"].endswith("predictions.safetensors")
+    )
+    entry |= {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    receipt_path.write_text(canonical_json(receipt))
+    tiny.dvc("commit", "-f", "evaluate@unet-1")
+    assert ("TAMPERED", "evaluate@unet-1") not in named(audit(tiny, "verify"))
+    assert ("TAMPERED", "evaluate@unet-1") in named(audit(tiny, "verify", "--deep"))
+
+
+def test_any_cell_ends_at_instances_that_were_downloaded(tiny: Checkout) -> None:
+    """The UIDs against the DICOM files themselves."""
+    files = (tiny.root / "data/raw").rglob("*.dcm")
+    here = {str(dcmread(file, specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for file in files}
+    tables = sorted((tiny.root / "reports/tables").glob("table?.csv"))
+    every = [
+        (path.name, row, column)
+        for path in tables
+        for table in [read_csv(path)]
+        for row in range(len(table))
+        for column in table.columns
+    ]
+    for name, row, column in random.Random(5).sample(every, 4):
+        table = f"reports/tables/{name}"
+        trace = audit(tiny, "trace", table, "--row", f"#{row + 1}", "--col", column)
+        reached = {sop for one in trace["dicom"] for sop in one["sop_uids"]}
+        assert reached, (name, row, column)
+        assert reached <= here
