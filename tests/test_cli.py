@@ -64,7 +64,7 @@ def test_a_missing_input_is_one_line(project: Path) -> None:
 
 def test_wrong_items_are_one_line(project: Path) -> None:
     fails_in_one_line(run("train", "unet", cwd=project), "takes METHOD SEED, not unet")
-    fails_in_one_line(run("train", "lvit", "1", cwd=project), "methods.lvit")
+    fails_in_one_line(run("train", "segnet", "1", cwd=project), "methods.segnet")
 
 
 def test_a_dry_run_of_the_cohort_prints_and_writes_nothing(project: Path) -> None:

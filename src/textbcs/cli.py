@@ -51,6 +51,20 @@ STAGES = {
         "textbcs.evaluation.robustness:robustness",
         "ask METHOD with SEED with wrong, empty, automatic and reworded prompts",
     ),
+    "trivial": ("textbcs.evaluation.trivial:trivial", "score the rows that no network made"),
+    "calibrate": (
+        "textbcs.evaluation.calibrate:calibrate",
+        "fit the temperature of METHOD with SEED on validation",
+    ),
+    "uncertainty": (
+        "textbcs.evaluation.believe:believe",
+        "assess probabilities and uncertainty on test",
+    ),
+    "statistics": ("textbcs.evaluation.compare:statistics", "compare the methods, with every test"),
+    "gradcam": (
+        "textbcs.explain.attention:gradcam",
+        "measure where UNet looks, with and without SVLI",
+    ),
     "complexity": ("textbcs.models.complexity:measure", "count parameters and operations"),
     "table1": ("textbcs.reporting.tables:write_table1", "write Table 1"),
     "tables": (

@@ -15,7 +15,7 @@ from typing import Any
 from textbcs.io import InputError
 from textbcs.params import flatten, read_yaml
 
-_FIELD = re.compile(r"\$\{([\w.]+)\}")
+_FIELD = re.compile(r"\$\{([\w.\[\]]+)\}")
 _CODE = "src/"
 
 

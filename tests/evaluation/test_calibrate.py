@@ -1,4 +1,4 @@
-"""The calibration stage on predictions whose faults are known."""
+"""Calibration and uncertainty of predictions whose faults are known."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +9,18 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from textbcs.evaluation import calibrate as stage_module
-from textbcs.evaluation.calibrate import (
+from textbcs.evaluation import believe as believe_module
+from textbcs.evaluation import calibrate as calibrate_module
+from textbcs.evaluation.believe import (
     assess,
-    calibrate,
+    believe,
     detect,
     evidential_maps,
     find_scopes,
     select,
 )
-from textbcs.evaluation.predict import Prediction
+from textbcs.evaluation.calibrate import calibrate
+from textbcs.evaluation.prediction import Prediction
 from textbcs.io import InputError, read_json, write_csv, write_tensors
 from textbcs.receipt import Stage
 from textbcs.slices.store import COLUMNS, Shard
@@ -100,25 +102,31 @@ def test_maps_in_pieces_are_the_maps() -> None:
     assert set(maps) == {"vacuity", "entropy", "expected_entropy", "mutual_information"}
 
 
-def prepare(monkeypatch: pytest.MonkeyPatch, maps: dict[str, np.ndarray]) -> None:
-    """Test predictions on disk; validation is another draw of the same fault."""
+PARAMS = {"evaluation": RULES, "seeds": [1], "tables": {"table1": ["unet"]}}
+RUN = "results/uncertainty/unet-s1.json"
+
+
+def prepare(
+    monkeypatch: pytest.MonkeyPatch, found: Prediction, maps: dict[str, np.ndarray]
+) -> None:
+    """Test predictions on disk, and what the network answers on validation."""
     test, val = shard(), shard(6)
     slices = test.table[["slice_id", "patient", "kind"]].assign(dice=[0.9, 0.5, 0.7, np.nan])
     write_csv(Path("results/evaluation/unet-s1/slices.csv"), slices)
     write_tensors(Path("results/evaluation/unet-s1/predictions.safetensors"), maps)
-    odds = overconfident(val.masks, 2.5, 8)
+
+    def only_val(_: Any, name: str) -> Shard:
+        assert name == "val"
+        return val
 
     def texts(_: Any) -> pd.DataFrame:
         return val.table[["slice_id"]].assign(text="x")
 
-    monkeypatch.setattr(
-        stage_module, "read_slices", lambda _, name: test if name == "test" else val
-    )
-    monkeypatch.setattr(stage_module, "read_prompts", texts)
-    monkeypatch.setattr(stage_module, "load", lambda *_: (None, None))
-    monkeypatch.setattr(
-        stage_module, "predict", lambda *_: Prediction(expit(odds).astype(np.float32))
-    )
+    monkeypatch.setattr(calibrate_module, "read_slices", only_val)
+    monkeypatch.setattr(calibrate_module, "read_prompts", texts)
+    monkeypatch.setattr(calibrate_module, "load", lambda *_: (None, None))
+    monkeypatch.setattr(calibrate_module, "predict", lambda *_: found)
+    monkeypatch.setattr(believe_module, "read_slices", lambda *_: test)
     Path("data/prompts").mkdir(parents=True)
     Path("data/prompts/val.csv").touch()
 
@@ -126,11 +134,14 @@ def prepare(monkeypatch: pytest.MonkeyPatch, maps: dict[str, np.ndarray]) -> Non
 def test_a_sigmoid_heads_temperature_comes_from_validation_and_helps_on_test(
     stage_in: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = stage_in({"evaluation": RULES})
+    """Validation is another draw of the fault that the test predictions have."""
+    stage = stage_in(PARAMS)
     odds = overconfident(shard().masks, 2.5, 5).astype(np.float16)
-    prepare(monkeypatch, {"log_odds": odds})
+    validation = expit(overconfident(shard(6).masks, 2.5, 8)).astype(np.float32)
+    prepare(monkeypatch, Prediction(validation), {"log_odds": odds})
     calibrate(stage, "unet", "1")
-    found = read_json("results/calibration/unet-s1.json")
+    believe(stage)
+    found = read_json(RUN)
     assert found["temperature"] == pytest.approx(2.5, rel=0.1)
     assert found["validation"]["nll_after"] < found["validation"]["nll_before"]
     raw, scaled = found["raw"], found["scaled"]
@@ -140,29 +151,19 @@ def test_a_sigmoid_heads_temperature_comes_from_validation_and_helps_on_test(
     assert scaled["region"]["ece"] > scaled["image"]["ece"]
     assert (found["head"], found["tumour_slices"]) == ("sigmoid or softmax", 3)
     assert set(found["risk_coverage"]) == {"entropy"}
-    # The poisoned test: other test masks leave the temperature alone.
-    monkeypatch.setattr(stage_module, "read_slices", lambda _, name: poisoned(name))
-    calibrate(stage, "unet", "1")
-    other = read_json("results/calibration/unet-s1.json")
-    assert other["temperature"] == found["temperature"]
-    assert other["raw"] != found["raw"]
-
-
-def poisoned(name: str) -> Shard:
-    some = shard(4 if name == "test" else 6)
-    if name == "test":
-        some.masks[:3] = 1 - some.masks[:3]
-    return some
+    assert read_json("results/uncertainty/ensemble.json") == {}
 
 
 def test_an_evidential_head_has_four_maps_and_no_temperature(
     stage_in: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = stage_in({"evaluation": RULES})
-    evidence = np.random.default_rng(2).gamma(1, 9, (4, 2, SIZE, SIZE)).astype(np.float16)
-    prepare(monkeypatch, {"evidence": evidence})
+    stage = stage_in(PARAMS)
+    draw = np.random.default_rng(2).gamma(1, 9, (4, 2, SIZE, SIZE))
+    prediction = Prediction(np.zeros((6, SIZE, SIZE), np.float32), draw.astype(np.float32))
+    prepare(monkeypatch, prediction, {"evidence": draw.astype(np.float16)})
     calibrate(stage, "unet", "1")
-    found = read_json("results/calibration/unet-s1.json")
+    believe(stage)
+    found = read_json(RUN)
     assert (found["temperature"], found["scaled"], found["validation"]) == (None, None, None)
     assert len(found["risk_coverage"]) == 4
     assert found["error_detection"]["band"]["mutual_information_auroc"] > 0
@@ -171,8 +172,10 @@ def test_an_evidential_head_has_four_maps_and_no_temperature(
 def test_predictions_of_another_split_are_refused(
     stage_in: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = stage_in({"evaluation": RULES})
-    prepare(monkeypatch, {"log_odds": np.zeros((4, SIZE, SIZE), np.float16)})
-    monkeypatch.setattr(stage_module, "read_slices", lambda *_: shard(6))
+    stage = stage_in(PARAMS)
+    prediction = Prediction(np.full((6, SIZE, SIZE), 0.3, np.float32))
+    prepare(monkeypatch, prediction, {"log_odds": np.zeros((4, SIZE, SIZE), np.float16)})
+    calibrate(stage, "unet", "1")
+    monkeypatch.setattr(believe_module, "read_slices", lambda *_: shard(6))
     with pytest.raises(InputError, match="other slices than data/slices/test"):
-        calibrate(stage, "unet", "1")
+        believe(stage)

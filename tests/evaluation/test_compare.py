@@ -255,9 +255,9 @@ def write_inputs(runs: dict[str, list[Run]]) -> None:
     for own in runs.values():
         for run in own:
             write_csv(Path(f"results/evaluation/{run.name}/slices.csv"), run.slices)
-            write_json(Path(f"results/calibration/{run.name}.json"), CALIBRATED)
+            write_json(Path(f"results/uncertainty/{run.name}.json"), CALIBRATED)
     write_json(
-        Path("results/calibration/ensemble.json"),
+        Path("results/uncertainty/ensemble.json"),
         {"unet": CALIBRATED | {"members": 5, "temperature": None, "dice_patient_mean": 0.9}},
     )
     patients = [f"p{n:02d}" for n in range(PATIENTS)]

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.evaluation import ensemble as stage_module
-from textbcs.evaluation.calibrate import find_scopes
-from textbcs.evaluation.ensemble import assess_ensemble, ensemble
-from textbcs.evaluation.predict import log_odds
-from textbcs.io import read_json, write_csv, write_tensors
+from textbcs.evaluation.believe import find_scopes
+from textbcs.evaluation.ensemble import assess_ensemble, ensembles
+from textbcs.evaluation.prediction import log_odds
+from textbcs.io import write_csv, write_tensors
 from textbcs.receipt import Stage
 from textbcs.slices.store import COLUMNS, Shard
 
@@ -49,14 +48,11 @@ def test_members_that_err_apart_outvote_each_other_and_disagree_where_they_err()
     assert set(found["risk_coverage"]) == {"entropy", "expected_entropy", "mutual_information"}
 
 
-def test_the_stage_needs_two_seeds(
-    stage_in: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_ensemble_needs_two_seeds(stage_in: Callable[..., Stage]) -> None:
     params = {"evaluation": RULES, "seeds": [1], "tables": {"table1": ["unet", "textbcs"]}}
     stage = stage_in(params)
-    ensemble(stage)
-    assert read_json("results/calibration/ensemble.json") == {}
-    monkeypatch.setattr(stage_module, "read_slices", lambda *_: shard())
+    scopes = find_scopes(shard(), 2.0)
+    assert ensembles(stage, shard(), scopes) == {}
     for seed in (1, 2):
         p = member(seed)
         maps = {
@@ -69,8 +65,7 @@ def test_the_stage_needs_two_seeds(
             write_csv(folder / "slices.csv", shard().table[["slice_id"]])
             write_tensors(folder / "predictions.safetensors", tensors)
     stage.params["seeds"].append(2)
-    ensemble(stage)
-    found = read_json("results/calibration/ensemble.json")
+    found = ensembles(stage, shard(), scopes)
     assert set(found) == {"unet", "textbcs"}
     # The same probabilities, whichever head they came from.
     one, two = (found[m]["raw"]["image"]["brier"] for m in ("unet", "textbcs"))

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.evaluation.evaluate import _maps, score
-from textbcs.evaluation.predict import Prediction, log_odds
+from textbcs.evaluation.prediction import Prediction, log_odds
+from textbcs.evaluation.scoring import maps_of, score
 from textbcs.slices.store import COLUMNS, Shard
 
 SIZE = 16
@@ -116,7 +116,7 @@ def test_what_is_missed_and_what_is_found_for_nothing() -> None:
 def test_what_is_stored_of_the_maps() -> None:
     evidence = np.full((2, 2, SIZE, SIZE), 9.0, np.float32)
     evidence[0, 1, 0, 0] = 1e9  # more than float16 holds
-    maps = _maps(Prediction(prediction().probability, evidence), None)
+    maps = maps_of(Prediction(prediction().probability, evidence), None)
     assert {name: value.shape for name, value in maps.items()} == {
         "probability": (2, SIZE, SIZE),
         "evidence": (2, 2, SIZE, SIZE),
@@ -124,7 +124,7 @@ def test_what_is_stored_of_the_maps() -> None:
     }
     assert np.isfinite(maps["evidence"]).all()
     assert maps["vacuity"][1, 0, 0] == pytest.approx(0.1, abs=1e-4)
-    assert set(_maps(prediction(), prediction())) == {
+    assert set(maps_of(prediction(), prediction())) == {
         "probability",
         "log_odds",
         "probability_swapped",

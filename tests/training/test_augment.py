@@ -9,7 +9,12 @@ from textbcs.models.prompttable import PromptTable
 from textbcs.training.augment import augmented, flipped
 from textbcs.training.data import Split, batch_of
 
-STILL = {"flip_probability": 0.0, "intensity_gain": 0.0, "intensity_shift": 0.0}
+STILL = {
+    "augmentation": "standard",
+    "flip_probability": 0.0,
+    "intensity_gain": 0.0,
+    "intensity_shift": 0.0,
+}
 
 
 @pytest.fixture
@@ -127,3 +132,12 @@ def test_without_wordings_no_number_is_drawn(split):
     expected = torch.Generator().manual_seed(2)
     torch.rand(3, 5, generator=expected)
     assert torch.equal(generator.get_state(), expected.get_state())
+
+
+def test_nnunets_changes_of_intensity_follow_the_flip_and_move_no_mask(split):
+    plain = draw(split, 3, flip_probability=1.0)
+    changed = draw(split, 3, flip_probability=1.0, augmentation="nnunet")
+    assert torch.equal(plain.mask, changed.mask)
+    assert torch.equal(plain.prompt, changed.prompt)
+    assert not torch.equal(plain.image, changed.image)
+    assert torch.equal(changed.image[:, 0], changed.image[:, 2])

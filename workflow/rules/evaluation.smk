@@ -1,5 +1,7 @@
 # Predictions and scores on the test split.
-for stage in STAGES.named("evaluate", "evaluate_variant", "robustness", "complexity"):
+for stage in STAGES.named(
+    "evaluate", "evaluate_variant", "robustness", "calibrate", "gradcam", "complexity"
+):
 
     rule:
         name:
@@ -12,6 +14,26 @@ for stage in STAGES.named("evaluate", "evaluate_variant", "robustness", "complex
             stage.log,
         resources:
             gpu=SESSION.gpus,
+        params:
+            address=stage.address,
+        message:
+            "{params.address}"
+        shell:
+            RUN_STAGE
+
+
+# What the scores amount to: no network runs, no GPU is asked for.
+for stage in STAGES.named("trivial", "uncertainty", "statistics"):
+
+    rule:
+        name:
+            stage.name
+        input:
+            stage.inputs,
+        output:
+            stage.outputs,
+        log:
+            stage.log,
         params:
             address=stage.address,
         message:

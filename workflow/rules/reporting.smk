@@ -1,5 +1,7 @@
 # Tables, figures and the HTML report.
-for stage in STAGES.named("table1", "text_worth", "robustness_figures", "report"):
+for stage in STAGES.named(
+    "table1", "tables", "text_worth", "robustness_figures", "report"
+):
 
     rule:
         name:

@@ -1,7 +1,7 @@
 """Stage `statistics`: what the runs of Table 1 amount to, and what of their differences is chance.
 
-Reads `results/evaluation/<method>-s<seed>/slices.csv` and `results/calibration/<method>-s<seed>.json` of
-every method and seed, `results/calibration/ensemble.json`, and the cohort's series and patients; writes
+Reads `results/evaluation/<method>-s<seed>/slices.csv` and `results/uncertainty/<method>-s<seed>.json` of
+every method and seed, `results/uncertainty/ensemble.json`, and the cohort's series and patients; writes
 `results/statistics/`:
 
 - `means.csv`: a method's aggregates, each named (`evaluation.means`), and its calibration.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 FOLDER = Path("results/statistics")
-CALIBRATION = Path("results/calibration")
+UNCERTAINTY = Path("results/uncertainty")
 SCORES = ("ece", "brier", "nll")
 
 
@@ -55,7 +55,7 @@ def statistics(stage: "Stage") -> None:
     vendors = _vendors(
         read_csv(stage.input("data/cohort/patients.csv"), ["patient", "manufacturer"])
     )
-    ensembles = read_json(stage.input(CALIBRATION / "ensemble.json"))
+    ensembles = read_json(stage.input(UNCERTAINTY / "ensemble.json"))
     tables = []
     for own in stage.progress(methods.values(), desc="means"):
         tables.append(means.method_means(own, nsd, depth, rules["bootstrap"]))
@@ -79,7 +79,7 @@ def statistics(stage: "Stage") -> None:
 
 
 def _calibrations(stage: "Stage", runs: Sequence[Run]) -> list[Mapping[str, Any]]:
-    return [read_json(stage.input(CALIBRATION / f"{run.name}.json")) for run in runs]
+    return [read_json(stage.input(UNCERTAINTY / f"{run.name}.json")) for run in runs]
 
 
 def calibration_means(method: str, results: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":

@@ -1,8 +1,7 @@
-"""Stage `ensemble`: what the mean of a method's seeds gives, which evidential learning has to face.
+"""What the mean of a method's seeds gives, which evidential learning has to face.
 
-Reads the predictions of every method of Table 1 and every seed, and the test slices; writes
-`results/calibration/ensemble.json`, an entry per method as the stage `calibrate` writes them, and the
-ensemble's Dice on the square grid. With one seed there is no ensemble, and no entry.
+Reads the predictions of every method of Table 1 and every seed for the stage `uncertainty`; writes
+nothing. With one seed there is no ensemble, and no entry.
 """
 
 from collections.abc import Sequence
@@ -12,37 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation import calibration, metrics
-from textbcs.evaluation.calibrate import (
+from textbcs.evaluation.believe import (
     Scopes,
     assess,
     detect,
     evidential_maps,
-    find_scopes,
-    plain,
     same_slices,
     select,
 )
 from textbcs.evaluation.runs import EVALUATION
 from textbcs.evaluation.statistics import patient_means
 from textbcs.evaluation.uncertainty import ensemble as disagreement
-from textbcs.io import read_csv, read_tensors, write_json
-from textbcs.slices.store import Shard, read_slices
+from textbcs.io import read_csv, read_tensors
+from textbcs.slices.store import Shard
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 
-def ensemble(stage: "Stage") -> None:
-    """Assess the mean of each method's seeds."""
+def ensembles(stage: "Stage", shard: Shard, scopes: Scopes) -> dict[str, Any]:
+    """The mean of each method's seeds, assessed as one run is, and its Dice on the square grid."""
     seeds = stage.params["seeds"]
+    if len(seeds) < 2:
+        return {}
     entries = {}
-    if len(seeds) > 1:
-        shard = read_slices(stage, "test")
-        scopes = find_scopes(shard, stage.params["evaluation"]["calibration"]["band_mm"])
-        for method in stage.progress(stage.params["tables"]["table1"], desc="ensembles"):
-            members = [_member(stage, shard, f"{method}-s{seed}") for seed in seeds]
-            entries[method] = assess_ensemble(members, shard, scopes, stage.params["evaluation"])
-    write_json(stage.output("results/calibration/ensemble.json"), plain(entries))
+    for method in stage.progress(stage.params["tables"]["table1"], desc="ensembles"):
+        members = [_member(stage, shard, f"{method}-s{seed}") for seed in seeds]
+        entries[method] = assess_ensemble(members, shard, scopes, stage.params["evaluation"])
+    return entries
 
 
 def _member(stage: "Stage", shard: Shard, name: str) -> NDArray[np.float32]:

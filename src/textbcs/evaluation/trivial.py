@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.evaluation.evaluate import _maps, score
-from textbcs.evaluation.predict import Prediction
+from textbcs.evaluation.prediction import Prediction
+from textbcs.evaluation.scoring import maps_of, score
 from textbcs.io import InputError, records, write_csv, write_json, write_tensors
 from textbcs.prompts.grammar import mirror, parse
 from textbcs.prompts.table import read_prompts
@@ -142,4 +142,4 @@ def _write(
     folder = f"results/evaluation/{row}-s0"
     table = score(shard, true, swapped, stage.params["evaluation"])
     write_csv(stage.output(f"{folder}/slices.csv"), table)
-    write_tensors(stage.output(f"{folder}/predictions.safetensors"), _maps(true, swapped))
+    write_tensors(stage.output(f"{folder}/predictions.safetensors"), maps_of(true, swapped))

@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from textbcs.models.contract import Batch
+from textbcs.training.augment_nnunet import augmented_nnunet
 from textbcs.training.data import Split, batch_of, joined
 
 
@@ -23,16 +24,19 @@ def augmented(
         split: the training slices.
         rows: (B,) int64, which of them.
         channels: of the image that the network takes.
-        config: `flip_probability`, `intensity_gain`, `intensity_shift`.
+        config: `augmentation`, `flip_probability`, `intensity_gain`, `intensity_shift`.
         generator: source of chance, on the split's device.
     """
     batch = batch_of(split, rows, 1)
     chance = torch.rand(3, len(rows), generator=generator, device=generator.device)
     flip = chance[0] < config["flip_probability"]
     image, mask = flipped(batch.image, flip), flipped(batch.mask, flip)
-    gain = 1 + config["intensity_gain"] * (2 * chance[1] - 1)
-    shift = config["intensity_shift"] * (2 * chance[2] - 1)
-    image = image * gain[:, None, None, None] + shift[:, None, None, None]
+    if config["augmentation"] == "nnunet":
+        image = augmented_nnunet(image, generator)
+    else:
+        gain = 1 + config["intensity_gain"] * (2 * chance[1] - 1)
+        shift = config["intensity_shift"] * (2 * chance[2] - 1)
+        image = image * gain[:, None, None, None] + shift[:, None, None, None]
     prompt = torch.where(flip, split.mirrored[rows], split.prompt[rows])
     image = image.expand(-1, channels, -1, -1)
     return joined(split, rows, image, mask, prompt, reworded(split, prompt, generator))
