@@ -159,6 +159,11 @@ def test_edited_parameters_are_stale(tree: Path) -> None:
     assert "methods.unet.width: 4 -> 16" in report.findings[0].detail
 
 
+def test_a_new_output_in_the_definition_is_stale(tree: Path) -> None:
+    edit_yaml("dvc.yaml", lambda file: file["stages"]["split"]["outs"].append("data/splits/b.csv"))
+    assert named(verify()) == [("STALE", "split")]
+
+
 def test_an_input_from_outside_has_changed(tree: Path) -> None:
     write_text("data/archive/boxes.csv", "patient\nP2\n")
     assert named(verify()) == [("STALE", "cohort")]
