@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -451,6 +452,19 @@ def test_quick_sees_what_was_written(tree: Path) -> None:
     verify()
     Path(MODEL).write_bytes(b"other")
     assert named(verify(quick=True)) == [("TAMPERED", "train@unet-1")]
+
+
+def test_a_shallow_history_cannot_accuse(tree: Path) -> None:
+    """What ran is in a commit that this clone does not have."""
+    write_text("src/textbcs/cohort.py", "# later\n")
+    commit("later")
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout
+    write_text(".git/shallow", head)
+    report = verify()
+    assert {kind for kind, _ in named(report)} == {"STALE"}
+    assert "the history is shallow: 1 module versions are not in it" in report.remarks
 
 
 def test_without_git_the_rest_is_checked(tree: Path) -> None:
