@@ -30,7 +30,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    wanted = wanted_files(load_graph())
+    graph = load_graph()
+    wanted, params = wanted_files(graph), graph.params
     files = [path for path in wanted if Path(path).is_file()]
     size = sum(Path(path).stat().st_size for path in files)
     times: dict[str, list[float]] = {"hashing": [], "sha256sum": [], "sha256sum_parallel": []}
@@ -45,6 +46,7 @@ def main() -> None:
     whole = time.perf_counter() - start
     cost = receipt_cost()
     result = {
+        "tree": {"cohort": params["cohort"]["kind"], "stages": sum(1 for _ in graph.active())},
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
         "files": len(files),
         "megabytes": round(size / 1e6, 1),

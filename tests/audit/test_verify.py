@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,6 +158,11 @@ def test_edited_parameters_are_stale(tree: Path) -> None:
     report = verify()
     assert named(report) == [("STALE", "train@unet-1"), ("STALE", "train@unet-2")]
     assert "methods.unet.width: 4 -> 16" in report.findings[0].detail
+
+
+def test_a_new_output_in_the_definition_is_stale(tree: Path) -> None:
+    edit_yaml("dvc.yaml", lambda file: file["stages"]["split"]["outs"].append("data/splits/b.csv"))
+    assert named(verify()) == [("STALE", "split")]
 
 
 def test_an_input_from_outside_has_changed(tree: Path) -> None:
@@ -446,6 +452,19 @@ def test_quick_sees_what_was_written(tree: Path) -> None:
     verify()
     Path(MODEL).write_bytes(b"other")
     assert named(verify(quick=True)) == [("TAMPERED", "train@unet-1")]
+
+
+def test_a_shallow_history_cannot_accuse(tree: Path) -> None:
+    """What ran is in a commit that this clone does not have."""
+    write_text("src/textbcs/cohort.py", "# later\n")
+    commit("later")
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout
+    write_text(".git/shallow", head)
+    report = verify()
+    assert {kind for kind, _ in named(report)} == {"STALE"}
+    assert "the history is shallow: 1 module versions are not in it" in report.remarks
 
 
 def test_without_git_the_rest_is_checked(tree: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from textbcs.definition import covered
 from textbcs.io import InputError, existing, read_csv, read_json, records
 from textbcs.lineage import cells
 from textbcs.lineage.checks.content import SPLITS, slices_of
@@ -237,8 +238,11 @@ def _roles(stages: Iterable[Facts]) -> dict[str, str]:
     roles: dict[str, str] = {}
     for stage in stages:
         name = stage["address"].partition("@")[0]
-        kind = 2 if EVALUATES.fullmatch(name) else 1 if LEARNS.fullmatch(name) else 0
+        # A row without a network is learned and scored in one stage: what it writes tells.
+        scores = any(covered(item["path"], ("results/evaluation",)) for item in stage["writes"])
         for split in SPLITS:
+            kind = 1 if scores or LEARNS.fullmatch(name) else 0
+            kind = 2 if split == "test" and (scores or EVALUATES.fullmatch(name)) else kind
             if any(item["path"] == slices_of(split) for item in stage["reads"]):
                 roles[split] = rank[max(kind, rank.index(roles.get(split, rank[0])))]
     if set(roles.values()) - {rank[0]}:

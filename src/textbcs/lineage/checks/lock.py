@@ -133,6 +133,9 @@ def _reasons(tree: Tree, receipt: Receipt) -> Iterator[str]:
             if now is not None and now != item.sha256:
                 yield f"{item.path} has changed since"
     definition = graph.definitions[receipt.address]
+    for out in definition.outputs:
+        if out != receipt.path and not any(_within(item.path, out) for item in receipt.outputs):
+            yield f"dvc.yaml now wants {out} of it"
     try:
         now_params = flatten(select(graph.params, definition.keys))
     except InputError as error:

@@ -9,7 +9,9 @@ from textbcs.lineage.findings import Finding, some
 from textbcs.lineage.graph import Graph, Receipt, plain_params
 
 # A stage with such a name learns, selects or sets something.
-LEARNS = re.compile(r"(train|pretrain|search|select|calibrate|tune|fit|threshold)(_\w+)?|text")
+LEARNS = re.compile(
+    r"(train|pretrain|search|select|calibrate|temperature|tune|fit|threshold)(_\w+)?|text"
+)
 EVALUATES = re.compile(r"evaluate(_\w+)?")
 COMPARES = ("reports/tables", "results/statistics")
 
