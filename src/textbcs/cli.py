@@ -48,6 +48,10 @@ STAGES = {
     ),
     "complexity": ("textbcs.models.complexity:measure", "count parameters and operations"),
     "table1": ("textbcs.reporting.tables:write_table1", "write Table 1"),
+    "tables": (
+        "textbcs.reporting.papertables:write_tables",
+        "write Tables 2 to 4 and the paper's claims",
+    ),
     "report": (
         "textbcs.reporting.html:write_report",
         "draw the overview figure and the HTML report",
@@ -93,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--dry-run", action="store_const", const=_estimate, dest="run", help=text
             )
+    compare = commands.add_parser("compare", help="print the paper's Tables 1 to 4 and ours")
+    compare.set_defaults(run=_compare)
     check = commands.add_parser("check", help="check params.yaml and say whether it is valid")
     check.set_defaults(run=_check)
     use = commands.add_parser(
@@ -127,6 +133,13 @@ def _estimate(arguments: argparse.Namespace) -> None:
     from textbcs.cohort.estimate import estimate
 
     for line in estimate(parameters.load_params()):
+        print(line)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from textbcs.reporting.compare import compare_lines
+
+    for line in compare_lines(parameters.load_params()):
         print(line)
 
 

@@ -4,10 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.evaluation.evaluate import Prediction, score
+from textbcs.evaluation.evaluate import _maps, score
+from textbcs.evaluation.predict import Prediction, log_odds
 from textbcs.slices.store import COLUMNS, Shard
 
 SIZE = 16
+RULES = {
+    "threshold": 0.5,
+    "nsd_tolerances_mm": [1.0, 2.5],
+    "lesions": {"minimum_component_mm2": 4.0, "minimum_covered": 0.1},
+    "calibration": {"bins": 15, "band_mm": 2.0},
+}
 
 
 def shard() -> Shard:
@@ -23,6 +30,7 @@ def shard() -> Shard:
             "native_cols": 32,
         }
         row |= {"native_spacing_row_mm": 1.0, "native_spacing_col_mm": 1.0}
+        row |= {"spacing_row_mm": 2.0, "spacing_col_mm": 2.0}
         rows.append(row)
     masks = np.zeros((2, SIZE, SIZE), np.uint8)
     masks[0, 4:8, 2:6] = 1
@@ -41,11 +49,11 @@ def prediction(*places: tuple[int, int, int]) -> Prediction:
     probability = np.full((2, SIZE, SIZE), 0.1, np.float32)
     for index, row, column in places:
         probability[index, row : row + 4, column : column + 4] = 0.9
-    return Prediction(probability, None)
+    return Prediction(probability)
 
 
 def test_a_perfect_prediction() -> None:
-    table = score(shard(), prediction((0, 4, 2)), None, 0.5)
+    table = score(shard(), prediction((0, 4, 2)), None, RULES)
     tumour, free = table.to_dict("records")
     assert (tumour["dice"], tumour["iou"], tumour["dice_two_class"]) == (1, 1, 1)
     assert tumour["dice_native"] == pytest.approx(1, abs=0.05)
@@ -56,7 +64,7 @@ def test_a_perfect_prediction() -> None:
 
 
 def test_half_overlap_and_a_false_alarm() -> None:
-    table = score(shard(), prediction((0, 4, 4), (1, 0, 10)), None, 0.5)
+    table = score(shard(), prediction((0, 4, 4), (1, 0, 10)), None, RULES)
     tumour, free = table.to_dict("records")
     assert tumour["dice"] == 0.5
     assert (tumour["true_positive"], tumour["false_positive"], tumour["false_negative"]) == (
@@ -69,13 +77,73 @@ def test_half_overlap_and_a_false_alarm() -> None:
 
 
 def test_the_exchanged_prompt_has_columns_of_its_own() -> None:
-    table = score(shard(), prediction((0, 4, 2)), prediction((0, 4, 10)), 0.5)
+    table = score(shard(), prediction((0, 4, 2)), prediction((0, 4, 10)), RULES)
     assert table["dice_swapped"].iloc[0] == 0
     assert table["predicted_side_swapped"].tolist() == ["left", ""]
-    without = score(shard(), prediction((0, 4, 2)), None, 0.5)
+    without = score(shard(), prediction((0, 4, 2)), None, RULES)
     assert without["dice_swapped"].isna().all()
 
 
 def test_the_threshold_is_exclusive() -> None:
-    table = score(shard(), prediction((0, 4, 2)), None, float(np.float32(0.9)))
+    table = score(
+        shard(), prediction((0, 4, 2)), None, RULES | {"threshold": float(np.float32(0.9))}
+    )
     assert table["dice"].iloc[0] == 0
+
+
+def test_surfaces_and_lesions_are_measured_on_the_dicom_grid() -> None:
+    found, free = score(shard(), prediction((0, 4, 2)), None, RULES).to_dict("records")
+    assert (found["nsd_1mm"], found["nsd_2.5mm"]) == (1, 1)
+    assert found["assd_mm"] < 0.5
+    assert (found["reference_mm2"], found["lesions"], found["lesions_found"]) == (64, 1, 1)
+    assert (found["false_components"], found["distance_replaced"]) == (0, False)
+    assert np.isnan([free["nsd_1mm"], free["hd95_mm"]]).all()
+    # Four square pixels to the right: eight native ones of 1 mm.
+    moved = score(shard(), prediction((0, 4, 6)), None, RULES).iloc[0]
+    assert moved["hd95_mm"] == pytest.approx(8, abs=1)
+    assert (moved["lesions_found"], moved["false_components"]) == (0, 1)
+
+
+def test_what_is_missed_and_what_is_found_for_nothing() -> None:
+    missed, alarm = score(shard(), prediction((1, 0, 10)), None, RULES).to_dict("records")
+    assert missed["hd95_mm"] == pytest.approx(np.hypot(32, 32))
+    assert (missed["distance_replaced"], missed["nsd_1mm"]) == (True, 0)
+    assert (alarm["nsd_1mm"], alarm["false_components"], alarm["lesions"]) == (0, 1, 0)
+    assert alarm["false_positive_mm2"] == pytest.approx(64, abs=16)
+    assert np.isnan(alarm["hd95_mm"])
+
+
+def test_what_is_stored_of_the_maps() -> None:
+    evidence = np.full((2, 2, SIZE, SIZE), 9.0, np.float32)
+    evidence[0, 1, 0, 0] = 1e9  # more than float16 holds
+    maps = _maps(Prediction(prediction().probability, evidence), None)
+    assert {name: value.shape for name, value in maps.items()} == {
+        "probability": (2, SIZE, SIZE),
+        "evidence": (2, 2, SIZE, SIZE),
+        "vacuity": (2, SIZE, SIZE),
+    }
+    assert np.isfinite(maps["evidence"]).all()
+    assert maps["vacuity"][1, 0, 0] == pytest.approx(0.1, abs=1e-4)
+    assert set(_maps(prediction(), prediction())) == {
+        "probability",
+        "log_odds",
+        "probability_swapped",
+    }
+
+
+def test_log_odds_are_the_logit_and_stay_finite() -> None:
+    logits = np.array([-9.0, -1.0, 0.0, 3.0, 12.0])
+    probability = 1 / (1 + np.exp(-logits))
+    assert log_odds(probability) == pytest.approx(logits, abs=1e-6)
+    assert np.isfinite(log_odds(np.array([0.0, 1.0], np.float32))).all()
+
+
+def test_calibration_of_a_slice_over_the_image_and_over_its_region() -> None:
+    found, free = score(shard(), prediction((0, 4, 2)), None, RULES).to_dict("records")
+    assert (found["brier"], found["brier_region"]) == pytest.approx((0.01, 0.01))
+    assert found["nll"] == pytest.approx(-np.log(0.9))
+    assert np.isnan([free["brier_region"], free["nll_region"]]).all()
+    missed = score(shard(), prediction(), None, RULES).iloc[0]
+    # The lesion's 16 pixels are wrong by 0.9; the band of one pixel around it has 16 more, right by 0.1.
+    assert missed["brier_region"] == pytest.approx((16 * 0.81 + 16 * 0.01) / 32)
+    assert missed["brier"] == pytest.approx((16 * 0.81 + 240 * 0.01) / 256)

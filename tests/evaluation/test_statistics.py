@@ -44,6 +44,13 @@ def test_equal_values_have_no_width() -> None:
     assert (found.low, found.high, found.patients) == (0.25, 0.25, 7)
 
 
+def test_the_rounding_of_means_is_no_width() -> None:
+    values = np.array([np.mean([0.1] * n) for n in (1, 3, 6, 7, 10)])
+    assert np.ptp(values) > 0
+    found = mean_interval(values, **BOOTSTRAP)
+    assert (found.low, found.high) == (found.mean, found.mean)
+
+
 def test_differences_are_paired_by_slice_whatever_the_order() -> None:
     one = table({"a": [0.9, 0.5], "b": [0.8, 0.4], "c": [0.6, 0.1]})
     two = one.assign(dice=one["dice"] - [0.1, 0.1, 0.2, 0.2, 0.3, 0.3]).sample(

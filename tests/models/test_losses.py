@@ -1,6 +1,7 @@
 """Closed forms against published values, Monte Carlo, scipy and float64."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -204,3 +205,47 @@ def test_evidential_parts_use_alpha_tilde_and_the_mean_over_pixels():
     assert float(parts["evidence"]) == pytest.approx(
         float(losses.evidence_loss(alpha, y).mean()), rel=1e-5
     )
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+def test_plain_cross_entropy_weighs_every_pixel_alike():
+    logits = torch.tensor([[[logit(0.8), logit(0.4)], [logit(0.1), logit(0.1)]]])
+    mask = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    plain = losses.dice_and_cross_entropy(logits, mask, balanced=False)
+    balanced = losses.dice_and_cross_entropy(logits, mask, balanced=True)
+    each = [-math.log(0.8), -math.log(0.6), -math.log(0.9), -math.log(0.9)]
+    assert float(plain["bce"]) == pytest.approx(sum(each) / 4)
+    assert float(balanced["bce"]) == pytest.approx(each[0] / 2 + sum(each[1:]) / 6)
+    dice = 1 - 2 * 0.8 / (0.64 + 0.16 + 0.01 + 0.01 + 1)
+    assert float(plain["dice"]) == float(balanced["dice"]) == pytest.approx(dice, abs=1e-5)
+
+
+def test_deep_loss_by_hand():
+    """Heads of half and a quarter of the sides weigh 2/3 and 1/3; targets are shares of pixels."""
+    mask = torch.zeros(1, 4, 4)
+    mask[0, :2, :2] = 1
+    mask[0, 2, 2] = 1  # a quarter of its coarse pixel
+    half = torch.full((1, 2, 2), logit(0.5))
+    quarter = torch.full((1, 1, 1), logit(0.25))
+    found = float(losses.deep_loss([half, quarter], mask, balanced=False))
+    dice_half = 1 - 2 * 0.5 * 1.25 / (4 * 0.25 + 1 + 0.0625)
+    share = 5 / 16
+    dice_quarter = 1 - 2 * 0.25 * share / (0.0625 + share**2)
+    entropy = -share * math.log(0.25) - (1 - share) * math.log(0.75)
+    expected = 2 / 3 * (dice_half + math.log(2)) / 2 + 1 / 3 * (dice_quarter + entropy) / 2
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_deep_heads_join_the_total_with_their_weight():
+    output, batch = example(evidential=False, aligned=True)
+    side = batch.mask.shape[-1] // 2
+    deep = torch.randn(len(batch.mask), side, side, generator=torch.Generator().manual_seed(4))
+    more = replace(output, auxiliary={"deep": deep})
+    config = {**CONFIG, "lambda_deep": 3.0, "balanced_cross_entropy": False}
+    total, parts = losses.objective(config)(more, batch, 1)
+    without, _ = losses.objective(config)(output, batch, 1)
+    assert float(parts["deep"]) > 0
+    assert float(total - without) == pytest.approx(3 * float(parts["deep"]), rel=1e-5)

@@ -1,8 +1,10 @@
 """TextBCS's switches: with both off it is the UNet, to the last bit."""
 
+import pytest
 import torch
 from test_contract import TEXTBCS, example
 
+from textbcs.io import InputError
 from textbcs.models import registry
 
 
@@ -35,3 +37,52 @@ def test_alignment_grid_is_a_sixteenth_of_the_image_and_14_at_224():
         model = registry.build({**TEXTBCS, "width": 2}, channels=3, image_size=size, text_dim=12)
         output = model.train()(torch.rand(1, 3, size, size), example(1)[1])
         assert [values.shape for values in output.alignment] == [(1, side, side)] * 4
+
+
+PLUS = {**TEXTBCS, "evidential": False, "deep_supervision": True, "foreground_prior": 0.02}
+
+
+def plus(**changes):
+    torch.manual_seed(0)
+    return registry.build({**PLUS, **changes}, channels=3, image_size=32, text_dim=12)
+
+
+def test_what_it_reads_follows_its_switch():
+    bare = registry.build({**TEXTBCS, "svli": False}, channels=3, image_size=32, text_dim=12)
+    assert (plus().reads, bare.reads) == ("image and prompt", "image")
+
+
+def test_deep_supervision_sees_the_decoders_coarser_maps_and_only_while_training():
+    image, text, _ = example(2)
+    model = plus()
+    heads = model.train()(image, text).auxiliary
+    assert {name: values.shape for name, values in heads.items()} == {
+        f"deep_{side}": (2, side, side) for side in (4, 8, 16)
+    }
+    assert not model.eval()(image, text).auxiliary
+
+
+def test_deep_supervision_does_not_change_the_mask():
+    image, text, _ = example(2)
+    with_heads, without = plus().eval(), plus(deep_supervision=False).eval()
+    without.load_state_dict(with_heads.state_dict(), strict=False)
+    assert torch.equal(with_heads(image, text).logits, without(image, text).logits)
+
+
+def test_a_prior_is_where_all_heads_start():
+    """With weights of zero a head answers with its bias alone."""
+    image, text, _ = example(2)
+    model = plus().train()
+    with torch.no_grad():
+        for head in (model.head, *model.deep):
+            head.weight.zero_()
+    output = model(image, text)
+    share = torch.full((2, 32, 32), 0.02)
+    torch.testing.assert_close(output.probability, share)
+    for logits in output.auxiliary.values():
+        torch.testing.assert_close(logits.sigmoid(), share[:, : logits.shape[1], : logits.shape[1]])
+
+
+def test_a_prior_needs_a_sigmoid():
+    with pytest.raises(InputError, match="an evidential head has no sigmoid"):
+        plus(evidential=True)

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from textbcs.evaluation.runs import Run
 from textbcs.io import InputError, read_csv, write_csv, write_json
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
-from textbcs.reporting.runs import Run, encoder_label, paper, prune
+from textbcs.reporting.runs import encoder_label, paper, prune
 from textbcs.reporting.tables import (
     column_headers,
     differences,
@@ -148,9 +149,9 @@ def test_weights_that_are_not_the_pinned_ones_are_named(stage_in) -> None:
 def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in) -> None:
     stage = stage_in(
         {
-            "tables": {"table1": ["unet", "textbcs"]},
+            "tables": {"table1": ["unet", "textbcs"], "variants": []},
             "seeds": [1],
-            "cohort": {"kind": "phantom"},
+            "cohort": {"kind": "phantom", "collection": ""},
             "evaluation": {"bootstrap": BOOTSTRAP},
         }
     )

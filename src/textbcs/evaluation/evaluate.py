@@ -2,19 +2,23 @@
 
 Reads the weights, the test slices, their prompts and the probe embeddings; writes a row per test
 slice (`results/evaluation/<method>-s<seed>/slices.csv`) and the maps behind it
-(`predictions.safetensors`). Nothing here selects or fits anything.
+(`predictions.safetensors`: `probability`, `evidence` and `vacuity` of an evidential head or the
+`log_odds` of another, `probability_swapped`). Nothing here selects or fits anything.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.device import open_device
 from textbcs.evaluation import metrics
+from textbcs.evaluation.calibration import brier, negative_log_likelihood
+from textbcs.evaluation.lesions import count_lesions
+from textbcs.evaluation.predict import Prediction, load, log_odds, predict
+from textbcs.evaluation.surfaces import boundary_band, nsd_columns, surfaces
+from textbcs.evaluation.uncertainty import GREATEST, uncertainty
 from textbcs.io import records, write_csv, write_tensors
-from textbcs.models.variants import configuration
 from textbcs.prompts.grammar import mirror
 from textbcs.prompts.table import read_prompts
 from textbcs.slices.resize import SquareGrid
@@ -23,24 +27,9 @@ from textbcs.slices.store import Shard, read_slices
 if TYPE_CHECKING:
     import pandas as pd
 
-    from textbcs.models.contract import Segmenter
-    from textbcs.models.prompttable import PromptTable
     from textbcs.receipt import Stage
 
-_BATCH = 32
-
-
-@dataclass
-class Prediction:
-    """A method's maps on n slices, float32 (n, H, W).
-
-    Attributes:
-        probability: of the foreground.
-        vacuity: in (0, 1], or None for a head without evidence.
-    """
-
-    probability: NDArray[np.float32]
-    vacuity: NDArray[np.float32] | None
+IDENTITY = ("slice_id", "patient", "series_uid", "z_index", "kind", "side", "mask_source")
 
 
 def evaluate(stage: "Stage", method: str, seed: str) -> None:
@@ -49,99 +38,50 @@ def evaluate(stage: "Stage", method: str, seed: str) -> None:
     prompts = read_prompts(stage.input("data/prompts/test.csv"))
     texts = prompts.set_index("slice_id").loc[shard.table["slice_id"], "text"].tolist()
     stage.seed = int(seed)
-    model, table = _load(stage, method, seed)
+    model, table = load(stage, method, seed, "probe")
     true = predict(stage, model, table, shard, texts)
     swapped = None
     if model.reads_text:
         swapped = predict(stage, model, table, shard, [mirror(text) for text in texts])
-    threshold = stage.params["evaluation"]["threshold"]
+    rules = stage.params["evaluation"]
     folder = f"results/evaluation/{method}-s{seed}"
-    write_csv(stage.output(f"{folder}/slices.csv"), score(shard, true, swapped, threshold))
+    write_csv(stage.output(f"{folder}/slices.csv"), score(shard, true, swapped, rules))
     write_tensors(stage.output(f"{folder}/predictions.safetensors"), _maps(true, swapped))
 
 
-def _load(stage: "Stage", method: str, seed: str) -> "tuple[Segmenter, PromptTable]":
-    """The trained network and the probe prompts' embeddings, on the device of the parameters."""
-    from textbcs.models.prompttable import PromptTable
-    from textbcs.models.registry import build, read_weights
-
-    device = open_device(stage, stage.params["training"]["device"])
-    table = PromptTable.read(
-        stage.input("data/text/probe.csv"), stage.input("data/text/probe.safetensors"), device
-    )
-    model = build(
-        configuration(stage.params, method)["network"],
-        channels=stage.params["slices"]["channels"],
-        image_size=stage.params["slices"]["size"],
-        text_dim=table.dimension,
-    )
-    read_weights(model, stage.input(f"results/runs/{method}-s{seed}/model.safetensors"))
-    return model.to(device), table
-
-
-def predict(
-    stage: "Stage", model: "Segmenter", table: "PromptTable", shard: Shard, texts: list[str]
-) -> Prediction:
-    """Foreground probability and vacuity of each slice under the given prompts.
-
-    Args:
-        stage: gives the parameters and the progress bar.
-        model: the trained network.
-        table: embeddings that hold every text, on the network's device.
-        shard: n slices.
-        texts: n prompts.
-    """
-    import torch
-
-    from textbcs.models.inference import infer
-    from textbcs.models.textbcs.evidential import uncertainty
-
-    outputs = infer(
-        model,
-        torch.from_numpy(shard.images).to(table.tokens.device),
-        table,
-        table.rows(texts),
-        channels=stage.params["slices"]["channels"],
-        batch_size=_BATCH,
-    )
-    probability, vacuity = [], []
-    for output in stage.progress(outputs, total=-(-len(texts) // _BATCH), desc="predict"):
-        probability.append(output.probability.cpu().numpy())
-        if output.evidence is not None:
-            vacuity.append(uncertainty(output.evidence).vacuity.cpu().numpy())
-    return Prediction(np.concatenate(probability), np.concatenate(vacuity) if vacuity else None)
-
-
 def score(
-    shard: Shard, true: Prediction, swapped: Prediction | None, threshold: float
+    shard: Shard, true: Prediction, swapped: Prediction | None, rules: Mapping[str, Any]
 ) -> "pd.DataFrame":
     """One row of metrics per slice.
 
     Columns: the slice's identity; its four pixel counts; `dice` and `iou` of the foreground;
-    `dice_two_class` and `iou_two_class` with background; `dice_native` on the DICOM grid;
-    `predicted_side` and, with the side exchanged in the prompt, `dice_swapped` and
+    `dice_two_class` and `iou_two_class` with background; those of `native_scores` and
+    `pixel_scores`; `predicted_side` and, with the side exchanged in the prompt, `dice_swapped` and
     `predicted_side_swapped` (empty for methods that read no text).
+
+    Args:
+        shard: the slices, with their masks on both grids.
+        true: with each slice's own prompt.
+        swapped: with the side exchanged, or None.
+        rules: the parameters `evaluation`.
     """
     import pandas as pd
 
+    threshold = rules["threshold"]
     rows = []
     for index, facts in enumerate(records(shard.table)):
-        found = true.probability[index] > threshold
-        counts = metrics.count(found, shard.masks[index])
+        probability = true.probability[index]
+        counts = metrics.count(probability > threshold, shard.masks[index])
         behind = metrics.background(counts)
-        row = {name: facts[name] for name in ("slice_id", "patient", "kind", "side", "mask_source")}
-        row |= vars(counts)
+        row = {name: facts[name] for name in IDENTITY} | vars(counts)
         row |= {
             "dice": metrics.dice(counts),
             "iou": metrics.iou(counts),
             "dice_two_class": metrics.two_class(metrics.dice(counts), metrics.dice(behind)),
             "iou_two_class": metrics.two_class(metrics.iou(counts), metrics.iou(behind)),
-            "dice_native": _native_dice(
-                true.probability[index], facts, shard.native_masks[facts["slice_id"]], threshold
-            ),
-            "predicted_side": _predicted_side(
-                true.probability[index], threshold, facts["midline_col"]
-            ),
+            **native_scores(probability, facts, shard.native_masks[facts["slice_id"]], rules),
+            **pixel_scores(probability, shard.masks[index], facts, rules),
+            "predicted_side": _predicted_side(probability, threshold, facts["midline_col"]),
             "dice_swapped": float("nan"),
             "predicted_side_swapped": "",
         }
@@ -153,18 +93,66 @@ def score(
     return pd.DataFrame(rows)
 
 
-def _native_dice(
+def native_scores(
     probability: NDArray[np.float32],
-    facts: dict[str, Any],
+    facts: Mapping[str, Any],
     native: NDArray[np.bool_],
-    threshold: float,
-) -> float:
-    grid = SquareGrid(
-        (facts["native_rows"], facts["native_cols"]),
-        (facts["native_spacing_row_mm"], facts["native_spacing_col_mm"]),
-        probability.shape[0],
-    )
-    return metrics.dice(metrics.count(grid.to_native(probability) > threshold, native))
+    rules: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What is measured on the slice's DICOM grid, where a pixel has its true size.
+
+    Columns: `dice_native`; `reference_mm2` and `false_positive_mm2`; `nsd_<tolerance>mm`; `hd95_mm`,
+    `assd_mm` and whether they are `distance_replaced`; `lesions`, `lesions_found`, `components` and
+    `false_components`.
+
+    Args:
+        probability: (size, size), of the foreground.
+        facts: the slice's row, for its grid.
+        native: (native_rows, native_cols), the true mask.
+        rules: the parameters `evaluation`.
+    """
+    spacing = (float(facts["native_spacing_row_mm"]), float(facts["native_spacing_col_mm"]))
+    grid = SquareGrid((facts["native_rows"], facts["native_cols"]), spacing, probability.shape[0])
+    found = grid.to_native(probability) > rules["threshold"]
+    counts = metrics.count(found, native)
+    outline = surfaces(found, native, spacing, rules["nsd_tolerances_mm"])
+    pixel_mm2 = spacing[0] * spacing[1]
+    return {
+        "dice_native": metrics.dice(counts),
+        "reference_mm2": (counts.true_positive + counts.false_negative) * pixel_mm2,
+        "false_positive_mm2": counts.false_positive * pixel_mm2,
+        **dict(zip(nsd_columns(rules["nsd_tolerances_mm"]), outline.nsd, strict=True)),
+        "hd95_mm": outline.hd95_mm,
+        "assd_mm": outline.assd_mm,
+        "distance_replaced": outline.replaced,
+        **vars(count_lesions(found, native, pixel_mm2, **rules["lesions"])),
+    }
+
+
+def pixel_scores(
+    probability: NDArray[np.float32],
+    mask: NDArray[np.generic],
+    facts: Mapping[str, Any],
+    rules: Mapping[str, Any],
+) -> dict[str, float]:
+    """How far the slice's probabilities can be believed, on the square grid.
+
+    Columns: `brier` and `nll` over the image, `brier_region` and `nll_region` over the lesion and the
+    band around its outline (NaN without a lesion).
+    """
+    spacing = (float(facts["spacing_row_mm"]), float(facts["spacing_col_mm"]))
+    truth = np.asarray(mask) > 0
+    region = truth | boundary_band(truth, spacing, rules["calibration"]["band_mm"])
+    scores = {
+        "brier": brier(probability, truth),
+        "nll": negative_log_likelihood(probability, truth),
+        "brier_region": float("nan"),
+        "nll_region": float("nan"),
+    }
+    if region.any():
+        scores["brier_region"] = brier(probability[region], truth[region])
+        scores["nll_region"] = negative_log_likelihood(probability[region], truth[region])
+    return scores
 
 
 def _predicted_side(probability: NDArray[np.float32], threshold: float, midline: float) -> str:
@@ -181,9 +169,14 @@ def _predicted_side(probability: NDArray[np.float32], threshold: float, midline:
 
 
 def _maps(true: Prediction, swapped: Prediction | None) -> dict[str, NDArray[np.float16]]:
+    """What is kept of the maps, float16: enough to recompute every uncertainty."""
     maps = {"probability": true.probability.astype(np.float16)}
-    if true.vacuity is not None:
-        maps["vacuity"] = true.vacuity.astype(np.float16)
+    if true.evidence is not None:
+        maps["evidence"] = np.minimum(true.evidence, GREATEST).astype(np.float16)
+        maps["vacuity"] = uncertainty(true.evidence).vacuity.astype(np.float16)
+    else:
+        # Near 1 a float16 probability has three digits; its log-odds keep all that calibration needs.
+        maps["log_odds"] = log_odds(true.probability).astype(np.float16)
     if swapped is not None:
         maps["probability_swapped"] = swapped.probability.astype(np.float16)
     return maps

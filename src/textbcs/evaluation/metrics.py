@@ -1,10 +1,16 @@
 """Overlap metrics of a slice, from its four pixel counts; the rules for empty masks stand here alone.
 
-Reference and prediction both empty: overlap is undefined (NaN) and the slice is a true negative.
-Reference empty, prediction not: Dice and IoU are 0. Prediction empty, reference not: 0.
+| reference | prediction | overlap | NSD | distances |
+|---|---|---|---|---|
+| empty | empty | NaN, a true negative | NaN | NaN |
+| empty | not | 0, a false alarm (its area is a column) | 0 | NaN |
+| not | empty | 0 | 0 | the image's diagonal |
+
+A replaced distance is marked in a column of its own, so that a mean over measured ones is possible.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +29,34 @@ class Counts:
     def is_true_negative(self) -> bool:
         """Nothing there and nothing found."""
         return self.true_positive + self.false_positive + self.false_negative == 0
+
+
+@dataclass(frozen=True)
+class EmptyRule:
+    """What a slice scores where a mask is empty.
+
+    Attributes:
+        overlap: Dice and IoU; the formulas give the same.
+        nsd: normalised surface distance.
+        distance: HD95 and ASSD: undefined, or the worst that the image allows.
+    """
+
+    overlap: float
+    nsd: float
+    distance: Literal["undefined", "diagonal"]
+
+
+_NAN = float("nan")
+_EMPTY = {
+    (True, True): EmptyRule(_NAN, _NAN, "undefined"),
+    (True, False): EmptyRule(0.0, 0.0, "undefined"),
+    (False, True): EmptyRule(0.0, 0.0, "diagonal"),
+}
+
+
+def empty_rule(reference_empty: bool, prediction_empty: bool) -> EmptyRule | None:
+    """The rule that applies, or None where both masks have pixels."""
+    return _EMPTY.get((reference_empty, prediction_empty))
 
 
 def count(predicted: NDArray[np.generic], reference: NDArray[np.generic]) -> Counts:

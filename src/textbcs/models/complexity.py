@@ -31,7 +31,11 @@ TOKENS = 10  # "location left shape irregular size medium number two", with star
 UPSAMPLING_OPERATIONS = {"nearest": 1, "linear": 5, "bilinear": 11, "bicubic": 259}
 
 UNITS = {
-    "params_as_trained": "parameters of the network as trained, text encoder excluded",
+    "params_as_trained": "parameters of the segmentation network as trained, frozen ones included, "
+    "text encoder excluded",
+    "params_learnt": "those of them that the segmentation's training changes",
+    "params_pretraining": "parameters of the model of the method's contrastive pre-training, text "
+    "encoder excluded; 0 where there is none",
     "params_for_mask": "those of them that the foreground probability depends on",
     "flops": "floating point operations of a forward pass as in training, 2 per multiply-add, "
     "batch 1, by torch's FlopCounterMode (convolutions and matrix products)",
@@ -60,10 +64,10 @@ def measure(stage: Stage, method: str) -> None:
     full = full_row(network)
     report = {"method": method, "setting": setting, "units": UNITS, **full, **here}
     write_json(stage.output(f"results/complexity/{method}.json"), report)
-    stage.log(f"{full['params_as_trained'] / 1e6:.3f} M parameters at full width")
+    stage.log(f"{int(full['params_as_trained']) / 1e6:.3f} M parameters at full width")
 
 
-def full_row(network: Mapping[str, Any]) -> dict[str, int | bool | str]:
+def full_row(network: Mapping[str, Any]) -> dict[str, Any]:
     """The columns at the published size, named as in `UNITS`, and whether the text is read.
 
     Args:
@@ -85,6 +89,8 @@ def full_row(network: Mapping[str, Any]) -> dict[str, int | bool | str]:
         else "image",
         "reads_text": model.reads_text,
         "params_as_trained": parameters(model),
+        "params_learnt": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "params_pretraining": parameters_of_pretraining(network),
         "params_for_mask": parameters_for_mask(model, *one),
         "flops": flops(model.train(), *one),
         "flops_for_mask": flops(model.eval(), *one),
@@ -111,17 +117,37 @@ def example(batch: int, channels: int, size: int, text_dim: int) -> tuple[Tensor
 
 
 def parameters(model: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    """Number of parameters, frozen ones included."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def parameters_of_pretraining(network: Mapping[str, Any]) -> int:
+    """Number of parameters of the method's pre-training model at its published size, or 0."""
+    package = registry.package(network["model"])
+    if not hasattr(package, "Contrastive"):
+        return 0
+    with torch.device("meta"):
+        model = package.Contrastive(
+            registry.full_size(network),
+            package.Contrastive.full_settings,
+            channels=FULL_CHANNELS,
+            image_size=registry.full_image(network),
+            text_dim=FULL_TEXT,
+        )
+    return parameters(model)
 
 
 def parameters_for_mask(model: Segmenter, image: Tensor, text: TextBatch) -> int:
-    """Number of trainable parameters that get a gradient from the foreground probability."""
+    """Number of parameters on which the foreground probability depends, frozen ones included."""
+    learnt = [(value, value.requires_grad) for value in model.parameters()]
     model.eval()
     model.zero_grad(set_to_none=True)
+    model.requires_grad_(True)
     torch.autograd.backward(model(image, text).probability.sum())
-    count = sum(p.numel() for p in model.parameters() if p.grad is not None)
+    count = sum(value.numel() for value, _ in learnt if value.grad is not None)
     model.zero_grad(set_to_none=True)
+    for value, was in learnt:
+        value.requires_grad_(was)
     return count
 
 

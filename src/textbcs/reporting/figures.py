@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textbcs.evaluation.runs import EVALUATION, Run
 from textbcs.io import read_tensors
-from textbcs.reporting.runs import EVALUATION, Run, label
+from textbcs.reporting.runs import label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,11 +7,12 @@ import base64
 import html
 from typing import TYPE_CHECKING, Any
 
+from textbcs.evaluation.runs import read_runs
 from textbcs.io import read_csv, records, write_bytes, write_text
 from textbcs.prompts.table import read_prompts
 from textbcs.reporting.figures import overview
 from textbcs.reporting.render import html_table
-from textbcs.reporting.runs import encoder_label, read_runs
+from textbcs.reporting.runs import encoder_label
 from textbcs.reporting.tables import column_headers
 from textbcs.slices.store import read_slices
 

@@ -1,47 +1,18 @@
-"""The evaluated runs of a table: which there should be, their per-slice metrics, their text encoder.
+"""What a table says of its runs: their text encoder, the paper's values and names.
 
-Reads `results/evaluation/<method>-s<seed>/slices.csv` and `data/text/{learn,probe}.json`.
+Reads `data/text/{learn,probe}.json` and `paper.yaml`; deletes results that no parameter names.
 """
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.io import InputError, read_csv, read_json
+from textbcs.io import InputError, read_json
 from textbcs.params import read_yaml
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from textbcs.receipt import Stage
-
-EVALUATION = Path("results/evaluation")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One method trained with one seed, and its row per test slice."""
-
-    method: str
-    seed: int
-    slices: "pd.DataFrame"
-
-    @property
-    def name(self) -> str:
-        """The run's folder name."""
-        return f"{self.method}-s{self.seed}"
-
-
-def read_runs(stage: "Stage") -> list[Run]:
-    """The runs that the parameters name, in the order of the table's rows, then seeds."""
-    names = [(m, s) for m in stage.params["tables"]["table1"] for s in stage.params["seeds"]]
-    columns = ["slice_id", "patient", "kind", "dice", "iou"]
-    return [
-        Run(m, s, read_csv(stage.input(EVALUATION / f"{m}-s{s}" / "slices.csv"), columns))
-        for m, s in names
-    ]
 
 
 def run_names(params: Mapping[str, Any]) -> list[str]:
@@ -84,6 +55,14 @@ def prune(folder: Path, wanted: Iterable[str]) -> list[str]:
     for path in orphans:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return [path.name for path in orphans]
+
+
+NOT_COMPARABLE = "Duke, not comparable"
+
+
+def is_duke(params: Mapping[str, Any]) -> bool:
+    """Whether the cohort is the paper's collection: only then its scores and ours are one scale."""
+    return "duke" in str(params["cohort"]["collection"]).lower()
 
 
 def paper() -> Mapping[str, Any]:

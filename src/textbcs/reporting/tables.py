@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textbcs.evaluation import metrics
+from textbcs.evaluation.runs import EVALUATION, Run, read_runs
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
 from textbcs.io import read_json, write_csv, write_text
 from textbcs.reporting.render import latex_table, markdown_table
 from textbcs.reporting.runs import (
-    EVALUATION,
-    Run,
+    NOT_COMPARABLE,
     encoder_label,
+    is_duke,
     label,
     paper,
     prune,
-    read_runs,
     run_names,
 )
 
@@ -61,7 +61,6 @@ HEADERS = {
     "dice_minus_paper": "Dice, ours - paper",
     "miou_minus_paper": "mIoU, ours - paper",
 }
-NOT_COMPARABLE = "Duke, not comparable"
 
 
 def write_table1(stage: "Stage") -> None:
@@ -73,15 +72,15 @@ def write_table1(stage: "Stage") -> None:
     complexity = {m: read_json(stage.input(COMPLEXITY / f"{m}.json")) for m in methods}
     bootstrap = stage.params["evaluation"]["bootstrap"]
     stage.seed = bootstrap["seed"]
-    is_duke = stage.params["cohort"]["kind"] != "phantom"
+    duke = is_duke(stage.params)
     rows = [
-        table1_row(m, [run for run in runs if run.method == m], complexity[m], bootstrap, is_duke)
+        table1_row(m, [run for run in runs if run.method == m], complexity[m], bootstrap, duke)
         for m in methods
     ]
     encoder = encoder_label(stage)
     for row in rows:
         row["text_encoder"] = encoder if complexity[row["method"]]["reads_text"] else ""
-    headers = column_headers(rows, is_duke)
+    headers = column_headers(rows, duke)
     title = _title(stage, runs, encoder)
     write_csv(stage.output("reports/tables/table1.csv"), _frame(rows))
     write_text(stage.output("reports/tables/table1.md"), markdown_table(title, headers, rows))
@@ -94,7 +93,7 @@ def table1_row(
     runs: Sequence[Run],
     complexity: Mapping[str, Any],
     bootstrap: Mapping[str, Any],
-    is_duke: bool,
+    duke: bool,
 ) -> dict[str, Any]:
     """One method's row; with several seeds each score is the mean over the seeds' runs."""
     scores = [_scores(run, bootstrap) for run in runs]
@@ -122,7 +121,7 @@ def table1_row(
         "paper_params_m": printed.get("params_m"),
         "paper_flops_g": printed.get("flops_g"),
     }
-    if is_duke and printed:
+    if duke and printed:
         row["dice_minus_paper"] = row["dice_slice_mean"] - printed["dice"]
         row["miou_minus_paper"] = row["miou_slice_mean"] - printed["miou"]
     return row
@@ -193,12 +192,12 @@ def differences(runs: Sequence[Run], bootstrap: Mapping[str, Any]) -> "pd.DataFr
     return _frame(rows)
 
 
-def column_headers(rows: Sequence[Mapping[str, Any]], is_duke: bool) -> dict[str, str]:
+def column_headers(rows: Sequence[Mapping[str, Any]], duke: bool) -> dict[str, str]:
     """Headers of the columns that some row fills; a phantom's say what cannot be compared."""
     headers = {
         key: text for key, text in HEADERS.items() if any(_filled(row.get(key)) for row in rows)
     }
-    if not is_duke:
+    if not duke:
         for key in ("paper_dice", "paper_miou"):
             if key in headers:
                 headers[key] = f"{headers[key]} ({NOT_COMPARABLE})"

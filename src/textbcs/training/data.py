@@ -111,6 +111,19 @@ def wordings(table: PromptTable) -> Tensor | None:
     return torch.tensor(rows, device=table.tokens.device)
 
 
+def read_learning_splits(stage: "Stage", device: torch.device) -> tuple[Split, Split]:
+    """The train and the val split as inputs of a stage.
+
+    Raises:
+        InputError: as `read_split`.
+    """
+    table = PromptTable.read(
+        stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
+    )
+    train, val = (read_split(stage, name, table, device) for name in ("train", "val"))
+    return train, val
+
+
 def attributes(text: str) -> list[int]:
     """A prompt's words as `Batch.attributes` numbers them."""
     prompt = parse(text)

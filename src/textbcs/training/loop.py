@@ -6,6 +6,7 @@ bit that of an uninterrupted run. Reads and writes nothing but its resume state 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ class Run:
         self.parts = 1  # micro-batches a step; more once the device has run out of memory
         self.generator = Generator(self.device).manual_seed(seed)
         self.epoch = 0
-        self.best_dice = -1.0
+        self.best_score = -math.inf
         self.best_epoch = 0
         self.best_weights: dict[str, Tensor] = {}
         self.history: list[dict[str, float]] = []
@@ -88,11 +89,8 @@ class Run:
             bar.update(self.epoch * self.steps)
             while self.epoch < epochs and not self.stopped():
                 row = self.one_epoch(bar, folder)
-                shown = {
-                    "epoch": self.epoch,
-                    "loss": row["loss"],
-                    "val_dice": row["validation_dice"],
-                }
+                validated = {k: v for k, v in row.items() if k.startswith("validation")}
+                shown = {"epoch": self.epoch, "loss": row["loss"], **validated}
                 bar.set_postfix(shown)
                 if bar.disable:
                     stage.log(", ".join(f"{name} {value:.4g}" for name, value in shown.items()))
@@ -112,14 +110,14 @@ class Run:
         order, losses_of_parts = self.learn(bar)
         table = torch.stack([torch.stack(list(parts.values())) for parts in losses_of_parts]).cpu()
         self._refuse_nonfinite(table, order.cpu(), folder)
-        dice = self.validate()
-        self.schedule.epoch_end(dice)
-        if dice > self.best_dice:
-            self.best_dice, self.best_epoch = dice, self.epoch
+        score, validated = self.validate()
+        self.schedule.epoch_end(score)
+        if score > self.best_score:
+            self.best_score, self.best_epoch = score, self.epoch
             self.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         means = dict(zip(losses_of_parts[0], table.mean(0).tolist(), strict=True))
         rate = self.optimizer.param_groups[0]["lr"]
-        row = {"epoch": self.epoch, "learning_rate": rate, **means, "validation_dice": dice}
+        row = {"epoch": self.epoch, "learning_rate": rate, **means, **validated}
         self.history.append(row)
         return row
 
@@ -191,8 +189,12 @@ class Run:
                 sums[name] = sums.get(name, 0) + share * value.detach()
         return sums.pop("loss"), sums
 
-    def validate(self) -> float:
-        """Mean over the val slices of the foreground Dice."""
+    def validate(self) -> tuple[float, dict[str, float]]:
+        """Judge the weights by the mean over the val slices of the foreground Dice.
+
+        Returns:
+            The score that selects weights, higher is better, and its columns of the history.
+        """
         val = self.val_split
         outputs = infer(
             self.model,
@@ -206,7 +208,8 @@ class Run:
         )
         probability = torch.cat([output.probability for output in outputs])
         values = score.dice(probability, val.mask, float(self.settings["threshold"]))
-        return float(score.mean_dice(values))
+        dice = float(score.mean_dice(values))
+        return dice, {"validation_dice": dice}
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on as if nothing had happened."""
@@ -217,7 +220,7 @@ class Run:
             "generator": self.generator.get_state(),
             "torch_random": torch.get_rng_state(),
             "epoch": self.epoch,
-            "best_dice": self.best_dice,
+            "best_score": self.best_score,
             "best_epoch": self.best_epoch,
             "best_weights": self.best_weights,
             "history": self.history,
@@ -237,7 +240,7 @@ class Run:
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
         self.epoch = state["epoch"]
-        self.best_dice = state["best_dice"]
+        self.best_score = state["best_score"]
         self.best_epoch = state["best_epoch"]
         self.best_weights = {k: v.to(self.device) for k, v in state["best_weights"].items()}
         self.history = state["history"]

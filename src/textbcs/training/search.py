@@ -58,10 +58,10 @@ def _trained(
             stage.params, stage.input_hashes(), method=method, seed=stage.seed, point=place
         )
         run.fit(stage, folder)
-        rows.append({**point, "validation_dice": run.best_dice, "best_epoch": run.best_epoch})
+        rows.append({**point, "validation_dice": run.best_score, "best_epoch": run.best_epoch})
         stage.log(
             f"learning rate {point['learning_rate']:g}, batch size {point['batch_size']}: "
-            f"validation Dice {run.best_dice:.4f}"
+            f"validation Dice {run.best_score:.4f}"
         )
     for place in range(len(points)):
         checkpoint.discard(

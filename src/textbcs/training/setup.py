@@ -18,9 +18,8 @@ from textbcs.device import open_device
 from textbcs.io import InputError, read_tensors
 from textbcs.models import registry
 from textbcs.models.contract import Segmenter
-from textbcs.models.prompttable import PromptTable
 from textbcs.models.variants import base_of, configuration
-from textbcs.training.data import Split, read_split
+from textbcs.training.data import Split, read_learning_splits
 from textbcs.training.loop import Run
 
 if TYPE_CHECKING:
@@ -80,15 +79,13 @@ def set_up(stage: Stage, name: str) -> Setup:
     params = stage.params
     config = configuration(params, name)
     device = open_device(stage, params["training"]["device"])
-    table = PromptTable.read(
-        stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
-    )
+    train, val = read_learning_splits(stage, device)
     return Setup(
         config=config,
         settings={**params["training"], **config["training"]},
         channels=int(params["slices"]["channels"]),
-        train=read_split(stage, "train", table, device),
-        val=read_split(stage, "val", table, device),
+        train=train,
+        val=val,
         initial=_initial(
             stage.input(f"results/pretrained/{base_of(params, name)}/encoder.safetensors")
         ),

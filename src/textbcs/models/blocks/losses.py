@@ -55,6 +55,32 @@ def dice_bce_objective(config: Mapping[str, Any]) -> Objective:
     return objective
 
 
+def softmax_dice_ce(
+    logits: Tensor, mask: Tensor, *, dice_weight: float, ce_weight: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Weighted sum of Dice and cross-entropy over all classes, as TransUNet and Swin-UNet train.
+
+    Dice is 1 - (2 sum(p y) + s) / (sum(p^2) + sum(y^2) + s) of each class, the sums over all pixels of
+    the batch (not per slice), then the mean of the classes, background included.
+
+    Args:
+        logits: (B, C, H, W), before the softmax.
+        mask: (B, H, W), the class as a number (0 or 1 with two classes).
+        dice_weight: of the Dice part.
+        ce_weight: of the mean cross-entropy.
+
+    Returns:
+        The total and the two unweighted parts, `dice` and `ce`.
+    """
+    raw, target = logits.float(), mask.long()
+    p = raw.softmax(1)
+    y = functional.one_hot(target, raw.shape[1]).movedim(-1, 1).float()
+    over = (0, 2, 3)
+    ratio = (2 * (p * y).sum(over) + SMOOTH) / ((p * p).sum(over) + (y * y).sum(over) + SMOOTH)
+    parts = {"dice": (1 - ratio).mean(), "ce": functional.cross_entropy(raw, target)}
+    return dice_weight * parts["dice"] + ce_weight * parts["ce"], parts
+
+
 def _mean_where(values: Tensor, weight: Tensor, factor: float) -> Tensor:
     """factor * weighted mean of values; 0 where no weight is set."""
     return factor * (values * weight).sum() / weight.sum().clamp_min(1)

@@ -61,7 +61,10 @@ class Trunk(nn.Module):
         )
 
     def forward(
-        self, image: Tensor, change: Callable[[int, Tensor], Tensor] | None = None
+        self,
+        image: Tensor,
+        change: Callable[[int, Tensor], Tensor] | None = None,
+        decoded: list[Tensor] | None = None,
     ) -> Tensor:
         """Map an image to the decoder's last map.
 
@@ -69,6 +72,7 @@ class Trunk(nn.Module):
             image: (B, channels, H, W); H and W are multiples of 16.
             change: called with a stage's index (0 to 3) and its map (B, width * 2**stage,
                 H / 2**stage, W / 2**stage); what it returns goes to the next stage and the decoder.
+            decoded: takes the map of every decoder step, the last one too.
 
         Returns:
             (B, width, H, W).
@@ -84,5 +88,7 @@ class Trunk(nn.Module):
         x = self.bottom(self.pool(x))
         for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)
+            if decoded is not None:
+                decoded.append(x)
         result: Tensor = x
         return result

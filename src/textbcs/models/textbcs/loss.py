@@ -4,7 +4,7 @@ Everything is computed in float32 or float64, outside autocast. Reads and writes
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional
 from textbcs.models.blocks.losses import (
     SMOOTH,
     balanced_cross_entropy,
-    dice_bce_objective,
+    squared_dice_loss,
 )
 from textbcs.models.contract import Batch, Objective, Output
 
@@ -106,18 +106,55 @@ def alignment_loss(similarity: tuple[Tensor, ...], mask: Tensor, balanced: bool)
     return torch.stack(stages).mean()
 
 
+def dice_and_cross_entropy(logits: Tensor, mask: Tensor, balanced: bool) -> dict[str, Tensor]:
+    """Squared Dice and cross-entropy of a sigmoid head; 0.5 each are the UNet's loss.
+
+    Args:
+        logits: (B, H, W), before the sigmoid.
+        mask: (B, H, W) in [0, 1].
+        balanced: whether foreground and background weigh alike, or every pixel (ours: the first
+            pays for tumours drawn too large).
+    """
+    z = logits.float()
+    plain = functional.binary_cross_entropy_with_logits
+    entropy = balanced_cross_entropy(z, mask) if balanced else plain(z, mask)
+    return {"dice": squared_dice_loss(z.sigmoid(), mask), "bce": entropy}
+
+
+def deep_loss(heads: Iterable[Tensor], mask: Tensor, balanced: bool) -> Tensor:
+    """Deep supervision, ours: `dice_and_cross_entropy`, 0.5 each, on the decoder's coarser maps.
+
+    The target is the mask's share of each coarse pixel. Each halving of the sides halves the weight,
+    and the weights sum to 1 (nnU-Net's rule).
+
+    Args:
+        heads: logits, (B, h, h) each, h a divisor of H.
+        mask: (B, H, H), 0 or 1.
+        balanced: as in `dice_and_cross_entropy`.
+    """
+    total, weights = mask.new_zeros(()), 0.0
+    for logits in heads:
+        side = logits.shape[-1]
+        share = functional.adaptive_avg_pool2d(mask[:, None], side)[:, 0]
+        parts = dice_and_cross_entropy(logits, share, balanced)
+        total, weights = total + side * (parts["dice"] + parts["bce"]) / 2, weights + side
+    return total / weights
+
+
 def objective(config: Mapping[str, Any]) -> Objective:
     """TextBCS eq. 14; without its evidential head the UNet's loss stands for the first three.
 
     Args:
         config: `lambda_evidence`, `lambda_kl`, `kl_annealing_epochs`, `lambda_alignment`,
-            `balanced_alignment` (params.yaml says what each is).
+            `balanced_alignment`; ours: `balanced_cross_entropy` (true where absent) and, with deep
+            supervision, `lambda_deep` (params.yaml says what each is).
     """
-    plain = dice_bce_objective(config)
+    balanced = config.get("balanced_cross_entropy", True)
 
     def whole(output: Output, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
         if output.evidence is None:
-            total, parts = plain(output, batch, epoch)
+            parts = dice_and_cross_entropy(output.logits[:, 0], batch.mask, balanced)
+            total = 0.5 * parts["dice"] + 0.5 * parts["bce"]
         else:
             total, parts = _evidential(output.evidence, batch.mask, epoch, config)
         if output.alignment:
@@ -125,6 +162,9 @@ def objective(config: Mapping[str, Any]) -> Objective:
                 output.alignment, batch.mask, config["balanced_alignment"]
             )
             total = total + config["lambda_alignment"] * parts["alignment"]
+        if output.auxiliary:
+            parts["deep"] = deep_loss(output.auxiliary.values(), batch.mask, balanced)
+            total = total + config["lambda_deep"] * parts["deep"]
         return total, parts
 
     return whole

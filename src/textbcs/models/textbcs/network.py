@@ -6,9 +6,15 @@ configuration found whose parameters (32.47 M) and operations agree with both pr
 others would fit as well. `svli` and `evidential` switch the two parts, so that the rows of the
 ablation are configurations: with both off this is exactly the `unet` model, with its one sigmoid
 class. The text encoder is frozen and lies outside: its embeddings come in as `TextBatch`.
+
+Two switches are ours, off where they are absent, and make up `textbcs_plus` together with the sigmoid
+head and values of the loss: `deep_supervision` gives the decoder's coarser maps heads of their own
+while training, and `foreground_prior` starts sigmoid heads at the share of tumour pixels instead of
+at one half, which otherwise takes the first quarter of a short training to unlearn.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -19,6 +25,7 @@ from textbcs.models.contract import Output, Segmenter, TextBatch
 from textbcs.models.textbcs.evidential import evidence_of, expected_probability
 from textbcs.models.textbcs.svli import SVLI
 
+DEEP_WIDTHS = (4, 2, 1)  # channels of the decoder's maps before the last, over `width`
 TEXT_PER_WIDTH = 12  # the text stream has 768 channels where the first stage has 64
 
 
@@ -27,16 +34,16 @@ class TextBCS(Segmenter):
 
     Args:
         config: `width`, `svli`, `evidential`, `grid`, `heads`, `position`, `alignment_dim`,
-            `evidence_gain` (params.yaml says what each is).
+            `evidence_gain`; ours: `deep_supervision`, `foreground_prior` (params.yaml says what each
+            is).
         channels: of the image.
         image_size: side of the image in pixels.
         text_dim: width of the text encoder's embeddings.
 
     Raises:
-        InputError: heads or grid do not divide what they split.
+        InputError: heads or grid do not divide what they split, or a prior for a head without sigmoid.
     """
 
-    reads = "image and prompt"
     full_size: ClassVar[Mapping[str, Any]] = {
         "width": 64,
         "heads": 8,
@@ -51,6 +58,7 @@ class TextBCS(Segmenter):
         width = int(config["width"])
         self.trunk = Trunk(channels, width)
         self.reads_text = bool(config["svli"])
+        self.reads = "image and prompt" if self.reads_text else "image"
         self.svli: SVLI | None = None
         if self.reads_text:
             sides = tuple(image_size // 2**stage for stage in range(STAGES))
@@ -70,6 +78,16 @@ class TextBCS(Segmenter):
             )
         self.evidence_gain = float(config["evidence_gain"]) if config["evidential"] else None
         self.head = nn.Conv2d(width, 1 if self.evidence_gain is None else 2, 1)
+        self.deep: nn.ModuleList | None = None
+        if config.get("deep_supervision"):
+            self.deep = nn.ModuleList(nn.Conv2d(c * width, 1, 1) for c in DEEP_WIDTHS)
+        if config.get("foreground_prior"):
+            if self.evidence_gain is not None:
+                raise InputError(
+                    "foreground_prior: an evidential head has no sigmoid; leave it out or set "
+                    "evidential: false"
+                )
+            _start_at(float(config["foreground_prior"]), [self.head, *(self.deep or ())])
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:
         """See `Segmenter.forward`; alignment is computed in training mode only."""
@@ -77,12 +95,23 @@ class TextBCS(Segmenter):
         change = None
         if self.svli is not None:
             change, aligned = self.svli.begin(text, align=self.training)
-        logits = self.head(self.trunk(image, change))
-        if self.evidence_gain is None:
-            return Output(logits[:, 0].float().sigmoid(), logits, alignment=tuple(aligned))
-        evidence = evidence_of(logits, self.evidence_gain)
-        probability = expected_probability(evidence)[:, 1]
-        return Output(probability, logits, evidence=evidence, alignment=tuple(aligned))
+        decoded: list[Tensor] = []
+        logits = self.head(self.trunk(image, change, decoded))
+        deep: dict[str, Tensor] = {}
+        if self.deep is not None and self.training:
+            heads = zip(self.deep, decoded, strict=False)  # the last map has the mask's own head
+            deep = {f"deep_{x.shape[-1]}": head(x)[:, 0] for head, x in heads}
+        evidence, probability = None, logits[:, 0].float().sigmoid()
+        if self.evidence_gain is not None:
+            evidence = evidence_of(logits, self.evidence_gain)
+            probability = expected_probability(evidence)[:, 1]
+        return Output(probability, logits, evidence, tuple(aligned), deep)
+
+
+def _start_at(share: float, heads: Iterable[nn.Module]) -> None:
+    """Set sigmoid heads' biases so that the first answer is about `share` (Lin et al. 2017, 4.1)."""
+    for head in heads:
+        nn.init.constant_(head.get_parameter("bias"), math.log(share / (1 - share)))
 
 
 def _grids(grid: int | str | None, sides: tuple[int, ...]) -> tuple[int, ...]:

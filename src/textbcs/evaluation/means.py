@@ -1,0 +1,197 @@
+"""Every aggregate of a method's scores, each with the name of what it is a mean over.
+
+`<metric>_slice_mean`: over tumour slices. `<metric>_patient_mean`: over patients of their mean over
+tumour slices, the estimand, with a cluster-bootstrap interval. `<metric>_pooled`: of all pixels
+together. `dice_volume`: a patient's whole volume, only where each of its slices was predicted;
+otherwise `dice_stacked_slices`, her predicted tumour slices together. Scores are fractions, distances
+mm. Reads and writes no file.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textbcs.evaluation import metrics
+from textbcs.evaluation.runs import Run, tumour_slices
+from textbcs.evaluation.statistics import mean_interval, patient_means
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PIXELS = ["true_positive", "false_positive", "false_negative", "true_negative"]
+PER_SLICE = (
+    "dice",
+    "iou",
+    "dice_two_class",
+    "iou_two_class",
+    "dice_native",
+    "hd95_mm",
+    "assd_mm",
+    "brier",
+    "nll",
+    "brier_region",
+    "nll_region",
+)
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One named value of one run.
+
+    Attributes:
+        value: NaN where nothing could be used.
+        used: slices or patients that had a value.
+        total: those that could have had one.
+        unit: what `used` and `total` count.
+    """
+
+    value: float
+    used: int
+    total: int
+    unit: str
+
+
+def method_means(
+    runs: Sequence[Run],
+    nsd: Sequence[str],
+    depth: Mapping[str, int],
+    bootstrap: Mapping[str, Any],
+) -> "pd.DataFrame":
+    """All aggregates of one method.
+
+    Args:
+        runs: its runs, one a seed.
+        nsd: names of the NSD columns.
+        depth: slices of each series, by its UID.
+        bootstrap: `resamples`, `seed` and `confidence`.
+
+    Returns:
+        A row per aggregate: `method`, `measure`, `value` (mean over seeds), `low` and `high` (of patient
+        means), `seed_sd` (standard deviation over seeds, NaN for one), `used` (the fewest of any seed),
+        `total`, `unit`, `seeds`. A value that some seed lacks is NaN: a mean would hide it.
+    """
+    import pandas as pd
+
+    columns = [*PER_SLICE[:5], *nsd, *PER_SLICE[5:]]
+    each = [aggregate(run.slices, columns, depth) for run in runs]
+    limits = _intervals(runs, columns, bootstrap)
+    rows = []
+    for name, first in each[0].items():
+        values = np.array([one[name].value for one in each])
+        low, high = limits.get(name, (math.nan, math.nan))
+        rows.append(
+            {
+                "method": runs[0].method,
+                "measure": name,
+                "value": float(values.mean()),
+                "low": low,
+                "high": high,
+                "seed_sd": float(values.std(ddof=1)) if len(values) > 1 else math.nan,
+                "used": min(one[name].used for one in each),
+                "total": first.total,
+                "unit": first.unit,
+                "seeds": len(runs),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def aggregate(
+    slices: "pd.DataFrame", columns: Sequence[str], depth: Mapping[str, int]
+) -> dict[str, Aggregate]:
+    """All aggregates of one run's slices, by name."""
+    tumour = slices[slices["kind"] == "tumour"]
+    free = slices[slices["kind"] == "negative"]
+    found: dict[str, Aggregate] = {}
+    for column in columns:
+        found[f"{column}_slice_mean"] = _slice_mean(tumour, column)
+        found[f"{column}_patient_mean"] = _patient_mean(tumour, column)
+    # Distances that were measured, not replaced by the image's diagonal.
+    measured = tumour[~tumour["distance_replaced"].astype(bool)]
+    for column in ("hd95_mm", "assd_mm"):
+        mean = _patient_mean(measured, column)
+        name = f"{column}_where_found_patient_mean"
+        found[name] = Aggregate(mean.value, mean.used, tumour["patient"].nunique(), "patients")
+    pooled = metrics.pooled(tumour[PIXELS].to_numpy())
+    for name, value in (("dice", metrics.dice(pooled)), ("iou", metrics.iou(pooled))):
+        found[f"{name}_pooled"] = Aggregate(value, len(tumour), len(tumour), "slices")
+    return found | volumes(slices, depth) | _detection(tumour, free)
+
+
+def _detection(tumour: "pd.DataFrame", free: "pd.DataFrame") -> dict[str, Aggregate]:
+    """Lesions found, and what was found where there is none."""
+    lesions = int(tumour["lesions"].sum())
+    recall = float(tumour["lesions_found"].sum()) / lesions if lesions else math.nan
+    alarms = free.assign(alarm=(free["true_positive"] + free["false_positive"] > 0).astype(float))
+    true_negatives = int((alarms["alarm"] == 0).sum())
+    # A prediction that covers everything finds every lesion and has no false component: the area tells.
+    return {
+        "lesion_recall_pooled": Aggregate(recall, lesions, lesions, "lesions"),
+        "lesion_recall_patient_mean": _patient_mean(with_recall(tumour), "lesion_recall"),
+        "false_components_tumour_slice_mean": _slice_mean(tumour, "false_components"),
+        "false_components_tumour_patient_mean": _patient_mean(tumour, "false_components"),
+        "false_positive_mm2_tumour_slice_mean": _slice_mean(tumour, "false_positive_mm2"),
+        "false_components_tumour_free_slice_mean": _slice_mean(free, "false_components"),
+        "false_positive_mm2_tumour_free_slice_mean": _slice_mean(free, "false_positive_mm2"),
+        "false_alarm_share_tumour_free": _slice_mean(alarms, "alarm"),
+        "true_negative_tumour_free_slices": Aggregate(
+            float(true_negatives), true_negatives, len(free), "slices"
+        ),
+    }
+
+
+def with_recall(tumour: "pd.DataFrame") -> "pd.DataFrame":
+    """Slices with the share of each one's lesions that were found; NaN where none counts."""
+    lesions = tumour["lesions"].where(tumour["lesions"] > 0)
+    return tumour.assign(lesion_recall=tumour["lesions_found"] / lesions)
+
+
+def volumes(slices: "pd.DataFrame", depth: Mapping[str, int]) -> dict[str, Aggregate]:
+    """Dice of each patient's slices together, the mean over patients, under the name that is true."""
+    volume: list[float] = []
+    stacked: list[float] = []
+    for _, own in slices.groupby("patient", sort=True):
+        uids = own["series_uid"].unique()
+        whole = sum(depth.get(str(uid), math.inf) for uid in uids) == len(own)
+        used = own if whole else own[own["kind"] == "tumour"]
+        value = metrics.dice(metrics.pooled(used[PIXELS].to_numpy()))
+        if not math.isnan(value):
+            (volume if whole else stacked).append(value)
+    total = slices["patient"].nunique()
+    return {
+        name: Aggregate(float(np.mean(values)), len(values), total, "patients")
+        for name, values in (("dice_volume", volume), ("dice_stacked_slices", stacked))
+        if values
+    }
+
+
+def _intervals(
+    runs: Sequence[Run], columns: Sequence[str], bootstrap: Mapping[str, Any]
+) -> dict[str, tuple[float, float]]:
+    """Limits of the patient means, of the mean over seeds."""
+    recalled = [Run(run.method, run.seed, with_recall(run.slices)) for run in runs]
+    names = {column: f"{column}_patient_mean" for column in (*columns, "lesion_recall")}
+    names["false_components"] = "false_components_tumour_patient_mean"
+    table = tumour_slices(recalled, list(names))
+    found = {}
+    for column, name in names.items():
+        values = patient_means(table, column)
+        if len(values):
+            interval = mean_interval(values, **bootstrap)
+            found[name] = (interval.low, interval.high)
+    return found
+
+
+def _slice_mean(table: "pd.DataFrame", column: str) -> Aggregate:
+    values = table[column].dropna()
+    mean = float(values.mean()) if len(values) else math.nan
+    return Aggregate(mean, len(values), len(table), "slices")
+
+
+def _patient_mean(table: "pd.DataFrame", column: str) -> Aggregate:
+    values = patient_means(table, column)
+    mean = float(values.mean()) if len(values) else math.nan
+    return Aggregate(mean, len(values), table["patient"].nunique(), "patients")

@@ -1,0 +1,83 @@
+"""The evaluated runs of a table: which there should be, and their row per test slice.
+
+Reads `results/evaluation/<method>-s<seed>/slices.csv`; writes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textbcs.io import InputError, read_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from textbcs.receipt import Stage
+
+EVALUATION = Path("results/evaluation")
+COLUMNS = ("slice_id", "patient", "kind", "dice", "iou")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method trained with one seed, and its row per test slice."""
+
+    method: str
+    seed: int
+    slices: "pd.DataFrame"
+
+    @property
+    def name(self) -> str:
+        """The run's folder name."""
+        return f"{self.method}-s{self.seed}"
+
+
+def read_runs(stage: "Stage", columns: Sequence[str] = COLUMNS, rows: str = "table1") -> list[Run]:
+    """The runs that the parameters name, in the order of the table's rows, then seeds.
+
+    Args:
+        stage: its parameters hold `tables` and `seeds`.
+        columns: that every run must have.
+        rows: `table1` for the methods, `variants` for the variants of the proposed one.
+    """
+    names = [(m, s) for m in stage.params["tables"][rows] for s in stage.params["seeds"]]
+    return [
+        Run(m, s, read_csv(stage.input(EVALUATION / f"{m}-s{s}" / "slices.csv"), columns))
+        for m, s in names
+    ]
+
+
+def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each method, in their order.
+
+    Raises:
+        InputError: two runs hold other slices, so that nothing could be paired.
+    """
+    wanted = sorted(runs[0].slices["slice_id"]) if runs else []
+    methods: dict[str, list[Run]] = {}
+    for run in runs:
+        if sorted(run.slices["slice_id"]) != wanted:
+            raise InputError(
+                f"{EVALUATION}/{run.name}/slices.csv: holds other slices than {runs[0].name}; run the "
+                "stage evaluate again for both"
+            )
+        methods.setdefault(run.method, []).append(run)
+    return methods
+
+
+def tumour_slices(runs: Sequence[Run], columns: Sequence[str]) -> "pd.DataFrame":
+    """A method's tumour slices, each value the mean over its seeds.
+
+    Returns:
+        `slice_id`, `patient` and `columns`, sorted by slice. A slice has a value where every seed
+        has one.
+    """
+    tables = [
+        run.slices[run.slices["kind"] == "tumour"].set_index("slice_id").sort_index()
+        for run in runs
+    ]
+    mean = tables[0][list(columns)].astype(float)
+    for table in tables[1:]:
+        mean = mean + table[list(columns)].astype(float)
+    return tables[0][["patient"]].join(mean / len(tables)).reset_index()

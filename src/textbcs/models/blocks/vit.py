@@ -1,0 +1,152 @@
+"""Pre-norm transformer blocks and the progressive head: what CLIP and MGCA have in common.
+
+Paper: Dosovitskiy et al. 2021; shapes of the parameters as in timm's `vit_base_patch16_224` and in
+CLIP's `ViT-B/16`. Reads and writes no file.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textbcs.io import InputError
+
+
+class QuickGELU(nn.Module):
+    """CLIP's approximation of GELU: x sigmoid(1.702 x), any shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads: (B, N, width) -> (B, N, width)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = functional.scaled_dot_product_attention(*self._split(x))
+        return cast(Tensor, self.out(mixed.transpose(1, 2).flatten(2)))
+
+    def class_weights(self, x: Tensor) -> Tensor:
+        """How the first token looks at the others, mean over the heads: (B, N - 1), float32."""
+        q, k, _ = self._split(x)
+        scores = q[:, :, :1] @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
+        return cast(Tensor, scores.float().softmax(-1).mean(1)[:, 0, 1:])
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (B, heads, N, width / heads)."""
+        batch, count, width = x.shape
+        split = self.qkv(x).view(batch, count, 3, self.heads, width // self.heads)
+        q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
+        return q, k, v
+
+
+class Block(nn.Module):
+    """Attention and a two-layer perceptron of four times the width, each behind a layer norm.
+
+    Args:
+        width: of a token.
+        heads: divides `width`.
+        activation: of the perceptron.
+        epsilon: of the layer norms.
+    """
+
+    def __init__(self, width: int, heads: int, activation: nn.Module, epsilon: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=epsilon)
+        self.attention = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=epsilon)
+        self.perceptron = nn.Sequential(
+            nn.Linear(width, 4 * width), activation, nn.Linear(4 * width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, width) -> (B, N, width)."""
+        x = x + self.attention(self.norm1(x))
+        return cast(Tensor, x + self.perceptron(self.norm2(x)))
+
+
+class Progressive(nn.Module):
+    """SETR-PUP: 3x3 convolution, batch normalisation, ReLU, doubled sides; again; a 3x3 head.
+
+    Paper: Zheng et al. 2021. Steps beyond those that a smaller patch needs keep the sides.
+
+    Args:
+        inputs: channels of the token map.
+        features: channels after each step.
+        patch: side of a token's patch in pixels, a power of two of at most 2 ** len(features).
+    """
+
+    def __init__(self, inputs: int, features: Sequence[int], patch: int) -> None:
+        super().__init__()
+        doublings = round(math.log2(patch))
+        layers: list[nn.Module] = []
+        for step, outputs in enumerate(features):
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, padding=1),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
+            if step < doublings:
+                layers.append(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True))
+            inputs = outputs
+        self.steps = nn.Sequential(*layers)
+        self.head = nn.Conv2d(inputs, 1, 3, padding=1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, inputs, g, g) -> logits (B, 1, g * patch, g * patch)."""
+        return cast(Tensor, self.head(self.steps(tokens)))
+
+
+def heads_of(width: int, head_width: int) -> int:
+    """Number of heads of about `head_width` channels.
+
+    Raises:
+        InputError: they do not divide the width.
+    """
+    heads = max(1, width // head_width)
+    if width % heads:
+        raise InputError(f"head_width = {head_width}: does not divide width = {width}; change one")
+    return heads
+
+
+def grid_of(image_size: int, patch: int) -> int:
+    """Tokens a side.
+
+    Raises:
+        InputError: the patch is none of 1, 2, 4, 8, 16, or does not divide the image.
+    """
+    if patch not in (1, 2, 4, 8, 16) or image_size % patch:
+        raise InputError(
+            f"patch = {patch}: must be 4, 8 or 16 and divide the image size {image_size}"
+        )
+    return image_size // patch
+
+
+def token_map(tokens: Tensor) -> Tensor:
+    """Patch tokens (B, g * g, C), without the class token, as a map (B, C, g, g)."""
+    batch, count, width = tokens.shape
+    side = math.isqrt(count)
+    return tokens.transpose(1, 2).reshape(batch, width, side, side)
+
+
+def draw_weights(module: nn.Module, width: int) -> None:
+    """Linear weights from a normal distribution cut at two units, biases zero.
+
+    The deviation is ViT's 0.02 at width 768 and falls with the root of the width, so that a narrow
+    network's layers pass on as much as a full one's.
+    """
+    deviation = 0.02 * math.sqrt(768 / width)
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.trunc_normal_(part.weight, std=deviation, a=-2.0, b=2.0)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

@@ -1,0 +1,71 @@
+"""CLIP's pre-training: whole image against whole prompt, symmetric InfoNCE.
+
+Paper: Radford et al. 2021, section 2.3 and figure 3; github.com/openai/CLIP: a learnable temperature
+that starts at 0.07 and whose inverse stays below 100, linear projections of both sides. Deviations:
+the text encoder is the project's frozen one with a trainable norm and projection behind it (CLIP
+trains a text transformer of its own and takes the last token; here the mean of the tokens); equal
+prompts of a batch are no negatives.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from textbcs.models.blocks.contrastive import (
+    Embedded,
+    Pretraining,
+    image_to_text,
+    sentence,
+    text_to_image,
+    unit,
+)
+from textbcs.models.clip.network import ImageTower
+from textbcs.models.contract import Batch, TextBatch
+
+START = math.log(1 / 0.07)
+HIGHEST = math.log(100.0)
+
+
+class CLIPPretraining(Pretraining):
+    """Image tower, text projection and temperature; `settings` holds no value of them."""
+
+    encoder: ImageTower
+
+    def __init__(
+        self,
+        network: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        *,
+        channels: int,
+        image_size: int,
+        text_dim: int,
+    ) -> None:
+        super().__init__(
+            network, settings, channels=channels, image_size=image_size, text_dim=text_dim
+        )
+        self.encoder = ImageTower(network, channels, image_size)
+        self.text_norm = nn.LayerNorm(text_dim)
+        self.text_projection = nn.Linear(text_dim, self.encoder.shared, bias=False)
+        nn.init.normal_(self.text_projection.weight, std=text_dim**-0.5)
+        self.log_scale = nn.Parameter(torch.tensor(START))
+
+    def forward(self, image: Tensor, text: TextBatch) -> Embedded:
+        """See `Pretraining.forward`."""
+        return Embedded(
+            image=unit(self.encoder(image)[:, 0]),
+            text=unit(self.text_projection(self.text_norm(sentence(text)))),
+        )
+
+    def objective(
+        self, embedded: Embedded, batch: Batch, epoch: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean of both directions."""
+        scores = self.log_scale.clamp(max=HIGHEST).exp() * embedded.image @ embedded.text.T
+        parts = {
+            "image_to_text": image_to_text(scores, batch.prompt),
+            "text_to_image": text_to_image(scores, batch.prompt),
+        }
+        return (parts["image_to_text"] + parts["text_to_image"]) / 2, parts

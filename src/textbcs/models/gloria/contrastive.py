@@ -1,0 +1,118 @@
+"""GLoRIA's pre-training: whole image against whole prompt, and words against the regions they attend.
+
+Paper: Huang et al. 2021, section 3; github.com/marshuang80/gloria (gloria/loss/gloria_loss.py):
+temperatures 4 (attention), 5 (words) and 10 (both contrastive losses), the attention softmaxed over
+words, then over regions, and both losses of both directions with weight 1. Deviations: the text
+encoder is frozen and a linear projection of the words and one of their mean are trained instead of
+BERT (there, the last four layers are summed and word pieces merged); images keep their size (there,
+they are enlarged to 299 px); equal prompts of a batch are no negatives.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from textbcs.models.blocks.contrastive import (
+    NEVER,
+    Embedded,
+    Pretraining,
+    Tokens,
+    image_to_text,
+    sentence,
+    text_to_image,
+    unit,
+)
+from textbcs.models.blocks.resnet import ResNet
+from textbcs.models.contract import Batch, TextBatch
+
+THIRD_STAGE = 3  # the map of ResNet's third stage gives the regions, 1024 channels at full width
+
+
+class GLoRIAPretraining(Pretraining):
+    """Image encoder and the projections of both sides, global and local.
+
+    Args:
+        settings: `embedding` (width of the shared space; 768 in the original), `temperatures`
+            (attention, words, losses).
+    """
+
+    full_settings: ClassVar[Mapping[str, Any]] = {
+        "embedding": 768,
+        "temperatures": (4.0, 5.0, 10.0),
+    }
+
+    def __init__(
+        self,
+        network: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        *,
+        channels: int,
+        image_size: int,
+        text_dim: int,
+    ) -> None:
+        super().__init__(
+            network, settings, channels=channels, image_size=image_size, text_dim=text_dim
+        )
+        self.encoder = ResNet(channels, int(network["width"]), tuple(network["blocks"]))
+        sizes = self.encoder.map_channels
+        shared = int(settings["embedding"])
+        self.image_projection = nn.Linear(sizes[-1], shared)
+        self.region_projection = nn.Linear(sizes[THIRD_STAGE], shared, bias=False)
+        self.text_projection = nn.Linear(text_dim, shared)
+        self.word_projection = nn.Linear(text_dim, shared)
+        self.temperatures = tuple(float(value) for value in settings["temperatures"])
+
+    def forward(self, image: Tensor, text: TextBatch) -> Embedded:
+        """See `Pretraining.forward`; regions and words keep their lengths, as in the original."""
+        maps = self.encoder(image)
+        regions = maps[THIRD_STAGE].flatten(2).transpose(1, 2)
+        return Embedded(
+            image=unit(self.image_projection(maps[-1].mean((2, 3)))),
+            text=unit(self.text_projection(sentence(text))),
+            tokens=Tokens(
+                self.region_projection(regions).float(),
+                self.word_projection(text.tokens).float(),
+                text.mask,
+            ),
+        )
+
+    def objective(
+        self, embedded: Embedded, batch: Batch, epoch: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Global and local loss, each the sum of its two directions."""
+        attention, words, sharpness = self.temperatures
+        assert embedded.tokens is not None
+        matched = word_similarity(embedded.tokens, attention, words)
+        parts = {}
+        for name, scores in (
+            ("global", sharpness * embedded.image @ embedded.text.T),
+            ("local", sharpness * matched),
+        ):
+            parts[name] = image_to_text(scores, batch.prompt) + text_to_image(scores, batch.prompt)
+        return parts["global"] + parts["local"], parts
+
+
+def word_similarity(tokens: Tokens, attention: float, sharpness: float) -> Tensor:
+    """How well each image shows each prompt, word by word (section 3.2.2).
+
+    Every word gathers the regions it attends; the scores of a prompt's words are the logarithm of
+    the sum of exp(sharpness * cosine(word, what it gathered)).
+
+    Args:
+        tokens: regions of B images and words of B prompts, of any length.
+        attention: temperature of the attention over the regions.
+        sharpness: temperature of the words.
+
+    Returns:
+        (B, B), row image, column prompt.
+    """
+    regions, words, mask = tokens.regions, tokens.words, tokens.mask
+    padded = ~mask[None, :, None, :]
+    scores = torch.einsum("ire,tle->itrl", regions, words).masked_fill(padded, NEVER)
+    shares = scores.softmax(-1)  # each region's, over the words of a prompt
+    weights = (attention * shares).softmax(2)  # each word's, over the regions
+    gathered = torch.einsum("itrl,ire->itle", weights, regions)
+    cosine = (unit(gathered) * unit(words)[None]).sum(-1)
+    return (sharpness * cosine).masked_fill(~mask[None], NEVER).logsumexp(-1)

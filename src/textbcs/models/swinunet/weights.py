@@ -1,0 +1,70 @@
+"""Names of the published ImageNet-1k weights (swin_tiny_patch4_window7_224) in Swin-UNet.
+
+As in the official code, encoder and decoder both start from them: a decoder's stage takes the blocks of
+the encoder's stage at its grid. Of the third stage's six published blocks the first are taken. Reads and
+writes no file.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+SOURCE = "imagenet1k_swin_tiny"
+
+_BLOCK = {
+    "attention_norm": "norm1",
+    "attention.table": "attn.relative_position_bias_table",
+    "attention.qkv": "attn.qkv",
+    "attention.out": "attn.proj",
+    "mlp_norm": "norm2",
+    "mlp_in": "mlp.fc1",
+    "mlp_out": "mlp.fc2",
+}
+_TABLE = "attention.table"
+
+
+def initial_weights(
+    published: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
+    """The network's state from the published tensors, as the official code loads it.
+
+    Args:
+        published: by their names in the file.
+        shapes: of the network's state by its own names.
+
+    Returns:
+        By the network's own names. Left out, and so random: patch expanding, the linear layers of the
+        skips, the decoder's last norm, the head, and bias tables of another window.
+
+    Raises:
+        KeyError: a tensor is missing.
+    """
+    result: dict[str, Tensor] = {}
+    for name, shape in shapes.items():
+        source = _published_name(name)
+        if source is None:
+            continue
+        value = published[source]
+        if name.endswith(_TABLE) and tuple(value.shape) != shape:
+            continue
+        result[name] = value
+    return result
+
+
+def _published_name(name: str) -> str | None:
+    """The published name of a tensor of the network, or None where there is none."""
+    part, _, rest = name.partition(".")
+    if part == "embed":
+        return f"patch_embed.proj.{rest}"
+    if part == "embed_norm":
+        return f"patch_embed.norm.{rest}"
+    if part == "norm":
+        return name
+    if part == "merge":
+        stage, layer, leaf = rest.split(".")
+        return f"layers.{stage}.downsample.{'reduction' if layer == 'reduce' else layer}.{leaf}"
+    if part in ("down", "up"):
+        stage, block, layer = rest.split(".", 2)
+        own, leaf = (layer, "") if layer == _TABLE else layer.rsplit(".", 1)
+        return f"layers.{stage}.blocks.{block}.{_BLOCK[own]}" + (f".{leaf}" if leaf else "")
+    return None

@@ -1,0 +1,6 @@
+"""UNet++: the image-only baseline with nested, densely connected skips."""
+
+from textbcs.models.unetpp.loss import objective
+from textbcs.models.unetpp.network import UNetPlusPlus as Network
+
+__all__ = ["Network", "objective"]

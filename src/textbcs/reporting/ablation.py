@@ -1,0 +1,200 @@
+"""Table 2 (the two parts of the proposed method) and Table 3 (its two loss weights).
+
+Rows of both are variants of one configuration, found by what they change, so a table cannot hold a
+run that differs in anything else. Pure functions on runs; reads and writes no file.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from textbcs.evaluation.runs import Run, tumour_slices
+from textbcs.evaluation.statistics import mean_interval, patient_means
+from textbcs.models.variants import BASE, configuration
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Runs = Mapping[str, Sequence[Run]]
+WEIGHTS = ("lambda_evidence", "lambda_alignment")
+METHODS_UNET = "unet"
+
+TABLE2 = {
+    "label": "Row",
+    "svli": "SVLI",
+    "evidential": "EL",
+    "dice_slice_mean": "Dice % (mean over slices)",
+    "miou_slice_mean": "mIoU % (mean over slices)",
+    "dice_patient_mean": "Dice % (mean over patients)",
+    "dice_patient_interval": "95 % interval over patients",
+    "gain": "Dice over the first row (patients)",
+    "gain_interval": "95 % interval",
+    "paper_dice": "Paper Dice %",
+    "paper_miou": "Paper mIoU %",
+}
+TABLE3 = {
+    "weight": "Coefficient",
+    "value": "Value",
+    "validation_dice": "Validation Dice % (best epoch)",
+    "dice_slice_mean": "Dice % (test, mean over slices)",
+    "dice_patient_mean": "Dice % (test, mean over patients)",
+    "dice_patient_interval": "95 % interval over patients",
+    "against_base": "Dice over 0.01 (patients)",
+    "against_base_interval": "95 % interval",
+    "paper_dice": "Paper Dice %",
+}
+
+
+def ablation_names(params: Mapping[str, Any]) -> dict[tuple[bool, bool], str]:
+    """The run of each pair of switches (svli, evidential): variants that change nothing else."""
+    found = {_switches(params, BASE): BASE}
+    for name in params["tables"]["variants"]:
+        changes = params["variants"][name]
+        only = set(changes) <= {"network"}
+        if only and set(changes.get("network", {})) <= {"svli", "evidential"}:
+            found[_switches(params, name)] = name
+    return dict(sorted(found.items(), key=lambda entry: (sum(entry[0]), not entry[0][0])))
+
+
+def sweep_names(params: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    """The cells of Table 3 as (weight, value, run): variants that change one loss weight alone."""
+    cells = []
+    base = configuration(params, BASE)["loss"]
+    for weight in WEIGHTS:
+        own = {float(base[weight]): BASE}
+        for name in params["tables"]["variants"]:
+            changes = params["variants"][name]
+            if set(changes) == {"loss"} and set(changes["loss"]) == {weight}:
+                own[float(changes["loss"][weight])] = name
+        cells += [(weight, value, own[value]) for value in sorted(own, reverse=True)]
+    return cells
+
+
+def table2_rows(
+    params: Mapping[str, Any], runs: Runs, printed: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows of Table 2, and below them Table 1's UNet, which has a configuration of its own."""
+    bootstrap = params["evaluation"]["bootstrap"]
+    names = ablation_names(params)
+    paper = {(row["svli"], row["evidential"]): row for row in printed}
+    first = runs[names[False, False]] if (False, False) in names else None
+    rows = []
+    for switches, name in names.items():
+        values = paper.get(switches, {})
+        rows.append(
+            {
+                "run": name,
+                "label": "Baseline" if not any(switches) else "Baseline with",
+                "svli": _tick(switches[0]),
+                "evidential": _tick(switches[1]),
+                **scores(runs[name], bootstrap),
+                **_gain(runs[name], first, bootstrap, "gain"),
+                "paper_dice": values.get("dice"),
+                "paper_miou": values.get("miou"),
+            }
+        )
+    if METHODS_UNET in runs:
+        label = "UNet of Table 1, with its own configuration"
+        own = scores(runs[METHODS_UNET], bootstrap)
+        rows.append({"run": METHODS_UNET, "label": label, "svli": "", "evidential": "", **own})
+    return rows
+
+
+def table3_rows(
+    params: Mapping[str, Any],
+    runs: Runs,
+    validation: Mapping[str, float],
+    printed: Mapping[str, Mapping[float, float]],
+) -> list[dict[str, Any]]:
+    """The cells of Table 3, a row each.
+
+    Args:
+        params: `methods`, `variants`, `tables` and `evaluation`.
+        runs: of the base and of every variant.
+        validation: best validation Dice of each run, the mean over its seeds.
+        printed: the paper's values by weight and value.
+    """
+    bootstrap = params["evaluation"]["bootstrap"]
+    return [
+        {
+            "run": name,
+            "weight": weight,
+            "value": f"{value:g}",
+            "validation_dice": 100 * validation[name],
+            **scores(runs[name], bootstrap),
+            **_gain(runs[name], runs[BASE], bootstrap, "against_base"),
+            "paper_dice": printed.get(weight, {}).get(value),
+        }
+        for weight, value, name in sweep_names(params)
+    ]
+
+
+def better_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each cell of Table 3 that beats the TextBCS run on validation or on test."""
+    base = next((row for row in rows if row["run"] == BASE), None)
+    sentences = []
+    for row in rows:
+        if base is None or row["run"] == BASE:
+            continue
+        for column, where in (("validation_dice", "validation"), ("dice_slice_mean", "test")):
+            if row[column] > base[column]:
+                sentences.append(
+                    f"{row['weight']} = {row['value']} has a higher {where} Dice than TextBCS "
+                    f"({row[column]:.2f} against {base[column]:.2f}); nothing was selected by it."
+                )
+    return sentences
+
+
+def scores(runs: Sequence[Run], bootstrap: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's Dice and IoU in percent, the mean over its seeds, with the interval over patients."""
+    table = tumour_slices(runs, ["dice", "iou"])
+    patients = mean_interval(patient_means(table, "dice"), **bootstrap)
+    return {
+        "dice_slice_mean": 100 * float(table["dice"].mean()),
+        "miou_slice_mean": 100 * float(table["iou"].mean()),
+        "dice_patient_mean": 100 * patients.mean,
+        "dice_patient_interval": f"{100 * patients.low:.2f} to {100 * patients.high:.2f}",
+    }
+
+
+def gain(
+    runs: Sequence[Run], first: Sequence[Run], bootstrap: Mapping[str, Any]
+) -> tuple[float, float, float]:
+    """Patient-level Dice of `runs` minus `first` in points, with its limits."""
+    ours, theirs = (tumour_slices(own, ["dice"]) for own in (runs, first))
+    table = ours[["patient"]].assign(difference=ours["dice"] - theirs["dice"])
+    found = mean_interval(patient_means(table, "difference"), **bootstrap)
+    return 100 * found.mean, 100 * found.low, 100 * found.high
+
+
+def _gain(
+    runs: Sequence[Run], first: Sequence[Run] | None, bootstrap: Mapping[str, Any], name: str
+) -> dict[str, Any]:
+    if first is None or first is runs:
+        return {}
+    mean, low, high = gain(runs, first, bootstrap)
+    return {name: mean, f"{name}_interval": f"{low:.2f} to {high:.2f}"}
+
+
+def _switches(params: Mapping[str, Any], name: str) -> tuple[bool, bool]:
+    network = configuration(params, name)["network"]
+    return bool(network["svli"]), bool(network["evidential"])
+
+
+def _tick(on: bool) -> str:
+    return "yes" if on else ""
+
+
+def by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each method or variant."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.method, []).append(run)
+    return found
+
+
+def best_validation(histories: Mapping[str, Sequence["pd.DataFrame"]]) -> dict[str, float]:
+    """Best validation Dice of each run, the mean over its seeds."""
+    return {
+        name: sum(float(table["validation_dice"].max()) for table in tables) / len(tables)
+        for name, tables in histories.items()
+    }

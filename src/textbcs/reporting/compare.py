@@ -1,0 +1,100 @@
+"""`textbcs compare`: the paper's Tables 1 to 4 and ours, side by side in the terminal.
+
+Reads `reports/tables/table{1,2,3,4}.csv` and the parameters; writes nothing. On another cohort than the
+paper's no difference is shown, because the two are not one scale.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from textbcs.io import read_csv, records
+from textbcs.reporting.render import cell
+from textbcs.reporting.runs import NOT_COMPARABLE, is_duke
+
+TABLES = Path("reports/tables")
+Row = Mapping[str, Any]
+
+# Table -> its title, how a row is named, and pairs of (heading, ours, the paper's).
+SHOWN: dict[str, tuple[str, Callable[[Row], str], Sequence[tuple[str, str, str]]]] = {
+    "table1": (
+        "Table 1. Methods",
+        lambda row: str(row["label"]),
+        [
+            ("Dice %", "dice_slice_mean", "paper_dice"),
+            ("mIoU %", "miou_slice_mean", "paper_miou"),
+            ("Params M", "params_m", "paper_params_m"),
+            ("Flops G, as the paper counts", "paper_convention_g", "paper_flops_g"),
+        ],
+    ),
+    "table2": (
+        "Table 2. Ablation",
+        lambda row: (
+            f"{row['label']} {'SVLI ' * (row['svli'] == 'yes')}{'EL' * (row['evidential'] == 'yes')}"
+        ),
+        [("Dice %", "dice_slice_mean", "paper_dice"), ("mIoU %", "miou_slice_mean", "paper_miou")],
+    ),
+    "table3": (
+        "Table 3. Loss weights",
+        lambda row: f"{row['weight']} = {row['value']:g}",
+        [("Dice %", "dice_slice_mean", "paper_dice")],
+    ),
+    "table4": (
+        "Table 4. Paired t-test, TextBCS against",
+        lambda row: str(row["label"]),
+        [
+            ("p, over slices", "p_t_slice", "paper_p"),
+            ("p, over patients", "p_t_patient", "paper_p"),
+        ],
+    ),
+}
+FREE_OF_COHORT = ("paper_params_m", "paper_flops_g")
+
+
+def compare_lines(params: Mapping[str, Any]) -> Iterator[str]:
+    """The lines to print.
+
+    Raises:
+        InputError: a table is missing.
+    """
+    duke = is_duke(params)
+    if not duke:
+        yield f"The paper's scores are of another cohort than this one: {NOT_COMPARABLE}."
+    for name, (title, named, columns) in SHOWN.items():
+        rows = records(read_csv(TABLES / f"{name}.csv"))
+        yield from ("", title, *_lines(rows, named, columns, duke))
+
+
+def _lines(
+    rows: Sequence[Row],
+    named: Callable[[Row], str],
+    columns: Sequence[tuple[str, str, str]],
+    duke: bool,
+) -> Iterator[str]:
+    """A heading and a line a row, padded to columns."""
+    table = [[""] + [text for heading, _, _ in columns for text in (heading, "paper")]]
+    for row in rows:
+        line = [named(row).strip()]
+        for _, ours, printed in columns:
+            line += [cell(row.get(ours)), _printed(row, ours, printed, duke)]
+        table.append(line)
+    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
+    for line in table:
+        yield "  ".join(
+            text.ljust(width) for text, width in zip(line, widths, strict=True)
+        ).rstrip()
+
+
+def _printed(row: Row, ours: str, printed: str, duke: bool) -> str:
+    """The paper's value, with ours minus it where both are on one scale."""
+    value = row.get(printed)
+    text = cell(value)
+    comparable = duke or printed in FREE_OF_COHORT
+    if (
+        comparable
+        and isinstance(value, float)
+        and value == value
+        and isinstance(row.get(ours), float)
+    ):
+        text += f" ({row[ours] - value:+.2f})"
+    return text

@@ -1,0 +1,145 @@
+"""The stage `tables`: Tables 2 to 4 and the claims table, the paper's values beside ours.
+
+Reads the evaluated runs of Table 1 and of the variants, the training curves, `results/statistics/`
+and `results/complexity/`; writes `reports/tables/table{2,3,4}` and `claims`, each as CSV, Markdown and
+LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textbcs.evaluation.runs import EVALUATION, Run, read_runs
+from textbcs.io import read_csv, read_json, write_csv, write_text
+from textbcs.models.variants import BASE
+from textbcs.reporting import ablation, claims, testtable
+from textbcs.reporting.complexity import complexity_row
+from textbcs.reporting.render import latex_table, markdown_table
+from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names
+
+if TYPE_CHECKING:
+    from textbcs.receipt import Stage
+
+TABLES = Path("reports/tables")
+STATISTICS = Path("results/statistics")
+COMPLEXITY = Path("results/complexity")
+
+
+def write_tables(stage: "Stage") -> None:
+    """Write the four tables."""
+    params = stage.params
+    prune(EVALUATION, run_names(params))
+    printed = paper()
+    runs = ablation.by_name([*read_runs(stage), *read_runs(stage, rows="variants")])
+    stage.seed = params["evaluation"]["bootstrap"]["seed"]
+    comparisons = read_csv(stage.input(STATISTICS / "comparisons.csv"))
+    labels = {name: entry["label"] for name, entry in printed["table1"].items()}
+    two = ablation.table2_rows(params, runs, printed["table2"])
+    three = ablation.table3_rows(params, runs, _validation(stage, runs), printed["table3"])
+    four = testtable.table4_rows(comparisons, labels, printed["table4"])
+    subject = _subject(stage, runs[BASE][0])
+    _write(stage, "table2", f"Table 2. Ablation. {subject}", ablation.TABLE2, two)
+    _write(
+        stage,
+        "table3",
+        f"Table 3. Loss weights, the other one at 0.01. {subject}",
+        ablation.TABLE3,
+        three,
+        ablation.better_cells(three),
+    )
+    _write(
+        stage,
+        "table4",
+        f"Table 4. TextBCS against each other method, Dice. {subject}",
+        testtable.HEADERS,
+        four,
+        testtable.disagreements(four),
+    )
+    findings = _findings(stage, runs, comparisons, three)
+    rows = claims.claim_rows(printed["claims"], findings, is_duke(params))
+    _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows)
+
+
+def _findings(
+    stage: "Stage", runs: ablation.Runs, comparisons: Any, three: Sequence[Mapping[str, Any]]
+) -> dict[str, claims.Finding]:
+    params, printed = stage.params, paper()
+    bootstrap = params["evaluation"]["bootstrap"]
+    groups = {name: printed[name] for name in ("unet_based", "text_guided")}
+    methods = params["tables"]["table1"]
+    counted = [
+        complexity_row(m, read_json(stage.input(COMPLEXITY / f"{m}.json")), {}) for m in methods
+    ]
+    names = ablation.ablation_names(params)
+    parts = {"svli": (True, False), "evidential": (False, True), "both": (True, True)}
+    gains = {
+        key: ablation.gain(runs[names[switches]], runs[names[False, False]], bootstrap)
+        for key, switches in parts.items()
+        if switches in names and (False, False) in names
+    }
+    found = {
+        **claims.comparison_findings(comparisons, groups),
+        **claims.complexity_findings(counted, printed["text_guided"]),
+        **claims.pixel_findings({m: _false_pixels(runs[m]) for m in methods}),
+        **claims.ablation_findings(gains),
+        "weights": claims.sweep_finding(three),
+    }
+    several = claims.lesion_finding(read_csv(stage.input(STATISTICS / "subgroups.csv")))
+    return found | ({"several_lesions": several} if several else {})
+
+
+def _false_pixels(runs: Sequence[Run]) -> dict[str, float]:
+    tables = [run.slices[run.slices["kind"] == "tumour"] for run in runs]
+    return {
+        f"{name}s": sum(float(table[name].mean()) for table in tables) / len(tables)
+        for name in ("false_positive", "false_negative")
+    }
+
+
+def _validation(stage: "Stage", runs: ablation.Runs) -> dict[str, float]:
+    names = {name for _, _, name in ablation.sweep_names(stage.params)}
+    return ablation.best_validation(
+        {
+            name: [
+                read_csv(stage.input(f"results/runs/{run.name}/history.csv"), ["validation_dice"])
+                for run in runs[name]
+            ]
+            for name in sorted(names)
+        }
+    )
+
+
+def _subject(stage: "Stage", run: Run) -> str:
+    tumour = run.slices[run.slices["kind"] == "tumour"]
+    seeds = len(stage.params["seeds"])
+    sources = ", ".join(sorted(run.slices["mask_source"].unique()))
+    return (
+        f"Test split of the {stage.params['cohort']['kind']} cohort: {len(tumour)} tumour slices of "
+        f"{tumour['patient'].nunique()} patients; masks: {sources}; {seeds} seed{'s' if seeds > 1 else ''}"
+    )
+
+
+def _write(
+    stage: "Stage",
+    name: str,
+    title: str,
+    headers: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    notes: Sequence[str] = (),
+) -> None:
+    """Write one table in its three formats, sentences below it."""
+    import pandas as pd
+
+    shown = dict(headers)
+    if not is_duke(stage.params):
+        shown = {
+            key: f"{text} ({NOT_COMPARABLE})" if key.startswith("paper_") else text
+            for key, text in headers.items()
+            if key != "verdict" or name != "claims"
+        }
+    write_csv(stage.output(TABLES / f"{name}.csv"), pd.DataFrame(list(rows)))
+    text = markdown_table(title, shown, rows)
+    if notes:
+        text += "\n" + "\n".join(f"- {note}" for note in notes) + "\n"
+    write_text(stage.output(TABLES / f"{name}.md"), text)
+    write_text(stage.output(TABLES / f"{name}.tex"), latex_table(title, shown, rows))

@@ -1,0 +1,56 @@
+"""Localisation of a heat map, by hand."""
+
+import numpy as np
+import pytest
+
+from textbcs.explain import saliency
+
+MASK = np.zeros((8, 8), np.uint8)
+MASK[2:4, 2:4] = 1
+
+
+def heat_at(*places: tuple[int, int, float]) -> np.ndarray:
+    heat = np.zeros((8, 8))
+    for row, column, value in places:
+        heat[row, column] = value
+    return heat
+
+
+@pytest.mark.parametrize(
+    ("place", "tolerance", "expected"),
+    [
+        ((2, 3), 0, 1),
+        ((2, 4), 0, 0),
+        ((2, 4), 1, 1),
+        ((2, 5), 1, 0),
+        ((5, 5), 2.83, 1),
+        ((5, 5), 2.8, 0),
+    ],
+)
+def test_pointing_game_with_its_tolerance(place, tolerance, expected):
+    assert saliency.pointing_hit(heat_at((*place, 3.0), (2, 2, 1.0)), MASK, tolerance) == expected
+
+
+def test_energy_and_lift():
+    heat = heat_at((2, 2, 3.0), (7, 7, 1.0))
+    energy = saliency.energy_inside(heat, MASK)
+    assert energy == 0.75
+    assert saliency.lift(energy, MASK) == pytest.approx(0.75 * 64 / 4)
+    even = np.ones((8, 8))
+    assert saliency.lift(saliency.energy_inside(even, MASK), MASK) == pytest.approx(1)
+
+
+def test_nothing_to_point_at_or_with_is_undefined():
+    empty, none = np.zeros((8, 8)), np.zeros((8, 8), np.uint8)
+    for heat, mask in ((empty, MASK), (heat_at((1, 1, 1.0)), none)):
+        assert np.isnan(saliency.pointing_hit(heat, mask, 1))
+        assert np.isnan(saliency.energy_inside(heat, mask))
+    assert np.isnan(saliency.rank_correlation(empty, heat_at((1, 1, 1.0))))
+
+
+def test_rank_correlation_sees_order_only_and_is_absolute():
+    rng = np.random.default_rng(0)
+    heat = rng.random((8, 8))
+    assert saliency.rank_correlation(heat, np.exp(5 * heat)) == pytest.approx(1)
+    assert saliency.rank_correlation(heat, -heat) == pytest.approx(1)
+    assert saliency.rank_correlation(heat, rng.random((8, 8))) < 0.4

@@ -1,0 +1,65 @@
+"""Table 4: values as printed, disagreements in words."""
+
+import pandas as pd
+import pytest
+
+from textbcs.reporting.testtable import disagreements, p_value, table4_rows
+
+
+def comparisons() -> pd.DataFrame:
+    tests = ("t_slice", "t_patient", "sign_flip", "wilcoxon")
+    base = {f"p_{t}": 0.001 for t in tests} | {f"holm_{t}": 0.012 for t in tests}
+    effects = {f"{e}{s}": 0.5 for e in ("cohen_dz", "cliffs_delta") for s in ("", "_low", "_high")}
+    common = {"difference": 0.031, "low": 0.01, "high": 0.05, "patients": 28, "slices": 75}
+    rows = [
+        {
+            "baseline": "unet",
+            "metric": "dice",
+            **base,
+            **effects,
+            **common,
+            "verdicts_disagree": False,
+        },
+        {
+            "baseline": "lvit",
+            "metric": "dice",
+            **base,
+            **effects,
+            **common,
+            "verdicts_disagree": True,
+        },
+        {
+            "baseline": "unet",
+            "metric": "iou",
+            **base,
+            **effects,
+            **common,
+            "verdicts_disagree": False,
+        },
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_rows_are_dice_with_the_papers_p():
+    rows = table4_rows(comparisons(), {"unet": "UNet"}, {"unet": 0.0014})
+    assert [row["label"] for row in rows] == ["UNet", "lvit"]
+    first = rows[0]
+    assert (first["p_t_slice"], first["holm_wilcoxon"], first["paper_p"]) == (
+        "0.0010",
+        "0.0120",
+        "0.0014",
+    )
+    assert first["difference_points"] == pytest.approx(3.1)
+    assert first["interval"] == "1.00 to 5.00"
+    assert rows[1]["paper_p"] == ""
+
+
+def test_disagreement_is_a_sentence():
+    said = disagreements(table4_rows(comparisons(), {}, {}))
+    assert len(said) == 1
+    assert said[0].startswith("Against lvit the tests do not agree")
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.5, "0.5000"), (9e-5, "< 0.0001"), (float("nan"), "")])
+def test_p_values(p, text):
+    assert p_value(p) == text
