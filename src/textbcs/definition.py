@@ -148,7 +148,16 @@ def _combinations(matrix: Mapping[str, Any], values: Mapping[str, Any]) -> Itera
 def _fill(
     stage: str, entry: Mapping[str, Any], items: Mapping[str, str], params: Mapping[str, Any]
 ) -> Definition:
-    values = {**params, **{f"item.{name}": item for name, item in items.items()}}
+    values = {
+        **params,
+        **{
+            f"{key}[{place}]": one
+            for key, value in params.items()
+            if isinstance(value, list)
+            for place, one in enumerate(value)
+        },
+        **{f"item.{name}": item for name, item in items.items()},
+    }
 
     def filled(*sections: str) -> tuple[str, ...]:
         # An output with options, such as {path: {cache: false}}, is a mapping with one key.

@@ -27,7 +27,7 @@ def load(stage: "Stage", method: str, seed: str, prompts: str) -> "tuple[Segment
         stage: reads the files; its parameters hold the `network`.
         method: name of the method or of the variant.
         seed: it was trained with.
-        prompts: `learn` (train and val) or `probe` (test).
+        prompts: `learn` (train and val), `probe` (test) or `styles` (what else a test asks).
     """
     from textbcs.models.prompttable import PromptTable
     from textbcs.models.registry import build, read_weights

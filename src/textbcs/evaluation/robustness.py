@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.device import open_device
 from textbcs.evaluation import metrics
+from textbcs.evaluation.predict import load
 from textbcs.evaluation.textworth import choose_cases
 from textbcs.io import InputError, read_json, read_tensors, records, write_csv, write_tensors
-from textbcs.models.variants import configuration
 from textbcs.prompts.paraphrase import read_paraphrases
 from textbcs.prompts.perturb import NOTHING, automatic_prompt, probe_texts
 from textbcs.prompts.table import read_prompts
@@ -54,7 +53,7 @@ def robustness(stage: "Stage", name: str, seed: str) -> None:
         read_paraphrases(),
         stage.params["robustness"]["seed"],
     )
-    model, table = _load(stage, name, seed)
+    model, table = load(stage, name, seed, "styles")
     if not model.reads_text:
         raise InputError(f"robustness.methods: {name} reads no text; take it out of the list")
     ask = _asker(model, table, shard, stage.params["slices"]["channels"])
@@ -92,25 +91,6 @@ def _first_pass(stage: "Stage", shard: Shard, seed: str) -> list[str]:
     ]
     stage.log(f"first pass {run}: nothing found on {texts.count(NOTHING)} of {len(texts)} slices")
     return texts
-
-
-def _load(stage: "Stage", name: str, seed: str) -> "tuple[Segmenter, PromptTable]":
-    """The trained network and the probes' embeddings, on the device of the parameters."""
-    from textbcs.models.prompttable import PromptTable
-    from textbcs.models.registry import build, read_weights
-
-    device = open_device(stage, stage.params["training"]["device"])
-    table = PromptTable.read(
-        stage.input("data/text/styles.csv"), stage.input("data/text/styles.safetensors"), device
-    )
-    model = build(
-        configuration(stage.params, name)["network"],
-        channels=stage.params["slices"]["channels"],
-        image_size=stage.params["slices"]["size"],
-        text_dim=table.dimension,
-    )
-    read_weights(model, stage.input(f"results/runs/{name}-s{seed}/model.safetensors"))
-    return model.to(device), table
 
 
 def _asker(model: "Segmenter", table: "PromptTable", shard: Shard, channels: int) -> Predict:

@@ -55,7 +55,7 @@ QUANTITIES = {
     "text_gain": "Points, text gain: own prompt - empty",
     "text_harm": "Points, text harm: empty - another case's prompt",
     "text_harm_location": "Points, text harm: empty - wrong location",
-    "break_even": "% of wrong prompts (other cases') at which the text is worth nothing",
+    "break_even": "% of wrong prompts (other cases') at which the text is worth nothing; over 100: never",
     "dice_prior": "Dice %, prompt alone, without the image",
     "leak_share": "Leak share %: prompt alone / own prompt",
     "alarm_true": "Tumour-free slices with a prediction %, borrowed prompt",

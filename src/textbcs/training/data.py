@@ -95,19 +95,6 @@ def read_split(stage: "Stage", name: str, table: PromptTable, device: torch.devi
     )
 
 
-def read_learning_splits(stage: "Stage", device: torch.device) -> tuple[Split, Split]:
-    """The train and the val split as inputs of a stage.
-
-    Raises:
-        InputError: as `read_split`.
-    """
-    table = PromptTable.read(
-        stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
-    )
-    train, val = (read_split(stage, name, table, device) for name in ("train", "val"))
-    return train, val
-
-
 def wordings(table: PromptTable) -> Tensor | None:
     """The rows of `table` that say the same as each row, (P, K) int64; None where none has another.
 
@@ -122,6 +109,19 @@ def wordings(table: PromptTable) -> Tensor | None:
     filled = {meaning: (rows * most)[:most] for meaning, rows in same.items()}
     rows = [filled[meaning] for meaning in table.meanings]
     return torch.tensor(rows, device=table.tokens.device)
+
+
+def read_learning_splits(stage: "Stage", device: torch.device) -> tuple[Split, Split]:
+    """The train and the val split as inputs of a stage.
+
+    Raises:
+        InputError: as `read_split`.
+    """
+    table = PromptTable.read(
+        stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
+    )
+    train, val = (read_split(stage, name, table, device) for name in ("train", "val"))
+    return train, val
 
 
 def attributes(text: str) -> list[int]:
