@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 
+TRIVIAL = ("empty-s0", "prior-s0")
+
+
 def run_names(params: Mapping[str, Any]) -> list[str]:
-    """The folders of all runs that the parameters ask for: methods and variants, each seed."""
+    """The folders of all runs: methods and variants with each seed, and those that no network made."""
     rows = [*params["tables"]["table1"], *params["tables"]["variants"]]
-    return [f"{name}-s{seed}" for name in rows for seed in params["seeds"]]
+    return [f"{name}-s{seed}" for name in rows for seed in params["seeds"]] + list(TRIVIAL)
 
 
 def encoder_label(stage: "Stage") -> str:
