@@ -117,6 +117,7 @@ class Checkout:
             path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(files)
             if path.name not in ("README.md", ".gitignore", ".snakemake_timestamp")
+            and "runinfo" not in path.parts  # says when and where, which differs
         }
 
     def set_param(self, key: str, value: object) -> None:
@@ -131,6 +132,12 @@ class Checkout:
         assert node[name] != value, f"{key} is {value!r} already"
         node[name] = value
         yaml.dump(params, file)
+
+    def reduce(self) -> None:
+        """Leave the baseline, the proposed method and two rows of its ablation."""
+        self.set_param("tables.table1", ["unet", "textbcs"])
+        self.set_param("tables.variants", ["ablation_none", "ablation_svli"])
+        self.set_param("robustness.methods", ["textbcs"])
 
     @contextlib.contextmanager
     def running(self, *arguments: str, **extra: str) -> Iterator[subprocess.Popen[str]]:
