@@ -1,5 +1,6 @@
 # make reproduce  sets everything up and regenerates every table and figure of params.yaml
 # make test       sets everything up, checks the code and runs the tests
+# make audit      hashes everything and says what is not as its receipt says
 #
 # PIP_ARGS goes to pip when torch is installed. With CUDA nothing is needed; without, name an index
 # of CPU wheels to save space: make setup PIP_ARGS="--index-url https://..."
@@ -10,13 +11,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: reproduce test check setup lock clean help
+.PHONY: reproduce test check audit setup lock clean help
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES)
 
 test: setup check
 	$(BIN)/pytest -n 2 --dist loadfile
+
+audit: setup
+	$(BIN)/textbcs audit verify
 
 check: setup
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ write and see of the parameters comes from `dvc.yaml`.
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,6 +131,11 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--dry-run", action="store_const", const=_estimate, dest="run", help=text
             )
+        if name == "complexity":
+            text = "print all methods' counts as JSON, a list of rows; write nothing"
+            command.add_argument(
+                "--json", action="store_const", const=_complexity, dest="run", help=text
+            )
     compare = commands.add_parser("compare", help="print the paper's Tables 1 to 4 and ours")
     compare.set_defaults(run=_compare)
     check = commands.add_parser("check", help="check params.yaml and say whether it is valid")
@@ -168,6 +174,13 @@ def _estimate(arguments: argparse.Namespace) -> None:
 
     for line in estimate(parameters.load_params()):
         print(line)
+
+
+def _complexity(arguments: argparse.Namespace) -> None:
+    from textbcs.models.complexity import all_rows
+
+    names = arguments.items or None
+    print(json.dumps(all_rows(parameters.load_params(), names), indent=2))
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,12 @@ from textbcs.models.contract import Batch, TextBatch
 from textbcs.params import read_yaml
 from textbcs.training.checkpoint import write_weights
 
-SIZE, CHANNELS, TEXT, TOKENS = 64, 3, 12, 6  # a smaller image would leave a ResNet's last map one pixel
+SIZE, CHANNELS, TEXT, TOKENS = (
+    64,
+    3,
+    12,
+    6,
+)  # a smaller image would leave a ResNet's last map one pixel
 TEXTBCS = {
     "model": "textbcs",
     "width": 8,

@@ -9,14 +9,14 @@ counted in a moment. Reads nothing but params.yaml; writes `results/complexity/<
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from textbcs.io import write_json
+from textbcs.io import InputError, write_json
 from textbcs.models import registry
 from textbcs.models.contract import Segmenter, TextBatch
 from textbcs.text.encoders import SOURCES as ENCODERS
@@ -65,6 +65,23 @@ def measure(stage: Stage, method: str) -> None:
     report = {"method": method, "setting": setting, "units": UNITS, **full, **here}
     write_json(stage.output(f"results/complexity/{method}.json"), report)
     stage.log(f"{int(full['params_as_trained']) / 1e6:.3f} M parameters at full width")
+
+
+def all_rows(params: Mapping[str, Any], names: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The columns of several methods, for the command line.
+
+    Args:
+        params: with `methods`.
+        names: which of them; None for all.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    methods = params["methods"]
+    for name in names or ():
+        if name not in methods:
+            raise InputError(f"methods.{name}: no such method; there are {', '.join(methods)}")
+    return [{"method": n, **full_row(methods[n]["network"])} for n in names or methods]
 
 
 def full_row(network: Mapping[str, Any]) -> dict[str, Any]:
