@@ -17,6 +17,8 @@ from textbcs.reporting.tables import (
 BOOTSTRAP = {"resamples": 199, "seed": 1, "confidence": 0.95}
 COMPLEXITY = {
     "reads_text": True,
+    "reads_at_test": "image and prompt",
+    "params_learnt": 32_470_000,
     "params_as_trained": 32_470_000,
     "params_for_mask": 28_300_000,
     "flops": 47_250_000_000,
