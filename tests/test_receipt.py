@@ -150,7 +150,8 @@ def test_define_fills_the_matrix() -> None:
     assert train.may_read("data/slices/train/slices.csv")
     assert not train.may_read("data/slices/test/slices.csv")
     assert not train.may_read("data/slices/training.csv")
-    cohort = define("cohort", (), {"cohort": {"clinical": "data/archive/c.xlsx"}})
+    values = {"clinical": "data/archive/c.xlsx", "index": "presets/none"}
+    cohort = define("cohort", (), {"cohort": values})
     assert cohort.may_read("data/archive/c.xlsx")
 
 
