@@ -119,5 +119,9 @@ def outlines(
         axes.contour(mask, [0.5], colors=TRUTH, linewidths=1.2)
     if probability is None:
         return
-    if probability.max() > threshold >= probability.min():
-        axes.contour(probability, [threshold], colors=PREDICTION, linewidths=1.4, linestyles="--")
+    if probability.max() > threshold:
+        # A margin of nothing, so that an outline is closed where the picture ends.
+        rows, columns = (np.arange(-1, length + 1) for length in probability.shape)
+        closed = np.pad(probability, 1)
+        look = {"colors": PREDICTION, "linewidths": 1.4, "linestyles": "--"}
+        axes.contour(columns, rows, closed, [threshold], **look)

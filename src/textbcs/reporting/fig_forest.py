@@ -4,7 +4,7 @@ Pure functions; `paperfigures.py` reads `results/statistics/comparisons.csv` and
 `reports/figures/forest`.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textbcs.io import records
 from textbcs.reporting.canvas import LOOKS, new_figure
@@ -23,8 +23,13 @@ def difference_rows(comparisons: "pd.DataFrame") -> "pd.DataFrame":
     return rows.assign(**points)[names]
 
 
-def draw(shown: "pd.DataFrame") -> "Figure":
-    """A line a method, in the table's order; right of zero the reference method is better."""
+def draw(shown: "pd.DataFrame", confidence: float) -> "Figure":
+    """A line a method, in the table's order; right of zero the reference method is better.
+
+    Args:
+        shown: of `difference_rows`.
+        confidence: of the intervals.
+    """
     figure = new_figure(6.4, 0.28 * len(shown) + 1.0)
     axes = figure.subplots()
     reference = label(shown["reference"].iloc[0]) if len(shown) else ""
@@ -34,14 +39,18 @@ def draw(shown: "pd.DataFrame") -> "Figure":
         axes.plot([row["low"], row["high"]], [place, place], color=LOOKS[0][0], linewidth=1.4)
         axes.plot(row["difference"], place, "s", color=LOOKS[0][0], markerfacecolor=face)
         text = f"{row['difference']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        where = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7}
+        where: dict[str, Any] = {
+            "xycoords": ("axes fraction", "data"),
+            "va": "center",
+            "fontsize": 7,
+        }
         axes.annotate(text, (1.02, place), **where)
     axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(shown)), [label(name) for name in shown["baseline"]])
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
     axes.set_xlabel(
-        f"{reference} minus the other, points of Dice (mean over patients, 95 % BCa interval)\n"
+        f"{reference} minus the other, points of Dice (mean over patients, {100 * confidence:g} % BCa interval)\n"
         "filled: the interval excludes 0",
         fontsize=7,
     )

@@ -44,18 +44,10 @@ def draw(shown: "pd.DataFrame") -> "Figure":
         for place, (network, name) in enumerate(NETWORKS.items()):
             colour, line, marker = LOOKS[place]
             rows = own[own["network"] == network]
-            panel.errorbar(
-                rows["stage"] + 0.16 * (place - 0.5),
-                rows["mean"],
-                yerr=[rows["mean"] - rows["low"], rows["high"] - rows["mean"]],
-                color=colour,
-                linestyle=line,
-                marker=marker,
-                markersize=4,
-                linewidth=1,
-                capsize=2,
-                label=name,
-            )
+            beside = rows["stage"] + 0.16 * (place - 0.5)
+            look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 4}
+            panel.vlines(beside, rows["low"], rows["high"], color=colour, linewidth=1)
+            panel.plot(beside, rows["mean"], linewidth=1, label=name, **look)
         for number in sorted(set(own.loc[own["differs"], "stage"])):
             panel.annotate("*", (number, 1), xycoords=("data", "axes fraction"), ha="center")
         if measure == "lift":

@@ -92,12 +92,18 @@ def draw(shown: "pd.DataFrame", maps: Maps, shard: "Shard", threshold: float) ->
         picture(free[0], image, f"{rule}\n{own[0]['slice_id']}")
         free[0].add_patch(_frame(window))
         for panel, facts in zip(free[1:], own, strict=False):
-            outside = facts["pixels_outside"]
-            note = f"{outside} pixels outside" if outside else ""
-            picture(panel, image, f"{facts['label']}\nDice {facts['dice']:.2f}", window, note)
+            title = f"{facts['label']}\nDice {facts['dice']:.2f}"
+            picture(panel, image, title, window, _note(facts, image.size))
             outlines(panel, mask, maps[facts["method"]][place].astype(np.float32), threshold)
     figure.supxlabel("solid: mask; dashed: prediction", fontsize=8)
     return figure
+
+
+def _note(facts: Mapping[str, Any], pixels: int) -> str:
+    """What a panel's outlines do not say."""
+    if facts["pixels"] in (0, pixels):
+        return "the whole slice predicted" if facts["pixels"] else "nothing predicted"
+    return f"{facts['pixels_outside']} pixels outside" if facts["pixels_outside"] else ""
 
 
 def _frame(window: tuple[slice, slice]) -> Any:

@@ -39,7 +39,7 @@ def draw(shown: "pd.DataFrame") -> "Figure":
         share = row["probability"]
         if share >= 0.005:
             colour = "white" if share > 0.5 else "black"
-            look = {"ha": "center", "va": "center", "fontsize": 6, "color": colour}
+            look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6, "color": colour}
             axes.text(*place, f"{100 * share:.0f}", **look)
         if row["rank"] == row["observed_rank"]:
             axes.add_patch(_frame(*place))
@@ -53,5 +53,5 @@ def draw(shown: "pd.DataFrame") -> "Figure":
 def _frame(column: int, row: int) -> Any:
     from matplotlib.patches import Rectangle
 
-    look = {"fill": False, "edgecolor": "#D55E00", "linewidth": 1.5}
+    look: dict[str, Any] = {"fill": False, "edgecolor": "#D55E00", "linewidth": 1.5}
     return Rectangle((column - 0.5, row - 0.5), 1, 1, **look)

@@ -65,7 +65,7 @@ def draw(shown: "pd.DataFrame") -> "Figure":
                 marker=marker,
                 markersize=3.5,
                 linewidth=1,
-                label=f"{label(method)}{KINDS[kind]}, ECE {rows['ece'].iloc[0]:.3f}",
+                label=f"{label(str(method))}{KINDS[str(kind)]}, ECE {rows['ece'].iloc[0]:.3f}",
             )
         if scope == "image":
             panel.set_xscale("symlog", linthresh=1e-3)

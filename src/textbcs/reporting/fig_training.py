@@ -35,6 +35,8 @@ def epoch_rows(histories: Mapping[tuple[str, int], "pd.DataFrame"]) -> "pd.DataF
 
 def draw(shown: "pd.DataFrame") -> "Figure":
     """A panel a method over all others in grey; the dot is the epoch whose weights are kept."""
+    from matplotlib.ticker import MaxNLocator
+
     methods = list(dict.fromkeys(shown["method"]))
     columns = min(_COLUMNS, len(methods))
     lines = -(-len(methods) // columns)
@@ -55,6 +57,7 @@ def draw(shown: "pd.DataFrame") -> "Figure":
                 panel.plot(best["epoch"], best["validation_dice"], "o", color="black", markersize=3)
         panel.set_title(label(methods[place]), fontsize=8)
         panel.tick_params(labelsize=6)
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel("validation Dice", fontsize=8)
     return figure

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from textbcs.evaluation.uncertainty import binary_entropy, uncertainty
 from textbcs.reporting.canvas import new_figure, outlines, picture, square
-from textbcs.reporting.figures import PREDICTION, TRUTH
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+INVENTED = "#D55E00"  # of another lightness than white and black
 NAMES = {
     "vacuity": "vacuity",
     "entropy": "entropy, nats",
@@ -84,9 +84,9 @@ def draw(shown: "pd.DataFrame", title: str, threshold: float) -> "Figure":
         )
         bar = figure.colorbar(drawn, ax=panel, shrink=0.7, location="bottom")
         bar.ax.tick_params(labelsize=5)
-    colours = ListedColormap([TRUTH, "black", PREDICTION])
+    colours = ListedColormap(["white", "black", INVENTED])
     picture(axes[-1], _grid(shown, "error"), "error", cmap=colours, vmin=-1.5, vmax=1.5)
-    axes[-1].set_xlabel("orange: false positive\nblue: false negative", fontsize=6)
+    axes[-1].set_xlabel("orange: false positive\nwhite: false negative", fontsize=6)
     outlines(axes[0], mask, probability, threshold)
     for panel in axes[1:-1]:
         if mask.any() and not mask.all():

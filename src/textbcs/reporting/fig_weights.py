@@ -54,9 +54,9 @@ def draw(shown: "pd.DataFrame") -> "Figure":
     for panel, weight in zip(figure.subplots(1, 2, sharey=True), TITLES, strict=True):
         own = shown[shown["weight"] == weight]
         colour, line, marker = LOOKS[0]
-        limits = [own["test"] - own["low"], own["high"] - own["test"]]
         look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 4}
-        panel.errorbar(own["value"], own["test"], limits, capsize=3, label="test", **look)
+        panel.vlines(own["value"], own["low"], own["high"], color=colour, linewidth=1.2)
+        panel.plot(own["value"], own["test"], label="test", **look)
         colour, line, marker = LOOKS[1]
         look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 4}
         panel.plot(own["value"], own["validation"], label="validation, best epoch", **look)

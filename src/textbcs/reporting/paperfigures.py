@@ -65,7 +65,8 @@ def write_figures(stage: "Stage") -> None:
     _probabilities(stage)
     _curves(stage, runs)
     compared = fig_forest.difference_rows(read_csv(stage.input(STATISTICS / "comparisons.csv")))
-    write_figure(stage, "forest", fig_forest.draw(compared), compared)
+    confidence = float(stage.params["evaluation"]["bootstrap"]["confidence"])
+    write_figure(stage, "forest", fig_forest.draw(compared, confidence), compared)
     ranks = fig_ranks.rank_rows(read_csv(stage.input(STATISTICS / "ranks.csv")))
     write_figure(stage, "ranks", fig_ranks.draw(ranks), ranks)
 
