@@ -50,8 +50,8 @@ def draw(shown: "pd.DataFrame", confidence: float) -> "Figure":
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
     axes.set_xlabel(
-        f"{reference} minus the other, points of Dice (mean over patients, {100 * confidence:g} % BCa interval)\n"
-        "filled: the interval excludes 0",
+        f"{reference} minus the other, points of Dice (mean over patients, "
+        f"{100 * confidence:g} % BCa interval)\nfilled: the interval excludes 0",
         fontsize=7,
     )
     return figure

@@ -60,8 +60,9 @@ def write_figures(stage: "Stage") -> None:
     """
     stage.seed = stage.params["evaluation"]["bootstrap"]["seed"]
     shard, runs = read_slices(stage, "test"), read_runs(stage, COLUMNS)
-    _cases(stage, shard, first_seed(runs, shard))
+    first = first_seed(runs, shard)
     _heat_maps(stage, shard)
+    _cases(stage, shard, first)
     _probabilities(stage)
     _curves(stage, runs)
     compared = fig_forest.difference_rows(read_csv(stage.input(STATISTICS / "comparisons.csv")))
