@@ -46,9 +46,12 @@ def write_figure(stage: "Stage", name: str, figure: "Figure", data: "pd.DataFram
 
     pdf, png = io.BytesIO(), io.BytesIO()
     undated = {"CreationDate": None, "Creator": None, "Producer": None}
-    FigureCanvasPdf(figure).print_pdf(pdf, metadata=undated)
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(150)
+    # Panels of a fixed shape settle in the second layout only; both files then show that one.
+    figure.draw_without_rendering()
+    FigureCanvasPdf(figure).print_pdf(pdf, metadata=undated)
+    figure.set_layout_engine("none")
     canvas.print_png(png, metadata={"Software": None})
     write_bytes(stage.output(f"reports/figures/{name}.pdf"), pdf.getvalue())
     write_bytes(stage.output(f"reports/figures/{name}.png"), png.getvalue())

@@ -57,4 +57,5 @@ def draw(shown: "pd.DataFrame") -> "Figure":
         panel.set_xticks(sorted(own["stage"].unique()))
         panel.tick_params(labelsize=7)
     axes[0].legend(fontsize=6)
+    figure.supxlabel("star: the interval of the paired difference excludes 0", fontsize=7)
     return figure
