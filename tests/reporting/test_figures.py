@@ -209,6 +209,11 @@ class _Run:
     slices = pd.DataFrame({"slice_id": ["a-1"], "dice": [0.5], "kind": ["tumour"]})
 
 
+class _FailedRun:
+    method = "unet"
+    slices = evaluated(0).assign(slice_id=["a-1", "b-1", "c-1", "c-9"])
+
+
 def test_pixels_that_a_panel_cannot_show_are_counted() -> None:
     # The square around the mask is rows and columns 0 to 7.
     found = np.zeros((1, SIZE, SIZE), np.float16)
@@ -226,6 +231,16 @@ def test_pixels_that_a_panel_cannot_show_are_counted() -> None:
     shown = shown.assign(pixels=0, pixels_outside=0)
     figure = fig_qualitative.draw(shown, {"unet": 0 * found}, shard, 0.5)
     assert figure.axes[1].get_xlabel() == "nothing predicted"
+
+
+def test_an_outline_is_closed_at_the_edge_and_widens_no_picture() -> None:
+    shown = fig_failures.failure_rows({"best": 0}, _FailedRun(), {"a-1": "location left"})
+    figure = fig_failures.draw(shown, np.ones((1, SIZE, SIZE)), _Shard(), 0.5)
+    whole = figure.axes[0]
+    assert (whole.get_xlim(), whole.get_ylim()) == ((-0.5, SIZE - 0.5), (SIZE - 0.5, -0.5))
+    assert len(whole.collections) == 2
+    assert whole.collections[1].get_paths()[0].vertices.max() == pytest.approx(SIZE - 0.5)
+    assert figure.axes[1].get_xlabel() == "prompt: location left"
 
 
 def test_no_failure_is_said() -> None:

@@ -104,10 +104,9 @@ def picture(
     axes.set_xlabel("\n".join(textwrap.wrap(below, 36)), fontsize=6)
     axes.set_xticks([])
     axes.set_yticks([])
-    if window is not None:
-        rows, columns = window
-        axes.set_xlim(columns.start - 0.5, columns.stop - 0.5)
-        axes.set_ylim(rows.stop - 0.5, rows.start - 0.5)
+    rows, columns = window or (slice(0, image.shape[0]), slice(0, image.shape[1]))
+    axes.set_xlim(columns.start - 0.5, columns.stop - 0.5)
+    axes.set_ylim(rows.stop - 0.5, rows.start - 0.5)
     return shown
 
 
