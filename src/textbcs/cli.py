@@ -80,6 +80,10 @@ STAGES = {
         "textbcs.reporting.robustfigures:write_robustness_figures",
         "draw the dose-response curve and the prompt styles",
     ),
+    "figures": (
+        "textbcs.reporting.paperfigures:write_figures",
+        "draw the paper's result figures",
+    ),
     "report": (
         "textbcs.reporting.html:write_report",
         "draw the overview figure and the HTML report",

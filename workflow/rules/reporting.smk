@@ -1,6 +1,6 @@
 # Tables, figures and the HTML report.
 for stage in STAGES.named(
-    "table1", "tables", "text_worth", "robustness_figures", "report"
+    "table1", "tables", "text_worth", "robustness_figures", "figures", "report"
 ):
 
     rule:

@@ -4,7 +4,6 @@ Reads `results/robustness/` and the test slices; writes `reports/figures/dose_re
 `prompt_styles`, each as PDF and PNG, with what it shows as CSV beside it.
 """
 
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation.textworth import choose_cases
-from textbcs.io import InputError, read_tensors, records, write_bytes, write_csv
+from textbcs.io import InputError, read_tensors, records
 from textbcs.prompts.paraphrase import Paraphrases, read_paraphrases
 from textbcs.prompts.perturb import EMPTY, SHUFFLED, TRUE
+from textbcs.reporting.canvas import LOOKS, view, write_figure
 from textbcs.reporting.figures import PREDICTION, TRUTH
 from textbcs.reporting.robustness import ROBUSTNESS, dose_points, read_tables
 from textbcs.reporting.runs import label
@@ -34,13 +34,6 @@ TITLES = {
     SHUFFLED: "another case's prompt",
     "swapped_location": "wrong location",
 }
-# Okabe-Ito colours of different lightness, with a line and a marker of their own for grey print.
-LOOKS = (
-    ("#0072B2", "-", "o"),
-    ("#D55E00", "--", "s"),
-    ("#009E73", "-.", "^"),
-    ("#CC79A7", ":", "D"),
-)
 
 
 def write_robustness_figures(stage: "Stage") -> None:
@@ -67,22 +60,6 @@ def write_robustness_figures(stage: "Stage") -> None:
     shown = style_rows(rows, paraphrases)
     figure = draw_styles(shown, maps, shard, stage.params["evaluation"]["threshold"])
     write_figure(stage, "prompt_styles", figure, shown.assign(method=method))
-
-
-def write_figure(stage: "Stage", name: str, figure: "Figure", data: "pd.DataFrame") -> None:
-    """Write `reports/figures/<name>` as PDF, PNG and CSV; equal figures give equal bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-
-    pdf, png = io.BytesIO(), io.BytesIO()
-    undated = {"CreationDate": None, "Creator": None, "Producer": None}
-    FigureCanvasPdf(figure).print_pdf(pdf, metadata=undated)
-    canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(150)
-    canvas.print_png(png, metadata={"Software": None})
-    write_bytes(stage.output(f"reports/figures/{name}.pdf"), pdf.getvalue())
-    write_bytes(stage.output(f"reports/figures/{name}.png"), png.getvalue())
-    write_csv(stage.output(f"reports/figures/{name}.csv"), data)
 
 
 def draw_doses(points: "pd.DataFrame") -> "Figure":
@@ -197,20 +174,6 @@ def draw_styles(
         line[0].set_ylabel(f"case {own['case'].iloc[0]}: {slice_id}", fontsize=6)
     figure.supxlabel("solid: mask; dashed: prediction", fontsize=7)
     return figure
-
-
-def view(anything: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Rows and columns that hold all that is drawn, with a margin; everything where nothing is.
-
-    A wrong side is seen only beside the right one, so one window serves all panels of a case.
-    """
-    margin = max(anything.shape) // 8
-    spans = []
-    for axis, length in enumerate(anything.shape):
-        held = np.flatnonzero(anything.any(axis=1 - axis))
-        first, last = (held[0], held[-1]) if len(held) else (0, length - 1)
-        spans.append(slice(max(0, int(first) - margin), min(length, int(last) + margin + 1)))
-    return spans[0], spans[1]
 
 
 def _panel(

@@ -1,0 +1,77 @@
+"""Fig. 5: where the reference method fails, by rule, with the prompt that it was given.
+
+Pure functions; `paperfigures.py` reads the predictions and writes `reports/figures/failures`.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textbcs.io import records
+from textbcs.reporting.canvas import new_figure, outlines, picture, view
+from textbcs.reporting.runs import label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from textbcs.evaluation.runs import Run
+    from textbcs.slices.store import Shard
+
+FACTS = ("dice", "lesions", "lesions_found", "reference_mm2", "false_positive_mm2")
+
+
+def failure_rows(
+    cases: Mapping[str, int], run: "Run", prompts: Mapping[str, str]
+) -> "pd.DataFrame":
+    """A row per case: `rule`, `slice_id`, `row`, `method`, `kind`, the run's facts, `prompt`."""
+    import pandas as pd
+
+    rows = []
+    for rule, row in cases.items():
+        facts = run.slices.iloc[row]
+        name = str(facts["slice_id"])
+        shown = {"rule": rule, "slice_id": name, "row": row, "method": run.method}
+        shown |= {"kind": facts["kind"], **{key: facts[key] for key in FACTS}}
+        rows.append(shown | {"prompt": prompts.get(name, "")})
+    columns = ["rule", "slice_id", "row", "method", "kind", *FACTS, "prompt"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def draw(shown: "pd.DataFrame", maps: NDArray[Any], shard: "Shard", threshold: float) -> "Figure":
+    """A column a case: above the whole slice, below the part that holds mask and prediction.
+
+    Args:
+        shown: of `failure_rows`.
+        maps: probability (cases, H, W).
+        shard: the test slices.
+        threshold: foreground where the probability exceeds this.
+    """
+    columns = max(len(shown), 1)
+    figure = new_figure(2.6 * columns, 5.4)
+    axes = figure.subplots(2, columns, squeeze=False)
+    for place, facts in enumerate(records(shown)):
+        image = shard.images[facts["row"]].astype(np.float32)
+        mask, found = shard.masks[facts["row"]], maps[place].astype(np.float32)
+        window = view((mask > 0) | (found > threshold))
+        picture(axes[0, place], image, f"{facts['rule']}\n{facts['slice_id']}")
+        prompt = f"prompt: {facts['prompt']}" if facts["prompt"] else "no prompt"
+        picture(axes[1, place], image, _says(facts), window, prompt)
+        for panel in axes[:, place]:
+            outlines(panel, mask, found, threshold)
+    if not len(shown):
+        for panel in axes.ravel():
+            panel.set_axis_off()
+    who = label(shown["method"].iloc[0]) if len(shown) else "no failure"
+    figure.supxlabel(f"{who}; solid: mask; dashed: prediction", fontsize=8)
+    return figure
+
+
+def _says(facts: Mapping[str, Any]) -> str:
+    false = f"false positive {facts['false_positive_mm2']:.0f} mm²"
+    if facts["kind"] != "tumour":
+        return f"tumour-free slice\n{false}"
+    found = f"{facts['lesions_found']:.0f} of {facts['lesions']:.0f} lesions"
+    return f"Dice {facts['dice']:.2f}, {found}\n{false}"

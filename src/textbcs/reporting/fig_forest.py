@@ -1,0 +1,57 @@
+"""Forest plot: the reference method's Dice minus each other method's, with intervals over patients.
+
+Pure functions; `paperfigures.py` reads `results/statistics/comparisons.csv` and writes
+`reports/figures/forest`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from textbcs.io import records
+from textbcs.reporting.canvas import LOOKS, new_figure
+from textbcs.reporting.runs import label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def difference_rows(comparisons: "pd.DataFrame") -> "pd.DataFrame":
+    """The comparisons by Dice: who with whom, difference and limits in points, and their numbers."""
+    rows = comparisons[comparisons["metric"] == "dice"].reset_index(drop=True)
+    points = {name: 100 * rows[name] for name in ("difference", "low", "high")}
+    names = ["reference", "baseline", "difference", "low", "high", "patients", "slices", "seeds"]
+    return rows.assign(**points)[names]
+
+
+def draw(shown: "pd.DataFrame", confidence: float) -> "Figure":
+    """A line a method, in the table's order; right of zero the reference method is better.
+
+    Args:
+        shown: of `difference_rows`.
+        confidence: of the intervals.
+    """
+    figure = new_figure(6.4, 0.28 * len(shown) + 1.0)
+    axes = figure.subplots()
+    reference = label(shown["reference"].iloc[0]) if len(shown) else ""
+    for place, row in enumerate(records(shown)):
+        clear = row["low"] > 0 or row["high"] < 0
+        face = LOOKS[0][0] if clear else "white"
+        axes.plot([row["low"], row["high"]], [place, place], color=LOOKS[0][0], linewidth=1.4)
+        axes.plot(row["difference"], place, "s", color=LOOKS[0][0], markerfacecolor=face)
+        text = f"{row['difference']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        where: dict[str, Any] = {
+            "xycoords": ("axes fraction", "data"),
+            "va": "center",
+            "fontsize": 7,
+        }
+        axes.annotate(text, (1.02, place), **where)
+    axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(shown)), [label(name) for name in shown["baseline"]])
+    axes.invert_yaxis()
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel(
+        f"{reference} minus the other, points of Dice (mean over patients, "
+        f"{100 * confidence:g} % BCa interval)\nfilled: the interval excludes 0",
+        fontsize=7,
+    )
+    return figure

@@ -1,0 +1,115 @@
+"""Fig. 3: every method of Table 1 on the same test slices, chosen by rule from the reference method.
+
+Pure functions; `paperfigures.py` reads the predictions and writes `reports/figures/qualitative`.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textbcs.io import records
+from textbcs.reporting.canvas import new_figure, outlines, picture, square
+from textbcs.reporting.runs import label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from textbcs.evaluation.runs import Run
+    from textbcs.slices.store import Shard
+
+Maps = Mapping[str, NDArray[Any]]  # method -> probability (cases, H, W)
+_COLUMNS = 7
+
+
+def case_rows(
+    cases: Mapping[str, int],
+    runs: Mapping[str, "Run"],
+    maps: Maps,
+    shard: "Shard",
+    threshold: float,
+) -> "pd.DataFrame":
+    """A row per panel: `rule`, `slice_id`, `row`, `method`, `label`, `dice`, pixels predicted.
+
+    `pixels_outside` counts predicted pixels outside the enlarged part, which the panel cannot show.
+
+    Args:
+        cases: rule -> row of the test split.
+        runs: method -> its run.
+        maps: method -> probability (cases, H, W).
+        shard: the test slices.
+        threshold: foreground where the probability exceeds this.
+    """
+    import pandas as pd
+
+    rows = []
+    for place, (rule, row) in enumerate(cases.items()):
+        window = square(shard.masks[row])
+        for method, run in runs.items():
+            found = maps[method][place].astype(np.float32) > threshold
+            rows.append(
+                {
+                    "rule": rule,
+                    "slice_id": shard.table["slice_id"].iloc[row],
+                    "row": row,
+                    "method": method,
+                    "label": label(method),
+                    "dice": run.slices["dice"].iloc[row],
+                    "pixels": int(found.sum()),
+                    "pixels_outside": int(found.sum() - found[window].sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def draw(shown: "pd.DataFrame", maps: Maps, shard: "Shard", threshold: float) -> "Figure":
+    """Each case: the whole slice with the enlarged part framed, then a panel a method.
+
+    Args:
+        shown: of `case_rows`.
+        maps: method -> probability (cases, H, W).
+        shard: the test slices.
+        threshold: foreground where the probability exceeds this.
+    """
+    rules = list(dict.fromkeys(shown["rule"]))
+    panels = 1 + shown["method"].nunique()
+    columns = min(_COLUMNS, panels)
+    lines = -(-panels // columns)
+    figure = new_figure(1.5 * columns, 1.75 * lines * len(rules))
+    axes = figure.subplots(lines * len(rules), columns, squeeze=False)
+    for panel in axes.ravel():
+        panel.set_axis_off()
+    for place, rule in enumerate(rules):
+        own = records(shown[shown["rule"] == rule])
+        free = list(axes[place * lines : (place + 1) * lines].ravel())
+        row = own[0]["row"]
+        image, mask = shard.images[row].astype(np.float32), shard.masks[row]
+        window = square(mask)
+        for panel in free[: len(own) + 1]:
+            panel.set_axis_on()
+        picture(free[0], image, f"{rule}\n{own[0]['slice_id']}")
+        free[0].add_patch(_frame(window))
+        for panel, facts in zip(free[1:], own, strict=False):
+            title = f"{facts['label']}\nDice {facts['dice']:.2f}"
+            picture(panel, image, title, window, _note(facts, image.size))
+            outlines(panel, mask, maps[facts["method"]][place].astype(np.float32), threshold)
+    figure.supxlabel("solid: mask; dashed: prediction", fontsize=8)
+    return figure
+
+
+def _note(facts: Mapping[str, Any], pixels: int) -> str:
+    """What a panel's outlines do not say."""
+    if facts["pixels"] in (0, pixels):
+        return "the whole slice predicted" if facts["pixels"] else "nothing predicted"
+    return f"{facts['pixels_outside']} pixels outside" if facts["pixels_outside"] else ""
+
+
+def _frame(window: tuple[slice, slice]) -> Any:
+    from matplotlib.patches import Rectangle
+
+    rows, columns = window
+    corner = (columns.start - 0.5, rows.start - 0.5)
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    return Rectangle(corner, width, height, fill=False, edgecolor="white", linewidth=0.8)

@@ -1,0 +1,356 @@
+"""The paper's figures: what is drawn is the data beside them, and equal inputs give equal bytes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from textbcs import io
+from textbcs.io import InputError
+from textbcs.reporting import (
+    fig_failures,
+    fig_forest,
+    fig_gradcam_cases,
+    fig_gradcam_stages,
+    fig_qualitative,
+    fig_ranks,
+    fig_reliability,
+    fig_training,
+    fig_uncertainty,
+    fig_weights,
+)
+from textbcs.reporting.canvas import write_figure
+from textbcs.reporting.paperfigures import COLUMNS as FACTS
+from textbcs.reporting.paperfigures import write_figures
+from textbcs.slices.store import COLUMNS
+
+SIZE = 16
+SLICES = ["a-1", "b-1", "c-1", "c-9"]
+METHODS = ["unet", "textbcs"]
+BOOTSTRAP = {"resamples": 99, "seed": 1, "confidence": 0.9}
+PARAMS: dict[str, Any] = {
+    "tables": {"table1": METHODS, "reference": "textbcs", "variants": ["strong"]},
+    "seeds": [1],
+    "variants": {"strong": {"loss": {"lambda_evidence": 1.0}}},
+    "methods": {
+        "textbcs": {
+            "network": {"svli": True, "evidential": True},
+            "loss": {"lambda_evidence": 0.01, "lambda_alignment": 0.01},
+        }
+    },
+    "evaluation": {"threshold": 0.5, "bootstrap": BOOTSTRAP},
+}
+NAMES = (
+    *("failures", "forest", "gradcam_cases", "gradcam_stages", "qualitative", "ranks"),
+    *("reliability", "training_curves", "uncertainty_maps", "weights"),
+)
+EVIDENCE = np.array([3.0, 1.0])
+
+
+def evaluated(shift: float) -> pd.DataFrame:
+    """Dice falls by 0.2 from slice to slice; the third slice has two lesions, one of them missed."""
+    table = pd.DataFrame({"slice_id": SLICES, "patient": [name[0] for name in SLICES]})
+    table["kind"] = ["tumour"] * 3 + ["negative"]
+    table["dice"] = [0.9 - shift, 0.7 - shift, 0.5 - shift, np.nan]
+    table["iou"] = table["dice"] / 2
+    for name, values in {
+        "true_positive": [9, 9, 9, 0],
+        "false_positive": [1, 2, 3, 4],
+        "lesions": [1, 1, 2, 0],
+        "lesions_found": [1, 1, 1, 0],
+        "reference_mm2": [160.0, 160.0, 160.0, 0.0],
+        "false_positive_mm2": [1.0, 2.0, 3.0, 4.0],
+    }.items():
+        table[name] = values
+    assert set(FACTS) <= set(table)
+    return table
+
+
+def reliability(shift: float) -> dict[str, Any]:
+    bins = {"probability": [0.1, 0.2, 0.9], "frequency": [0.0, 0.3, 0.9 - shift]}
+    scope = {"ece": shift, "reliability": {**bins, "count": [5, 0, 5]}}
+    return {"image": scope, "region": scope}
+
+
+def summary() -> pd.DataFrame:
+    """At stage 1 SVLI's lift is clearly greater, at stage 2 not."""
+    rows = []
+    for stage, low in ((1, 0.5), (2, -0.5)):
+        for measure in fig_gradcam_stages.MEASURES:
+            for network, mean in (("unet", 1.0), ("svli", 2.0), ("svli - unet", 1.0)):
+                row = {"stage": stage, "measure": measure, "network": network, "slices": 3}
+                row |= {"mean": mean, "low": mean - 0.5, "high": mean + 0.5, "patients": 3}
+                rows.append(row | ({"low": low} if network == "svli - unet" else {}))
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def written(stage_in):
+    """Two methods, a variant, four test slices, and what the stages before have written."""
+    stage = stage_in(PARAMS)
+    table = pd.DataFrame([dict.fromkeys(COLUMNS, 1) | {"slice_id": s} for s in SLICES])
+    io.write_csv("data/slices/test/slices.csv", table)
+    masks = np.zeros((4, SIZE, SIZE), np.uint8)
+    masks[:3, 4:8, 4:8] = 1
+    image = np.full((4, SIZE, SIZE), 0.3, np.float16)
+    io.write_tensors("data/slices/test/slices.safetensors", {"image": image, "mask": masks})
+    words = {"location": "left", "shape": "round", "size": "small", "number": "one"}
+    text = "; ".join(f"{key} {value}" for key, value in words.items())
+    prompts = [
+        {"slice_id": name, "patient": name[0], **words, "text": text, "source": "mask"}
+        for name in SLICES
+    ]
+    io.write_csv("data/prompts/test.csv", pd.DataFrame(prompts).assign(borrowed_from=""))
+    for method, shift in (("unet", 0.1), ("textbcs", 0.0), ("strong", 0.2)):
+        folder = f"results/evaluation/{method}-s1"
+        io.write_csv(f"{folder}/slices.csv", evaluated(shift))
+        probability = np.full((4, SIZE, SIZE), 0.2, np.float16)
+        probability[:, 5:9, 4:8] = 0.9
+        maps = {"probability": probability}
+        if method == "textbcs":
+            full = np.broadcast_to(EVIDENCE[None, :, None, None], (4, 2, SIZE, SIZE))
+            maps["evidence"] = full.astype(np.float16)
+        io.write_tensors(f"{folder}/predictions.safetensors", maps)
+        history = pd.DataFrame({"epoch": [1, 2, 3], "validation_dice": [0.1, 0.6 - shift, 0.3]})
+        io.write_csv(f"results/runs/{method}-s1/history.csv", history)
+    scaled = {"unet": reliability(0.1), "textbcs": None}
+    for method in METHODS:
+        found = {"raw": reliability(0.2), "scaled": scaled[method], "seed": 1}
+        io.write_json(f"results/uncertainty/{method}-s1.json", found)
+    compared = {"reference": "textbcs", "baseline": "unet", "difference": 0.1, "low": 0.05}
+    compared |= {"high": 0.2, "patients": 3, "slices": 3, "seeds": 1}
+    both = [compared | {"metric": "dice"}, compared | {"metric": "iou", "low": -1}]
+    io.write_csv("results/statistics/comparisons.csv", pd.DataFrame(both))
+    ranks = [("unet", 2, 1, 0.25), ("unet", 2, 2, 0.75), ("textbcs", 1, 1, 0.75)]
+    ranks.append(("textbcs", 1, 2, 0.25))
+    table = pd.DataFrame(ranks, columns=["method", "observed_rank", "rank", "probability"])
+    io.write_csv("results/statistics/ranks.csv", table.assign(metric="dice"))
+    heat = np.zeros((2, 5, SIZE, SIZE), np.float16)
+    heat[:, :4, 4:6, 4:6] = 2
+    io.write_tensors("results/gradcam/maps.safetensors", {"unet": heat, "svli": heat / 2})
+    cases = pd.DataFrame({"rule": ["median", "parts"], "slice_id": ["b-1", "c-1"], "row": [1, 2]})
+    io.write_csv("results/gradcam/cases.csv", cases)
+    facts = [
+        {"slice_id": s, "network": network, "stage": number, "dice": 0.5, "pointing_hit": 1.0}
+        | {"energy_inside": number / 10, "lift": 2.0}
+        for s in SLICES[:3]
+        for network in ("unet", "svli")
+        for number in range(1, 6)
+    ]
+    io.write_csv("results/gradcam/slices.csv", pd.DataFrame(facts))
+    io.write_csv("results/gradcam/summary.csv", summary())
+    return stage
+
+
+def test_every_figure_has_its_three_files(written) -> None:
+    names = [f"{name}.{end}" for name in NAMES for end in ("pdf", "png", "csv")]
+    write_figures(written)
+    first = {path.name: path.read_bytes() for path in Path("reports/figures").iterdir()}
+    assert sorted(first) == sorted(names)
+    for name in NAMES:
+        assert first[f"{name}.pdf"].startswith(b"%PDF")
+        assert b"CreationDate" not in first[f"{name}.pdf"]
+        assert first[f"{name}.png"].startswith(b"\x89PNG")
+    shown = io.read_csv("reports/figures/qualitative.csv")
+    assert shown["rule"].tolist() == ["best", "best", "median", "median", "worst", "worst"]
+    assert shown["dice"].tolist() == pytest.approx([0.8, 0.9, 0.6, 0.7, 0.4, 0.5])
+    failed = io.read_csv("reports/figures/failures.csv")
+    assert dict(zip(failed["rule"], failed["slice_id"], strict=True)) == {
+        "lowest Dice": "c-1",
+        "most false positive area": "c-9",
+    }
+    weights = io.read_csv("reports/figures/weights.csv").set_index(["weight", "value"])
+    assert weights.loc[("lambda_evidence", 1.0), ["validation", "test"]].tolist() == pytest.approx(
+        [40, 50]
+    )
+    assert weights.loc[("lambda_evidence", 0.01), "test"] == pytest.approx(70)
+
+
+def test_equal_figures_give_equal_bytes(written) -> None:
+    seen = []
+    for _ in range(2):
+        bins = fig_reliability.bin_rows({"unet": {"raw": reliability(0.2), "seed": 1}})
+        write_figure(written, "reliability", fig_reliability.draw(bins), bins)
+        mask = np.eye(SIZE)
+        pixels = fig_uncertainty.pixel_rows(mask, mask, {"probability": 0.9 * mask}, 0.5)
+        figure = fig_uncertainty.draw(pixels, "a-1", 0.5)
+        write_figure(written, "uncertainty_maps", figure, pixels)
+        seen.append({p.name: p.read_bytes() for p in Path("reports/figures").iterdir()})
+    assert len(seen[0]) == 6
+    assert seen[0] == seen[1]
+
+
+def test_runs_of_another_test_split_are_one_line(written) -> None:
+    other = evaluated(0).assign(slice_id=["x-1", *SLICES[1:]])
+    io.write_csv("results/evaluation/unet-s1/slices.csv", other)
+    with pytest.raises(InputError, match="unet-s1/slices.csv: other slices than data/slices/test"):
+        write_figures(written)
+
+
+def test_heat_maps_of_another_test_split_are_one_line(written) -> None:
+    cases = pd.DataFrame({"rule": ["median"], "slice_id": ["x-1"], "row": [0]})
+    io.write_csv("results/gradcam/cases.csv", cases)
+    with pytest.raises(InputError, match="x-1 is not in data/slices/test"):
+        write_figures(written)
+
+
+class _Shard:
+    def __init__(self) -> None:
+        self.table = pd.DataFrame({"slice_id": ["a-1"]})
+        self.images = np.zeros((1, SIZE, SIZE), np.float16)
+        self.masks = np.zeros((1, SIZE, SIZE), np.uint8)
+        self.masks[0, 2:4, 2:4] = 1
+
+
+class _Run:
+    method = "unet"
+    slices = pd.DataFrame({"slice_id": ["a-1"], "dice": [0.5], "kind": ["tumour"]})
+
+
+class _FailedRun:
+    method = "unet"
+    slices = evaluated(0).assign(slice_id=["a-1", "b-1", "c-1", "c-9"])
+
+
+def test_pixels_that_a_panel_cannot_show_are_counted() -> None:
+    # The square around the mask is rows and columns 0 to 7.
+    found = np.zeros((1, SIZE, SIZE), np.float16)
+    found[0, 2:4, 2:5] = found[0, 12:14, 12] = 0.9
+    shard = _Shard()
+    shown = fig_qualitative.case_rows({"best": 0}, {"unet": _Run()}, {"unet": found}, shard, 0.5)
+    assert shown[["pixels", "pixels_outside"]].iloc[0].tolist() == [8, 2]
+    figure = fig_qualitative.draw(shown, {"unet": found}, shard, 0.5)
+    assert figure.axes[1].get_title() == "UNet\nDice 0.50"
+    assert figure.axes[1].get_xlabel() == "2 pixels outside"
+    everywhere = np.ones_like(found)
+    shown = shown.assign(pixels=SIZE * SIZE)
+    figure = fig_qualitative.draw(shown, {"unet": everywhere}, shard, 0.5)
+    assert figure.axes[1].get_xlabel() == "the whole slice predicted"
+    shown = shown.assign(pixels=0, pixels_outside=0)
+    figure = fig_qualitative.draw(shown, {"unet": 0 * found}, shard, 0.5)
+    assert figure.axes[1].get_xlabel() == "nothing predicted"
+
+
+def test_an_outline_is_closed_at_the_edge_and_widens_no_picture() -> None:
+    shown = fig_failures.failure_rows({"best": 0}, _FailedRun(), {"a-1": "location left"})
+    figure = fig_failures.draw(shown, np.ones((1, SIZE, SIZE)), _Shard(), 0.5)
+    whole = figure.axes[0]
+    assert (whole.get_xlim(), whole.get_ylim()) == ((-0.5, SIZE - 0.5), (SIZE - 0.5, -0.5))
+    assert len(whole.collections) == 2
+    assert whole.collections[1].get_paths()[0].vertices.max() == pytest.approx(SIZE - 0.5)
+    assert figure.axes[1].get_xlabel() == "prompt: location left"
+
+
+def test_no_failure_is_said() -> None:
+    shown = fig_failures.failure_rows({}, _Run(), {})
+    figure = fig_failures.draw(shown, np.zeros((0, SIZE, SIZE)), _Shard(), 0.5)
+    assert len(shown) == 0
+    assert figure.get_supxlabel().startswith("no failure")
+
+
+def test_a_heat_map_of_zeros_says_so() -> None:
+    heat = np.zeros((1, 2, SIZE, SIZE), np.float16)
+    heat[0, 0, 2, 2] = 4
+    maps = {"unet": heat, "svli": heat}
+    cases = pd.DataFrame({"rule": ["median"], "slice_id": ["a-1"]})
+    keys = [(network, number) for network in maps for number in (1, 2)]
+    facts = pd.DataFrame(keys, columns=["network", "stage"]).assign(
+        slice_id="a-1", dice=0.5, pointing_hit=1.0, energy_inside=0.25, lift=2.0
+    )
+    shown = fig_gradcam_cases.panel_rows(cases, facts, maps)
+    assert shown["greatest"].tolist() == [4, 0, 4, 0]
+    figure = fig_gradcam_cases.draw(shown, maps, _Shard())
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[1:3] == ["stage 1\n25.0 % inside", "stage 2\nzero everywhere"]
+    assert [len(axes.images) for axes in figure.axes] == [1, 2, 1] * 2
+
+
+def test_stages_are_drawn_as_summarised_and_differences_starred() -> None:
+    shown = fig_gradcam_stages.stage_rows(summary())
+    assert shown.groupby("stage")["differs"].all().tolist() == [True, False]
+    for panel in fig_gradcam_stages.draw(shown).axes:
+        assert [line.get_ydata()[0] for line in panel.lines[:2]] == [1, 2]
+        assert [text.xy[0] for text in panel.texts] == [1]
+
+
+def test_reliability_leaves_empty_bins_and_missing_kinds_out() -> None:
+    found = {"unet": {"raw": reliability(0.2), "scaled": reliability(0.1), "seed": 1}}
+    found["textbcs"] = {"raw": reliability(0.2), "scaled": None, "seed": 1}
+    shown = fig_reliability.bin_rows(found)
+    assert len(shown) == 3 * 2 * 2
+    assert set(shown["bin"]) == {1, 3}
+    panel = fig_reliability.draw(shown).axes[1]
+    drawn = [line.get_ydata().tolist() for line in panel.lines[1:]]
+    assert drawn == [[0, 0.9 - 0.2], [0, 0.9 - 0.1], [0, 0.9 - 0.2]]
+    assert [line.get_label() for line in panel.lines[1:]] == [
+        "UNet, ECE 0.200",
+        "UNet, temperature-scaled, ECE 0.100",
+        "TextBCS, ECE 0.200",
+    ]
+
+
+def test_uncertainty_maps_are_the_evidence_formulas() -> None:
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[4:8, 4:8] = 1
+    probability = np.where(np.arange(SIZE) < 6, 0.75, 0.25)[None].repeat(SIZE, 0)
+    evidence = np.broadcast_to(EVIDENCE[:, None, None], (2, SIZE, SIZE))
+    predicted = {"probability": probability, "evidence": evidence}
+    shown = fig_uncertainty.pixel_rows(np.zeros((SIZE, SIZE)), mask, predicted, 0.5)
+    # The square of half a side around (5.5, 5.5) is 1 to 8; alpha = (4, 2), S = 6.
+    assert (shown["row"].min(), shown["row"].max(), len(shown)) == (1, 8, 64)
+    assert shown["vacuity"].tolist() == pytest.approx([1 / 3] * 64, rel=1e-3)
+    share = 2 / 3
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert shown["entropy"].tolist() == pytest.approx([entropy] * 64, rel=1e-3)
+    # Columns 1 to 5 are predicted: 5 x 8 pixels, 2 x 4 of them inside; columns 6 and 7 are missed.
+    assert shown["error"].value_counts().to_dict() == {1: 32, -1: 8, 0: 24}
+    figure = fig_uncertainty.draw(shown, "a-1", 0.5)
+    drawn = np.asarray(figure.axes[1].images[0].get_array())
+    assert drawn.ravel().tolist() == shown["vacuity"].tolist()
+    plain = fig_uncertainty.pixel_rows(mask, mask, {"probability": probability}, 0.5)
+    assert "vacuity" not in plain
+    assert plain["entropy"].iloc[0] == pytest.approx(
+        -0.75 * np.log(0.75) - 0.25 * np.log(0.25), rel=1e-3
+    )
+    assert len(fig_uncertainty.draw(plain, "a-1", 0.5).axes) == 3 + 1
+
+
+def test_training_curves_mark_the_epoch_that_is_kept() -> None:
+    history = pd.DataFrame({"epoch": [1, 2, 3], "validation_dice": [0.1, 0.6, 0.6]})
+    shown = fig_training.epoch_rows({("unet", 1): history, ("textbcs", 1): history / 2})
+    assert shown["best"].tolist() == [False, True, False] * 2
+    first = fig_training.draw(shown).axes[0]
+    other, own, dot = first.lines
+    assert own.get_ydata().tolist() == [0.1, 0.6, 0.6]
+    assert other.get_ydata().tolist() == [0.05, 0.3, 0.3]
+    assert (dot.get_xdata().tolist(), dot.get_ydata().tolist()) == ([2], [0.6])
+
+
+def test_curves_of_weights_are_drawn_as_tabled() -> None:
+    rows = [
+        (weight, value, "textbcs" if value == 0.01 else "x", 70.0, test, test - 1, test + 1, 3)
+        for weight in fig_weights.TITLES
+        for value, test in ((0.01, 60.0), (1.0, 50.0))
+    ]
+    names = ["weight", "value", "run", "validation", "test", "low", "high", "patients"]
+    for panel in fig_weights.draw(pd.DataFrame(rows, columns=names)).axes:
+        assert [line.get_ydata().tolist() for line in panel.lines] == [[60, 50], [70, 70]]
+        ring = panel.collections[-1].get_offsets()
+        assert ring.tolist() == [[0.01, 60]]
+
+
+def test_forest_and_ranks_are_drawn_as_tabled(written) -> None:
+    shown = fig_forest.difference_rows(io.read_csv("results/statistics/comparisons.csv"))
+    assert shown[["difference", "low", "high"]].to_numpy().tolist() == [[10, 5, 20]]
+    axes = fig_forest.draw(shown, 0.9).axes[0]
+    assert axes.lines[0].get_xdata().tolist() == [5, 20]
+    assert [text.get_text() for text in axes.texts] == ["10.00 [5.00, 20.00]"]
+    assert "90 % BCa" in axes.get_xlabel()
+    ranks = fig_ranks.rank_rows(io.read_csv("results/statistics/ranks.csv"))
+    assert ranks["method"].tolist() == ["textbcs", "textbcs", "unet", "unet"]
+    axes = fig_ranks.draw(ranks).axes[0]
+    drawn = np.asarray(axes.images[0].get_array())
+    assert drawn.tolist() == [[0.75, 0.25], [0.25, 0.75]]
+    assert [patch.get_xy() for patch in axes.patches] == [(-0.5, -0.5), (0.5, 0.5)]
