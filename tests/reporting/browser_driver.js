@@ -4,11 +4,7 @@ const root = document.documentElement;
 window.addEventListener("error", (event) => seen.errors.push(event.message));
 window.addEventListener("unhandledrejection", (event) => seen.errors.push(String(event.reason)));
 document.addEventListener("securitypolicyviolation", (event) => seen.errors.push(event.blockedURI));
-const ready = setInterval(() => {
-  if (!document.getElementById("viewer").dataset.drawn) return;
-  clearInterval(ready);
-  drive();
-}, 20);
+window.addEventListener("load", drive);
 function drive() {
   const viewer = document.getElementById("viewer"), part = (name) => viewer.querySelector(`[data-part=${name}]`);
   const pictures = () => ["image", "overlay", "belief"].map((name) => part(name).toDataURL());

@@ -52,7 +52,7 @@ def seen(tmp_path_factory) -> dict:
     file.write_text(
         render(page()).replace("</body>", f"<script>{DRIVER}</script></body>"), encoding="utf-8"
     )
-    done = run(folder, "--virtual-time-budget=20000", "--dump-dom", file.as_uri())
+    done = run(folder, "--dump-dom", file.as_uri())
     found = re.search(r'data-seen="([^"]*)"', done.stdout)
     assert found, f"the page never became ready: {done.stderr[-2000:]}"
     return json.loads(unescape(found[1])) | {"log": done.stderr}
@@ -114,7 +114,7 @@ def test_the_page_prints(tmp_path) -> None:
     file = tmp_path / "index.html"
     file.write_text(render(page()), encoding="utf-8")
     target = tmp_path / "page.pdf"
-    run(tmp_path, f"--print-to-pdf={target}", "--virtual-time-budget=10000", file.as_uri())
+    run(tmp_path, f"--print-to-pdf={target}", file.as_uri())
     content = target.read_bytes()
     assert content.startswith(b"%PDF-")
     assert len(content) > 10_000

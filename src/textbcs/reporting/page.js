@@ -170,29 +170,35 @@ function startViewer() {
     });
   }
 
-  async function picture(address) {
+  // All pictures are asked for at once, while the page loads: when it has loaded, the viewer stands.
+  function picture(address) {
     if (!address) return null;
-    const image = new Image();
-    image.src = address;
-    await image.decode();
-    return image;
+    return new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => resolve(image);
+      image.onerror = () => reject(new Error("a picture is damaged"));
+      image.src = address;
+    });
   }
 
   const sheets = { image: null, mask: null, methods: [] };
   async function load() {
-    sheets.image = await picture(data.image);
-    sheets.mask = await picture(data.mask);
-    for (const method of data.methods) {
-      sheets.methods.push({
-        probability: await picture(method.probability), vacuity: await picture(method.vacuity),
-      });
-    }
+    const pair = (method) => Promise.all([picture(method.probability), picture(method.vacuity)]);
+    const [image, mask, ...methods] = await Promise.all(
+      [picture(data.image), picture(data.mask), ...data.methods.map(pair)]);
+    sheets.image = image;
+    sheets.mask = mask;
+    sheets.methods = methods.map(([probability, vacuity]) => ({ probability, vacuity }));
     connect();
     root.hidden = false;
     // A tumour slice to begin with.
     show(Math.max(0, data.slices.findIndex((slice) => slice.kind === "tumour")), state.method);
   }
-  load().catch((error) => { part("status").textContent = `The viewer could not start: ${error}`; root.hidden = false; throw error; });
+  load().catch((error) => {
+    part("status").textContent = `The viewer could not start: ${error}`;
+    root.hidden = false;
+    throw error;
+  });
 }
 
 startViewer();

@@ -152,7 +152,7 @@ def grey_png(values: np.ndarray, bits: int) -> bytes:
         filtering = 0
     raw = np.concatenate([np.full((height, 1), filtering, np.uint8), lines], axis=1).tobytes()
     header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in chunks)
 
 
