@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -175,10 +176,22 @@ def test_pipe_tables_come_back_as_they_were_written() -> None:
         read_tables("| a | b |\n| --- | --- |\n| 1 | 2 | 3 |\n")
 
 
+def test_a_broad_figure_scrolls() -> None:
+    narrow, broad = (
+        render(
+            replace(page(), figures={"ranks": viewer.grey_png(np.zeros((2, width), np.uint8), 8)})
+        )
+        for width in (2400, 2401)
+    )
+    assert 'class="broad"' not in narrow
+    assert 'class="broad" tabindex="0"><img' in broad
+    assert 'width="2401" height="2"' in broad
+
+
 def test_columns_of_numbers_are_marked() -> None:
-    text = html_table(["A", "B", "C"], [["x", "1.0", "3 of 4 x"], ["y", "–", "few"]])
+    text = html_table(["A", "B", "C"], [["4.1", "1.0", "3 of 4 x"], ["4.2", "–", "few"]])
     assert "<th scope=col>A</th><th scope=col class=n>B</th><th scope=col>C</th>" in text
-    assert "<th scope=row>x</th><td class=n>1.0</td><td>3 of 4 x</td>" in text
+    assert "<th scope=row>4.1</th><td class=n>1.0</td><td>3 of 4 x</td>" in text
 
 
 def test_figures_have_a_heading_and_a_caption() -> None:

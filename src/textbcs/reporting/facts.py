@@ -31,8 +31,8 @@ SPLIT_LIMITS = (
     "too small; the ones over patients are the ones to read.",
     "With few patients an interval named 95 % covers somewhat less than that.",
     "An interval over patients holds the trained network fixed: it says nothing about another training.",
-    "Every tumour slice of the split has a tumour in it. How often a method raises a false alarm is "
-    "measured on a sample of tumour-free slices alone.",
+    "Dice and IoU are taken over tumour slices alone. How often a method raises a false alarm is "
+    "measured on a sample of tumour-free slices.",
 )
 ONE_SEED = (
     "One seed: each network was trained once. Another initialisation may change the order of rows whose "

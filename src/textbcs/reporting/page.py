@@ -6,6 +6,7 @@ Pure: takes what was read and gives the page. Style and script lie beside this m
 
 import base64
 import html
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,10 @@ POLICY = (
 )
 
 
+# Figures with more pixels across are scrolled, not shrunk.
+BROAD = 2400
+
+
 @dataclass(frozen=True)
 class Page:
     """What stands on the page.
@@ -158,14 +163,19 @@ def render(page: Page) -> str:
 
 
 def _contents(page: Page, sections: Mapping[str, tuple[str, str]]) -> str:
-    items = {name: title for name, (title, _) in sections.items()}
-    items |= {name: TABLES[name] for name in _shown(TABLES, page.tables)}
-    items |= {f"figure-{name}": FIGURES[name][0] for name in _shown(FIGURES, page.figures)}
-    return (
-        "<ul>"
-        + "".join(f'<li><a href="#{key}">{_text(value)}</a></li>' for key, value in items.items())
-        + "</ul>"
-    )
+    below = {
+        "tables": {name: TABLES[name] for name in _shown(TABLES, page.tables)},
+        "figures": {f"figure-{name}": FIGURES[name][0] for name in _shown(FIGURES, page.figures)},
+    }
+    items = []
+    for name, (title, _) in sections.items():
+        inner = "".join(_item(key, text) for key, text in below.get(name, {}).items())
+        items.append(_item(name, title, f"<ul>{inner}</ul>" if inner else ""))
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _item(target: str, title: str, inside: str = "") -> str:
+    return f'<li><a href="#{target}">{_text(title)}</a>{inside}</li>'
 
 
 def _limits(page: Page) -> str:
@@ -223,12 +233,21 @@ def _figures(page: Page) -> str:
     for name in _shown(FIGURES, page.figures):
         title, caption = FIGURES[name]
         source = base64.b64encode(page.figures[name]).decode()
+        width, height = _png_size(page.figures[name])
+        kind = ' class="broad" tabindex="0"' if width > BROAD else ""
         parts.append(
             f'<figure id="figure-{name}"><h3>{_text(title)}</h3>\n'
-            f'<img alt="{_text(f"{title}. {caption}")}" src="data:image/png;base64,{source}">\n'
+            f'<div{kind}><img alt="{_text(f"{title}. {caption}")}" width="{width}" height="{height}" '
+            f'src="data:image/png;base64,{source}"></div>\n'
             f"<figcaption>{_text(caption)}</figcaption></figure>"
         )
     return "\n".join(parts)
+
+
+def _png_size(picture: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from a PNG's header."""
+    width, height = struct.unpack(">II", picture[16:24])
+    return width, height
 
 
 def _viewer(page: Page) -> str:

@@ -56,7 +56,7 @@ def html_table(
     caption: str = "",
     link: Callable[[int, int], str | None] | None = None,
 ) -> str:
-    """A `<table>` with escaped text; a column whose filled cells all start with a number has class `n`.
+    """A `<table>` with escaped text; columns of numbers have class `n`.
 
     Args:
         headers: headings, in order.
@@ -64,8 +64,9 @@ def html_table(
         caption: what the table is, printed above it.
         link: (row from 1, column from 0) -> where a cell leads, or None.
     """
+    # The first column is a heading, even where it is a number.
     kinds = [
-        " class=n" if _numeric([row[place] for row in rows]) else ""
+        " class=n" if place and _numeric([row[place] for row in rows]) else ""
         for place in range(len(headers))
     ]
     head = "".join(

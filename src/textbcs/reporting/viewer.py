@@ -110,9 +110,12 @@ def probability_levels(probability: np.ndarray, threshold: float) -> np.ndarray:
     half = LEVELS // 2 - 1
     below = np.floor(half * value / threshold)
     above = LEVELS // 2 + np.floor(half * (value - threshold) / (1 - threshold))
-    return np.where(
-        value > threshold, np.clip(above, half + 1, 15), np.clip(below, 0, half)
-    ).astype(np.uint8)
+    levels: np.ndarray = np.where(
+        value > threshold,
+        np.clip(above, half + 1, LEVELS - 1),
+        np.clip(below, 0, half),
+    )
+    return levels.astype(np.uint8)
 
 
 def vacuity_levels(vacuity: np.ndarray) -> np.ndarray:
@@ -120,10 +123,11 @@ def vacuity_levels(vacuity: np.ndarray) -> np.ndarray:
 
     The steps keep the file small; the eye sees none of them.
     """
-    share = 1 - np.log10(np.clip(vacuity.astype(np.float32), SMALLEST_VACUITY, 1)) / np.log10(
-        SMALLEST_VACUITY
-    )
-    return (4 * np.round(63 * share)).astype(np.uint8)
+    share: np.ndarray = 1 - np.log10(
+        np.clip(vacuity.astype(np.float32), SMALLEST_VACUITY, 1)
+    ) / np.log10(SMALLEST_VACUITY)
+    steps: np.ndarray = 4 * np.round(63 * share)
+    return steps.astype(np.uint8)
 
 
 def tile(values: np.ndarray, columns: int) -> np.ndarray:
@@ -160,7 +164,8 @@ def _pack(values: np.ndarray, bits: int) -> np.ndarray:
     if bits == 1:
         return np.packbits(values, axis=1)
     even = np.pad(values, ((0, 0), (0, values.shape[1] % 2)))
-    return (even[:, ::2] << 4 | even[:, 1::2]).astype(np.uint8)
+    pairs: np.ndarray = even[:, ::2] << 4 | even[:, 1::2]
+    return pairs.astype(np.uint8)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
