@@ -37,6 +37,9 @@ MATRICES = {"method": "table1", "variant": "variants"}
 DATA = {
     "src/textbcs/prompts/paraphrase.py": ["src/textbcs/prompts/paraphrases.yaml"],
     "src/textbcs/models/pinned.py": ["src/textbcs/models/pinned.yaml"],
+    "src/textbcs/reporting/page.py": [
+        f"src/textbcs/reporting/{name}" for name in ("page.css", "page.js", "viewer.html")
+    ],
     "src/textbcs/reporting/runs.py": ["src/textbcs/reporting/paper.yaml"],
 }
 REGISTRY = "src/textbcs/models/registry.py"  # imports the folder of the method that it is asked for

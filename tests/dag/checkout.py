@@ -60,7 +60,7 @@ class Checkout:
             env=self.environment | extra,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=2400,  # the whole pipeline, on a busy machine
             check=False,
         )
         assert not ok or done.returncode == 0, (

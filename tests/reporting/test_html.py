@@ -1,40 +1,201 @@
+import base64
+import io
+import json
 import re
+from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
+import pytest
+from pagecase import SIDE, page
+from PIL import Image
 
+from textbcs.reporting import viewer
+from textbcs.reporting.facts import limits
 from textbcs.reporting.figures import choose_cases, window_of
-from textbcs.reporting.html import render
+from textbcs.reporting.page import FIGURES, render
+from textbcs.reporting.pipetable import read_tables
+from textbcs.reporting.render import html_table, markdown_table
 
-ROW = {
-    "label": "TextBCS <x>",
-    "dice_slice_mean": 71.5,
-    "tumour_slices": 10.0,
-    "tumour_free_slices": 4.0,
-    "patients": 3.0,
-    "paper_dice": 85.33,
-}
-GAP = {
-    "subtrahend": "unet",
-    "seed": 1,
-    "patients": 3,
-    "dice_difference": -2.0,
-    "low": -4.0,
-    "high": 0.5,
-}
-PARAMS = {"cohort": {"kind": "phantom"}, "seeds": [1]}
+VOID = {"meta", "img", "br", "input"}
 
 
-def test_page_is_self_contained_and_says_what_a_phantom_means() -> None:
-    page = render(PARAMS, [ROW], [GAP], b"png", "minilm (<x>)")
-    assert not re.search(r"(src|href)=\"(?!data:)", page)
-    assert "https://" not in page
-    assert "say nothing about patients" in page
-    assert "Duke, not comparable" in page
-    assert "TextBCS &lt;x&gt;" in page
-    assert "text encoder minilm (&lt;x&gt;);" in page
+class Outline(HTMLParser):
+    """Collects ids, references and labels, and whether every element is closed in its turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.sources: list[str] = []
+        self.unlabelled: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        self.targets += [given["href"]] if "href" in given else []
+        self.sources += [given["src"]] if "src" in given else []
+        if (tag == "img" and not given.get("alt")) or (
+            tag in ("canvas", "svg", "nav") and not given.get("aria-label")
+        ):
+            self.unlabelled.append(tag)
+        if tag in ("select", "input") and "label" not in self.open:
+            self.unlabelled.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        pass
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(text: str) -> Outline:
+    found = Outline()
+    found.feed(text)
+    assert found.open == []
+    return found
+
+
+def test_page_is_one_file_whose_every_link_leads_somewhere() -> None:
+    found = outline(render(page()))
+    assert len(found.ids) == len(set(found.ids))
+    assert all(source.startswith("data:image/png;base64,") for source in found.sources)
+    inside = {target[1:] for target in found.targets if target.startswith("#")}
+    assert inside <= set(found.ids)
+    assert {"table1", "table4", "figure-overview", "runs", "meaning", "viewer-section"} <= inside
+    others = {target for target in found.targets if not target.startswith("#")}
+    assert others
+    assert all(re.fullmatch(r"trace/table\d\.html#r\d+\.\w+", target) for target in others)
+    assert found.unlabelled == []
+
+
+def test_page_names_no_address_and_its_policy_forbids_requests() -> None:
+    text = render(page())
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|fetch\(|XMLHttp", text)
+    assert "default-src 'none'" in text
+
+
+def test_page_escapes_and_shows_what_it_was_given() -> None:
+    text = render(page())
+    assert "<x>" not in text
+    assert "<b>" not in text
+    assert "UNet &lt;x&gt;" in text
+    assert "text encoder minilm (&lt;x&gt;);" in text
     # A negative result stands there as it is.
-    assert "<td>-2.00</td>" in page
+    assert "<td class=n>-2.00</td>" in text
+    assert "say nothing about patients" in text
+    assert "Duke, not comparable" in text
+
+
+def test_equal_contents_give_equal_bytes() -> None:
+    assert render(page()) == render(page())
+
+
+def test_cells_lead_to_their_anchor() -> None:
+    text = render(page())
+    assert '<a href="trace/table1.html#r2.dice_patient_mean">71.00</a>' in text
+    assert '<a href="trace/table1.html#r1.paper_dice">&lt; 0.0001</a>' in text
+
+
+def test_limits_follow_the_cohort() -> None:
+    phantom, duke, other = (
+        limits(*kind, 1, True) for kind in ((True, False), (False, True), (False, False))
+    )
+    assert "synthetic" in phantom[0]
+    assert not any("synthetic" in sentence for sentence in duke + other)
+    assert "not on one scale" in other[0]
+    assert len(limits(False, True, 5, False)) == len(duke) - 2
+
+
+def test_a_script_element_holds_the_data_whatever_they_say() -> None:
+    value = {"prompt": "</script><script>alert(1)</script>\u2028"}
+    text = viewer.script_json(value)
+    assert "<" not in text
+    assert json.loads(text) == value
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8])
+@pytest.mark.parametrize("width", [6, 7])
+def test_png_is_what_another_reader_reads(bits: int, width: int) -> None:
+    values = np.random.default_rng(bits).integers(0, 2**bits, (5, width)).astype(np.uint8)
+    with Image.open(io.BytesIO(viewer.grey_png(values, bits))) as picture:
+        read = np.asarray(picture.convert("L"))
+    assert (read == values * (255 // (2**bits - 1))).all()
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.3])
+def test_levels_keep_the_threshold(threshold: float) -> None:
+    value = np.concatenate(
+        [np.linspace(0, 1, 4001), [threshold, np.nextafter(np.float32(threshold), 1)]]
+    )
+    value = value.astype(np.float32)
+    levels = viewer.probability_levels(value, threshold)
+    assert ((levels >= 8) == (value > np.float32(threshold))).all()
+    assert levels.max() == 15
+    assert (np.diff(levels[:4001].astype(int)) >= 0).all()
+
+
+def test_vacuity_levels_are_logarithmic() -> None:
+    levels = viewer.vacuity_levels(np.array([1e-6, 1e-4, 1e-3, 1.0]))
+    assert levels.tolist() == [0, 0, 64, 252]
+
+
+def test_tiles_stand_in_order() -> None:
+    values = np.arange(5)[:, None, None] * np.ones((5, 2, 3), int)
+    sheet = viewer.tile(values, 2)
+    assert sheet.shape == (6, 6)
+    assert sheet[::2, ::3].tolist() == [[0, 1], [2, 3], [4, 0]]
+
+
+def test_viewer_thins_out_what_would_be_too_much(monkeypatch) -> None:
+    monkeypatch.setattr(viewer, "MOST_SLICES", 2)
+    monkeypatch.setattr(viewer, "MOST_PIXELS", 8)
+    slices = [{"id": str(i)} for i in range(5)]
+    zeros = np.zeros((5, SIDE, SIDE))
+    data = viewer.viewer_data(slices, zeros, zeros, [], 0.5)
+    assert [one["id"] for one in data["slices"]] == ["0", "4"]
+    assert data["size"] == [8, 8]
+    sheet = base64.b64decode(data["image"].partition(",")[2])
+    with Image.open(io.BytesIO(sheet)) as picture:
+        assert picture.size == (8 * viewer.COLUMNS, 8)
+
+
+def test_pipe_tables_come_back_as_they_were_written() -> None:
+    rows = [{"a": "x|y", "b": 1.25}, {"a": "–", "b": None}]
+    text = markdown_table("One", {"a": "A", "b": "B"}, rows) + "\n- a note\n\n"
+    text += markdown_table("Two", {"a": "A"}, rows)
+    first, second = read_tables(text)
+    assert (first.title, first.headers, first.notes) == ("One", ["A", "B"], ["a note"])
+    assert first.rows == [["x|y", "1.25"], ["–", "–"]]
+    assert (second.title, second.rows) == ("Two", [["x|y"], ["–"]])
+    with pytest.raises(ValueError, match="3 cells below 2"):
+        read_tables("| a | b |\n| --- | --- |\n| 1 | 2 | 3 |\n")
+
+
+def test_a_broad_figure_scrolls() -> None:
+    narrow, broad = (
+        render(
+            replace(page(), figures={"ranks": viewer.grey_png(np.zeros((2, width), np.uint8), 8)})
+        )
+        for width in (2400, 2401)
+    )
+    assert 'class="broad"' not in narrow
+    assert 'class="broad" tabindex="0"><img' in broad
+    assert 'width="2401" height="2"' in broad
+
+
+def test_columns_of_numbers_are_marked() -> None:
+    text = html_table(["A", "B", "C"], [["4.1", "1.0", "3 of 4 x"], ["4.2", "–", "few"]])
+    assert "<th scope=col>A</th><th scope=col class=n>B</th><th scope=col>C</th>" in text
+    assert "<th scope=row>4.1</th><td class=n>1.0</td><td>3 of 4 x</td>" in text
+
+
+def test_figures_have_a_heading_and_a_caption() -> None:
+    assert all(title and caption.endswith(".") for title, caption in FIGURES.values())
 
 
 def test_cases_follow_a_rule_and_are_tumour_slices() -> None:

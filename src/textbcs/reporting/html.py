@@ -1,103 +1,134 @@
-"""`reports/index.html`: one self-contained file with the table, the figure and what they mean.
+"""The stage `report`: `reports/index.html`, one self-contained file, and the overview figure in it.
 
-Reads Table 1, the test shard, its prompts and the runs' predictions; makes no external request.
+Reads the printed tables, the figures that `dvc.yaml` declares, the test shard with its prompts, and the
+runs' predictions. The page itself is made in `page.py`, the viewer's data in `viewer.py`.
 """
 
-import base64
-import html
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from textbcs.evaluation.runs import read_runs
-from textbcs.io import read_csv, records, write_bytes, write_text
+from textbcs.evaluation.runs import EVALUATION, Run, read_runs
+from textbcs.io import InputError, read_csv, read_tensors, records, write_bytes, write_text
 from textbcs.prompts.table import read_prompts
+from textbcs.reporting.facts import Subject, method_facts, run_facts
 from textbcs.reporting.figures import overview
-from textbcs.reporting.render import html_table
-from textbcs.reporting.runs import encoder_label
-from textbcs.reporting.tables import column_headers
+from textbcs.reporting.page import FIGURES, TABLES, Page, render
+from textbcs.reporting.pipetable import PipeTable, read_tables
+from textbcs.reporting.render import cell
+from textbcs.reporting.runs import encoder_label, is_duke, label
+from textbcs.reporting.viewer import Layer, viewer_data
 from textbcs.slices.store import read_slices
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
+    from textbcs.slices.store import Shard
 
-PHANTOM_LIMITS = (
-    "The cohort is synthetic. Its scores say that the pipeline works and how the methods behave on "
-    "these phantoms; they say nothing about patients and are not comparable with the paper's."
-)
-PROMPT_LIMITS = (
-    "Prompts are derived from the reference mask: a method that reads them is told side, shape, size "
-    "and number of what it has to find."
-)
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; }
-body { margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; }
-th, td { border-bottom: 1px solid #ccc; padding: .35rem .6rem; text-align: right; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-img { max-width: 100%; } .note { border-left: 4px solid #E69F00; padding-left: 1rem; }
-"""
+OVERVIEW = "reports/figures/overview.png"
+# Written as CSV alone, so its headings stand here.
+DIFFERENCES = {
+    "subtrahend": "TextBCS minus",
+    "seed": "Seed",
+    "patients": "Patients",
+    "dice_difference": "Dice difference, points (mean over patients)",
+    "low": "95 % from",
+    "high": "to",
+}
 
 
 def write_report(stage: "Stage") -> None:
-    """Draw the overview figure and write the report around the tables."""
+    """Draw the overview figure and write the report around tables, figures and slices."""
     runs = read_runs(stage)
     shard = read_slices(stage, "test")
-    prompts = read_prompts(stage.input("data/prompts/test.csv"))
-    text_of = dict(zip(prompts["slice_id"], prompts["text"], strict=True))
-    picture = overview(stage, shard, runs, text_of)
-    write_bytes(stage.output("reports/figures/overview.png"), picture)
+    prompts = records(read_prompts(stage.input("data/prompts/test.csv")))
+    text_of = {str(row["slice_id"]): str(row["text"]) for row in prompts}
+    write_bytes(stage.output(OVERVIEW), overview(stage, shard, runs, text_of))
     rows = records(read_csv(stage.input("reports/tables/table1.csv")))
-    gaps = records(read_csv(stage.input("reports/tables/table1_differences.csv")))
-    page = render(stage.params, rows, gaps, picture, encoder_label(stage))
-    write_text(stage.output("reports/index.html"), page)
-
-
-def render(
-    params: Any,
-    rows: list[dict[str, Any]],
-    differences: list[dict[str, Any]],
-    picture: bytes,
-    encoder: str,
-) -> str:
-    """The page as text.
-
-    Args:
-        params: parameters with `cohort.kind` and `seeds`.
-        rows: Table 1.
-        differences: patient-level differences to TextBCS.
-        picture: the overview figure as PNG.
-        encoder: the text encoder and, where they are not the pinned ones, whose weights it has.
-    """
-    is_phantom = params["cohort"]["kind"] == "phantom"
-    source = base64.b64encode(picture).decode()
-    gaps = {
-        "subtrahend": "TextBCS minus",
-        "seed": "Seed",
-        "patients": "Patients",
-        "dice_difference": "Dice difference, points (mean over patients)",
-        "low": "95 % from",
-        "high": "to",
-    }
-    limits = [PHANTOM_LIMITS, PROMPT_LIMITS] if is_phantom else [PROMPT_LIMITS]
-    notes = "".join(f"<li>{html.escape(text)}</li>" for text in limits)
-    first = rows[0]
-    facts = (
-        f"{params['cohort']['kind']} cohort; {first['tumour_slices']:.0f} tumour slices and "
-        f"{first['tumour_free_slices']:.0f} tumour-free slices of {first['patients']:.0f} test patients; "
-        f"text encoder {encoder}; seeds {', '.join(map(str, params['seeds']))}"
+    subject = Subject(
+        encoder=encoder_label(stage),
+        mask_sources=sorted(set(map(str, shard.table["mask_source"]))),
+        prompt_sources=sorted({str(row["source"]) for row in prompts}),
+        tumour_slices=int((shard.table["kind"] == "tumour").sum()),
+        tumour_free_slices=int((shard.table["kind"] != "tumour").sum()),
+        patients=int(shard.table["patient"].nunique()),
+        side=int(shard.images.shape[1]),
     )
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>TextBCS, reproduced</title><style>{STYLE}</style></head>
-<body>
-<h1>TextBCS, reproduced</h1>
-<p>{html.escape(facts)}</p>
-<div class="note"><strong>What these numbers mean</strong><ul>{notes}</ul></div>
-<h2>Table 1</h2>
-<div class="wide">{html_table(column_headers(rows, not is_phantom), rows)}</div>
-<h2>TextBCS against each other method</h2>
-<div class="wide">{html_table(gaps, differences)}</div>
-<h2>Best, median and worst test slice of the last row</h2>
-<p>Blue: reference mask. Orange: prediction. Radiological view: the patient's left is at the right; the
-framed part is enlarged. Vacuity is the share of belief that no evidence claims, on a logarithmic scale.</p>
-<img alt="Test slices with reference mask, predictions and vacuity" src="data:image/png;base64,{source}">
-</body></html>
-"""
+    page = Page(
+        phantom=not is_duke(stage.params) and stage.params["cohort"]["kind"] == "phantom",
+        duke=is_duke(stage.params),
+        seeds=len(stage.params["seeds"]),
+        derived=stage.params["prompts"]["source"] == "derive",
+        facts=run_facts(stage.params, subject),
+        methods=method_facts(stage.params, rows),
+        scores=rows,
+        tables=_tables(stage),
+        figures=_figures(stage),
+        viewer=_viewer(stage, shard, _first_seed(runs), text_of),
+    )
+    write_text(stage.output("reports/index.html"), render(page))
+
+
+def _tables(stage: "Stage") -> dict[str, list[PipeTable]]:
+    """The printed tables by their file's name; the differences are made from their CSV."""
+    found = {}
+    for name in TABLES:
+        path = f"reports/tables/{name}.md"
+        if stage.definition.may_read(path):
+            try:
+                found[name] = read_tables(stage.input(path).read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise InputError(f"{path}: {error}; regenerate it") from error
+    gaps = records(read_csv(stage.input("reports/tables/table1_differences.csv")))
+    rows = [
+        [cell(label(row[key]) if key == "subtrahend" else row[key]) for key in DIFFERENCES]
+        for row in gaps
+    ]
+    title = "TextBCS against each other method, Dice, paired by slice, 95 % interval over patients"
+    found["table1_differences"] = [PipeTable(title, list(DIFFERENCES.values()), rows)]
+    return found
+
+
+def _figures(stage: "Stage") -> dict[str, bytes]:
+    """The figures of the page's list that `dvc.yaml` names as dependencies, and the overview."""
+    found = {}
+    for name in FIGURES:
+        path = f"reports/figures/{name}.png"
+        if stage.definition.may_write(path):
+            found[name] = stage.output(path).read_bytes()
+        elif stage.definition.may_read(path):
+            found[name] = stage.input(path).read_bytes()
+    return found
+
+
+def _first_seed(runs: Sequence[Run]) -> list[Run]:
+    return list({run.method: run for run in reversed(runs)}.values())[::-1]
+
+
+def _viewer(
+    stage: "Stage", shard: "Shard", runs: Sequence[Run], text_of: Mapping[str, str]
+) -> dict[str, Any]:
+    slices = [
+        {
+            "id": row["slice_id"],
+            "patient": row["patient"],
+            "z": int(row["z_index"]),
+            "kind": row["kind"],
+            "source": row["mask_source"],
+            "prompt": text_of[str(row["slice_id"])],
+        }
+        for row in records(shard.table)
+    ]
+    layers = []
+    for run in runs:
+        maps = read_tensors(stage.input(EVALUATION / run.name / "predictions.safetensors"))
+        dice = run.slices.set_index("slice_id")["dice"].reindex([one["id"] for one in slices])
+        layers.append(
+            Layer(
+                run.method,
+                label(run.method),
+                maps["probability"],
+                maps.get("vacuity"),
+                dice.to_numpy(float),
+            )
+        )
+    threshold = float(stage.params["evaluation"]["threshold"])
+    return viewer_data(slices, shard.images, shard.masks, layers, threshold)

@@ -1,10 +1,13 @@
 """Rows as Markdown, LaTeX and HTML text."""
 
 import html
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
+
+_NUMBER = re.compile(r"(< )?-?\d|nan")
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -47,16 +50,47 @@ def latex_table(title: str, headers: Mapping[str, str], rows: Sequence[Row]) -> 
     return "\n".join([*lines, r"\hline", r"\end{tabular}", r"\end{table}"]) + "\n"
 
 
-def html_table(headers: Mapping[str, str], rows: Sequence[Row]) -> str:
-    """A `<table>` with escaped text."""
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in headers.values())
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(cell(row.get(key)))}</td>" for key in headers)
-        + "</tr>\n"
-        for row in rows
+def html_table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str = "",
+    link: Callable[[int, int], str | None] | None = None,
+) -> str:
+    """A `<table>` with escaped text; columns of numbers have class `n`.
+
+    Args:
+        headers: headings, in order.
+        rows: printed cells; the first of each row is the row's heading.
+        caption: what the table is, printed above it.
+        link: (row from 1, column from 0) -> where a cell leads, or None.
+    """
+    # The first column is a heading, even where it is a number.
+    kinds = [
+        " class=n" if place and _numeric([row[place] for row in rows]) else ""
+        for place in range(len(headers))
+    ]
+    head = "".join(
+        f"<th scope=col{kind}>{html.escape(text)}</th>"
+        for text, kind in zip(headers, kinds, strict=True)
     )
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+    body = []
+    for number, row in enumerate(rows, start=1):
+        cells = []
+        for place, (text, kind) in enumerate(zip(row, kinds, strict=True)):
+            target = link(number, place) if link and text else None
+            shown = html.escape(text)
+            if target:
+                shown = f'<a href="{html.escape(target)}">{shown}</a>'
+            tag, scope = ("td", "") if place else ("th", " scope=row")
+            cells.append(f"<{tag}{scope}{kind}>{shown}</{tag}>")
+        body.append(f"<tr>{''.join(cells)}</tr>\n")
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{title}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n</table>"
+
+
+def _numeric(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell not in ("", "–")]
+    return bool(filled) and all(_NUMBER.match(cell) for cell in filled)
 
 
 def _latex(text: str) -> str:
