@@ -191,7 +191,9 @@ def test_text_is_escaped_in_every_form() -> None:
     headers, rows = {"a": "50 % & <b>_x"}, [{"a": "p|q"}]
     assert r"50 \% \& <b>\_x" in latex_table("t", headers, rows)
     assert r"p\|q" in markdown_table("t", headers, rows)
-    assert "<th>50 % &amp; &lt;b&gt;_x</th>" in html_table(headers, rows)
+    found = html_table(list(headers.values()), [["p|q <i>"]])
+    assert "<th scope=col>50 % &amp; &lt;b&gt;_x</th>" in found
+    assert "p|q &lt;i&gt;" in found
 
 
 @pytest.mark.parametrize(
