@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.dag
 
+CALL = r"export TEXTBCS_JOBS=\d+; exec (\S+) workflow/run_stage\.py (\S+) (logs/\S+\.log)"
 RAW = ("data/raw/", "data/phantom/archive/")
 
 
@@ -38,7 +39,7 @@ def test_each_dvc_stage_is_exactly_one_job_with_the_same_outs(tiny: Checkout) ->
     jobs: dict[str, set[str]] = {}
     for row in rows[1:]:
         command = row[column["shellcmd"]]
-        match = re.fullmatch(r"exec (\S+) workflow/run_stage\.py (\S+) (logs/\S+\.log)", command)
+        match = re.fullmatch(CALL, command)
         assert match, f"more than the call of one stage: {command}"
         jobs.setdefault(match[2], set()).add(row[column["output_file"]])
     outs = {
