@@ -199,6 +199,8 @@ def create(root: Path, home: Path, toy: bool) -> Checkout:
         shutil.copy2(TOY / "cli.py", root / "src/textbcs/cli.py")
     home.mkdir(exist_ok=True)
     checkout = Checkout(root, home)
+    if toy:
+        checkout.reduce()
     checkout.git("init", "-q", "-b", "main")
     checkout.git("add", "-A")
     checkout.git("commit", "-qm", "start")

@@ -14,7 +14,7 @@ Clones = Callable[[Checkout], Checkout]
 
 def change_unet(checkout: Checkout) -> None:
     """Give one method another learning rate."""
-    checkout.set_param("methods.unet.training", {"learning_rate": 1.0e-3})
+    checkout.set_param("methods.unet.grid", [[1.0e-3, 4]])
 
 
 UNET = ["evaluate@unet-1", "table1", "train@unet-1"]
