@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_contract import TEXTBCS, example
+from test_contract import CHANNELS, SIZE, TEXT, TEXTBCS, example
 
 from textbcs.io import InputError
 from textbcs.models import registry
@@ -10,12 +10,17 @@ from textbcs.models import registry
 
 def test_without_both_parts_it_is_the_unet():
     _, text, _ = example(2)
-    image = torch.rand(2, 3, 32, 32)
+    image = torch.rand(2, CHANNELS, SIZE, SIZE)
     torch.manual_seed(0)
-    unet = registry.build({"model": "unet", "width": 8}, channels=3, image_size=32, text_dim=12)
+    unet = registry.build(
+        {"model": "unet", "width": 8}, channels=CHANNELS, image_size=SIZE, text_dim=TEXT
+    )
     torch.manual_seed(0)
     bare = registry.build(
-        {**TEXTBCS, "svli": False, "evidential": False}, channels=3, image_size=32, text_dim=12
+        {**TEXTBCS, "svli": False, "evidential": False},
+        channels=CHANNELS,
+        image_size=SIZE,
+        text_dim=TEXT,
     )
     assert unet.state_dict().keys() == bare.state_dict().keys()
     assert torch.equal(unet(image, text).probability, bare(image, text).probability)
@@ -23,7 +28,7 @@ def test_without_both_parts_it_is_the_unet():
 
 def test_probability_is_alpha_over_strength():
     image, text, _ = example(2)
-    model = registry.build(TEXTBCS, channels=3, image_size=32, text_dim=12).eval()
+    model = registry.build(TEXTBCS, channels=CHANNELS, image_size=SIZE, text_dim=TEXT).eval()
     output = model(image, text)
     alpha = output.evidence + 1
     torch.testing.assert_close(output.probability, alpha[:, 1] / alpha.sum(1))
@@ -44,11 +49,13 @@ PLUS = {**TEXTBCS, "evidential": False, "deep_supervision": True, "foreground_pr
 
 def plus(**changes):
     torch.manual_seed(0)
-    return registry.build({**PLUS, **changes}, channels=3, image_size=32, text_dim=12)
+    return registry.build({**PLUS, **changes}, channels=CHANNELS, image_size=SIZE, text_dim=TEXT)
 
 
 def test_what_it_reads_follows_its_switch():
-    bare = registry.build({**TEXTBCS, "svli": False}, channels=3, image_size=32, text_dim=12)
+    bare = registry.build(
+        {**TEXTBCS, "svli": False}, channels=CHANNELS, image_size=SIZE, text_dim=TEXT
+    )
     assert (plus().reads, bare.reads) == ("image and prompt", "image")
 
 
@@ -57,7 +64,7 @@ def test_deep_supervision_sees_the_decoders_coarser_maps_and_only_while_training
     model = plus()
     heads = model.train()(image, text).auxiliary
     assert {name: values.shape for name, values in heads.items()} == {
-        f"deep_{side}": (2, side, side) for side in (4, 8, 16)
+        f"deep_{side}": (2, side, side) for side in (SIZE // 8, SIZE // 4, SIZE // 2)
     }
     assert not model.eval()(image, text).auxiliary
 
@@ -77,7 +84,7 @@ def test_a_prior_is_where_all_heads_start():
         for head in (model.head, *model.deep):
             head.weight.zero_()
     output = model(image, text)
-    share = torch.full((2, 32, 32), 0.02)
+    share = torch.full((2, SIZE, SIZE), 0.02)
     torch.testing.assert_close(output.probability, share)
     for logits in output.auxiliary.values():
         torch.testing.assert_close(logits.sigmoid(), share[:, : logits.shape[1], : logits.shape[1]])
