@@ -251,3 +251,9 @@ def test_positions_of_another_grid_are_interpolated_without_the_class_token():
     row, column = torch.meshgrid(torch.linspace(0, 3, 6), torch.linspace(0, 3, 6), indexing="ij")
     expected = (2 * row - 3 * column + 1).reshape(1, 36, 1).expand(-1, -1, 96)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_the_head_reads_as_many_channels_in_a_narrow_network_as_in_the_published_one():
+    with torch.device("meta"):
+        full = build(width=64)
+    assert build(width=8).head.weight.shape == full.head.weight.shape == (2, 16, 3, 3)
