@@ -3,10 +3,11 @@
 Each factor multiplies both distractor rates of the phantom; 1 is the default. Every run is a clone of
 HEAD in a temporary folder, `snakemake --cores all`, and once more to time the no-op.
 
-    python benchmarks/pipeline.py [--factors 1 0 3] [--cores all]
+    python benchmarks/pipeline.py [--factors 1 0 3] [--cores all] [--keep FOLDER]
 
 Writes `benchmarks/results/pipeline.json`. No sign or size of a difference is asked for; what came out
-stands there.
+stands there. `benchmarks/results/distractors.json` is such a file of an earlier state: two methods,
+float32, a fixed learning rate, factors 0, 1 and 3.
 """
 
 import argparse
@@ -34,13 +35,15 @@ KEPT = (
 def main() -> None:
     """Run the clones and write what they cost and gave."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--factors", nargs="+", type=float, default=[1.0, 0.0, 3.0])
+    parser.add_argument("--factors", nargs="+", type=float, default=[1.0])
     parser.add_argument("--cores", default="all")
+    parser.add_argument("--keep", type=Path, help="an absent folder for the clones, which stay")
     options = parser.parse_args()
     rows = []
     for factor in options.factors:
         with tempfile.TemporaryDirectory(prefix="textbcs-") as folder:
-            rows.append(run_clone(Path(folder) / "clone", factor, options.cores))
+            clone = (options.keep or Path(folder)).resolve() / f"factor_{factor:g}"
+            rows.append(run_clone(clone, factor, options.cores))
             print(io.canonical_json(rows[-1]), flush=True)
     machine = {"cores": os.cpu_count(), "cpu": processor(), "python": platform.python_version()}
     io.write_json(RESULT, {"machine": machine, "cores": options.cores, "runs": rows})
@@ -78,7 +81,9 @@ def run(clone: Path, cores: str) -> dict[str, float]:
     """One `snakemake`: its wall time, the CPU time of all its processes, the largest one's memory."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     command = [sys.executable, "-m", "snakemake", "--cores", cores]
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    # The environment may hold another checkout's package; the clone's own code is what runs.
+    own = {**os.environ, "PYTHONPATH": str(clone / "src")}
+    done = subprocess.run(command, cwd=clone, env=own, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
