@@ -20,6 +20,7 @@ class QuickGELU(nn.Module):
     """CLIP's approximation of GELU: x sigmoid(1.702 x), any shape."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x sigmoid(1.702 x), of any shape."""
         return x * torch.sigmoid(1.702 * x)
 
 
@@ -33,6 +34,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, N, width) -> (B, N, width)."""
         mixed = functional.scaled_dot_product_attention(*self._split(x))
         return cast(Tensor, self.out(mixed.transpose(1, 2).flatten(2)))
 
