@@ -148,6 +148,7 @@ def _combinations(matrix: Mapping[str, Any], values: Mapping[str, Any]) -> Itera
 def _fill(
     stage: str, entry: Mapping[str, Any], items: Mapping[str, str], params: Mapping[str, Any]
 ) -> Definition:
+    """The definition of one stage for one set of matrix items, with every `${...}` filled in."""
     values = {
         **params,
         **{
@@ -160,6 +161,7 @@ def _fill(
     }
 
     def filled(*sections: str) -> tuple[str, ...]:
+        """The lines of these sections, filled in."""
         # An output with options, such as {path: {cache: false}}, is a mapping with one key.
         lines = (
             next(iter(line)) if isinstance(line, dict) else line

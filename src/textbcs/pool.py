@@ -69,6 +69,7 @@ def each(
 def _spread(
     work: Callable[[_Item], _Result], items: Sequence[_Item], jobs: int
 ) -> Iterator[_Result]:
+    """The results in the order of the items, from `jobs` processes."""
     # Fresh processes: a fork would copy threads' locks (progress bars and network clients have some).
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (os.getpid(),))
     try:

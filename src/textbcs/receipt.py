@@ -145,6 +145,7 @@ class Stage:
             self.log(f"no run information was written ({fault})")
 
     def _receipt(self) -> dict[str, Any]:
+        """The receipt of what has run; outputs are hashed as they lie there now."""
         makers = self._makers() if self._makers else None
         params = flatten(self.params)
         return {

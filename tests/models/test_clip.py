@@ -10,7 +10,8 @@ from torch import nn
 from textbcs.models import registry
 from textbcs.models.clip.contrastive import START
 from textbcs.models.clip.network import ImageTower
-from textbcs.models.clip.weights import initial_weights
+from textbcs.models.clip.weights import counterpart
+from textbcs.models.pinned import counterparts
 
 CONFIG = {"model": "clip", "width": 24, "depth": 2, "head_width": 12, "patch": 8}
 
@@ -46,7 +47,7 @@ def test_tower_gives_what_transformers_gives_with_the_same_weights():
     for value in theirs.parameters():  # norms and biases start at 1 and 0
         nn.init.normal_(value, std=0.2)
     shapes = {f"encoder.{name}": tuple(value.shape) for name, value in ours.state_dict().items()}
-    found = initial_weights(theirs.state_dict(), {**shapes, "head.head.bias": (1,)})
+    found = counterparts(counterpart, theirs.state_dict(), {**shapes, "head.head.bias": (1,)})
     ours.load_state_dict({name.removeprefix("encoder."): value for name, value in found.items()})
     image = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(ours(image)[:, 0], theirs(image).image_embeds, atol=1e-5, rtol=1e-4)

@@ -7,9 +7,10 @@ from torch.nn import functional
 from textbcs.io import InputError
 from textbcs.models import registry
 from textbcs.models.contract import TextBatch
+from textbcs.models.pinned import counterparts
 from textbcs.models.swinunet import block as parts
 from textbcs.models.swinunet.network import Expand, Merge, SwinUNet
-from textbcs.models.swinunet.weights import initial_weights
+from textbcs.models.swinunet.weights import counterpart
 
 SMALL = {
     "model": "swinunet",
@@ -236,7 +237,7 @@ def published(width: int, window: int, heads: int, device: str = "cpu") -> dict[
 def test_published_weights_fill_encoder_and_decoder_at_full_size():
     with torch.device("meta"):
         model = build(224, **SwinUNet.full_size)
-    found = initial_weights(published(96, 7, 3, device="meta"), shapes_of(model))
+    found = counterparts(counterpart, published(96, 7, 3, device="meta"), shapes_of(model))
     fresh = ("expand.", "join.", "up_norm.", "last_expand.", "head.")
     assert set(found) == {key for key in shapes_of(model) if not key.startswith(fresh)}
     assert {key: tuple(value.shape) for key, value in found.items()} == {
@@ -246,7 +247,7 @@ def test_published_weights_fill_encoder_and_decoder_at_full_size():
 
 def test_the_decoder_starts_from_the_encoders_blocks_at_its_grid():
     model, weights = build(64), published(8, 2, 2)
-    found = initial_weights(weights, shapes_of(model))
+    found = counterparts(counterpart, weights, shapes_of(model))
     for part in ("down", "up"):
         assert (
             found[f"{part}.1.0.attention.qkv.weight"]
@@ -259,8 +260,8 @@ def test_the_decoder_starts_from_the_encoders_blocks_at_its_grid():
 
 def test_bias_tables_of_another_window_are_left_out_and_nothing_else():
     model = build(64)
-    same = initial_weights(published(8, 2, 2), shapes_of(model))
-    other = initial_weights(published(8, 7, 2), shapes_of(model))
+    same = counterparts(counterpart, published(8, 2, 2), shapes_of(model))
+    other = counterparts(counterpart, published(8, 7, 2), shapes_of(model))
     missing = set(same) - set(other)
     assert {name.rsplit(".", 1)[1] for name in missing} == {"table"}
     assert len(missing) == 14

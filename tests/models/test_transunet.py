@@ -7,10 +7,11 @@ from torch.nn import functional
 from textbcs.io import InputError
 from textbcs.models import registry
 from textbcs.models.contract import TextBatch
+from textbcs.models.pinned import counterparts
 from textbcs.models.transunet.network import TransUNet
 from textbcs.models.transunet.resnet import ResNetV2, StandardisedConvolution
 from textbcs.models.transunet.vit import Attention
-from textbcs.models.transunet.weights import initial_weights
+from textbcs.models.transunet.weights import counterpart
 
 SMALL = {
     "model": "transunet",
@@ -202,7 +203,7 @@ def test_published_weights_fill_the_whole_encoder_at_full_size():
     with torch.device("meta"):
         model = build(224, **TransUNet.full_size)
     weights = published(64, 14, UNITS, 12, 12, device="meta")
-    found = initial_weights(weights, shapes_of(model))
+    found = counterparts(counterpart, weights, shapes_of(model))
     decoder = ("widen.", "up.", "head.")
     assert set(found) == {key for key in shapes_of(model) if not key.startswith(decoder)}
     assert {key: tuple(value.shape) for key, value in found.items()} == {
@@ -213,7 +214,7 @@ def test_published_weights_fill_the_whole_encoder_at_full_size():
 def test_published_weights_compute_what_their_layout_says():
     """Each kind of layer, computed from the file's tensors by einsum."""
     model, weights = build(), published(8, 4)
-    model.load_state_dict(initial_weights(weights, shapes_of(model)), strict=False)
+    model.load_state_dict(counterparts(counterpart, weights, shapes_of(model)), strict=False)
     x = torch.randn(2, 5, 96)
     root = "Transformer/encoderblock_1/"
     attention = root + "MultiHeadDotProductAttention_1/"
@@ -247,7 +248,7 @@ def test_positions_of_another_grid_are_interpolated_without_the_class_token():
     weights["Transformer/posembed_input/pos_embedding"] = torch.cat(
         [torch.full((1, 1, 96), 1e3), plane], dim=1
     )
-    found = initial_weights(weights, shapes_of(model))["position"]
+    found = counterparts(counterpart, weights, shapes_of(model))["position"]
     row, column = torch.meshgrid(torch.linspace(0, 3, 6), torch.linspace(0, 3, 6), indexing="ij")
     expected = (2 * row - 3 * column + 1).reshape(1, 36, 1).expand(-1, -1, 96)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)

@@ -181,6 +181,7 @@ def _grown(
     """A mask grown in a box from post1 - pre, made when it is wanted."""
 
     def read() -> Mask:
+        """Read both series and grow the mask; MisfitError where their grids differ."""
         pre, post = (
             read_series(subject.paths(uid), tolerance, subject.hashes(uid)).volume
             for uid in (subject.phase("pre"), subject.phase("post1"))

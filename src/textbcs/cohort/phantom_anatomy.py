@@ -91,6 +91,7 @@ def build(grid: Grid, menopause: int, rng: np.random.Generator) -> Anatomy:
 
 
 def _draw_breasts(rng: np.random.Generator) -> tuple[Breast, Breast]:
+    """Both breasts of a patient: alike, but not mirror images."""
     offset, base = float(rng.uniform(78, 90)), float(rng.uniform(-42, -24))
     lateral, anterior = float(rng.uniform(62, 74)), float(rng.uniform(62, 100))
     vertical, height = float(rng.uniform(78, 100)), float(rng.uniform(-10, 10))

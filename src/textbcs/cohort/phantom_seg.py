@@ -68,6 +68,7 @@ def _segment_pixels(seg: Dataset, frames: NDArray[np.uint8]) -> None:
 
 
 def _segment() -> Dataset:
+    """The item of SegmentSequence: one neoplasm, outlined by hand."""
     segment = Dataset()
     segment.SegmentNumber, segment.SegmentLabel = 1, SEGMENT_LABEL
     segment.SegmentAlgorithmType = "MANUAL"

@@ -73,6 +73,7 @@ class Client:
         """
 
         def once() -> _Result:
+            """One attempt; what `parse` refuses is worth another."""
             body = bytearray()
             with self._get(url, query, {}) as response:
                 self._stream(response, body.extend, limit)

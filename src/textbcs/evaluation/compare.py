@@ -120,6 +120,7 @@ def ensemble_means(method: str, result: Mapping[str, Any]) -> "pd.DataFrame":
 
 
 def _flat(result: Mapping[str, Any]) -> dict[str, float | None]:
+    """The scores of one result as columns; those that it lacks are left out."""
     values: dict[str, float | None] = {"temperature": result["temperature"]}
     for stem, scored in (("", result["raw"]), ("_scaled", result["scaled"] or {})):
         for where, found in scored.items():

@@ -156,6 +156,10 @@ def _effect(
     left_out: NDArray[np.float64],
     confidence: float,
 ) -> Effect:
+    """An effect with its BCa interval, from bootstrap samples and leave-one-out values.
+
+    The interval is nan where a value left out is not finite, or where only the jackknife has no spread.
+    """
     if not np.isfinite(left_out).all():
         return Effect(observed, math.nan, math.nan)
     # A resample of one patient alone has no spread: it says nothing, and is all but impossible.

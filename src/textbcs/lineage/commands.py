@@ -53,6 +53,7 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    """`audit verify`: exit code 1 where something was found."""
     from textbcs.lineage.verify import as_json, as_text, verify
 
     report = verify(arguments.quick, arguments.deep, arguments.sample)
@@ -64,6 +65,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _trace(arguments: argparse.Namespace) -> None:
+    """`audit trace`: where a file or a cell comes from."""
     from textbcs.io import InputError
     from textbcs.lineage.graph import load_graph
     from textbcs.lineage.show import as_dot, as_tree
@@ -92,6 +94,7 @@ def _pages(arguments: argparse.Namespace) -> None:
 
 
 def _diff(arguments: argparse.Namespace) -> None:
+    """`audit diff`: what differs between two revisions, and why."""
     from textbcs.lineage.diff import as_json, as_text, diff
 
     changes, remarks = diff(arguments.old, arguments.new)
@@ -102,6 +105,7 @@ def _diff(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    """`audit export`: the RO-Crate."""
     from pathlib import Path
 
     from textbcs.lineage.crate import export

@@ -180,6 +180,7 @@ def _own_reasons(first: Side, second: Side, address: str) -> Iterator[str]:
 
 
 def _remarks(first: Side, second: Side) -> Iterator[str]:
+    """What cannot be told for want of receipts."""
     for side in (first, second):
         without = [address for address in side.lock if address not in side.receipts]
         if without:

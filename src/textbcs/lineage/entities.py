@@ -145,12 +145,15 @@ def _plain(entity: Entity) -> Entity:
 
 
 def to(identifier: str) -> Entity:
+    """A reference to the entity with this identifier."""
     return {"@id": identifier}
 
 
 def urn_of(uid: object) -> str:
+    """A DICOM UID as the URN of its object identifier."""
     return f"urn:oid:{uid}"
 
 
 def distinct(entities: Iterable[Entity]) -> list[Entity]:
+    """One entity for each identifier, the last of those that share it, in the order of the first."""
     return list({entity["@id"]: entity for entity in entities}.values())

@@ -167,6 +167,7 @@ def _mark(facts: os.stat_result) -> list[int]:
 
 
 def _recall() -> dict[str, tuple[list[int], Digest]]:
+    """The hashes of the last audit by path, or {} where there are none to read."""
     import json
 
     try:
@@ -177,6 +178,7 @@ def _recall() -> dict[str, tuple[list[int], Digest]]:
 
 
 def _remember(entries: Mapping[str, tuple[list[int], Digest]]) -> None:
+    """Keep the hashes for the next audit; a read-only tree keeps none."""
     plain = {
         path: [mark, [one.bytes, one.sha256, one.md5]] for path, (mark, one) in entries.items()
     }

@@ -57,6 +57,7 @@ def tables(graph: Graph) -> Iterator[str]:
 
 
 def _page(graph: Graph, path: str, files: Files) -> Iterator[str]:
+    """The page of a table's origins, in pieces of HTML."""
     table = cells.read_table(path)
     title = html.escape(path)
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -107,6 +107,7 @@ def _resolve(name: str) -> str:
 
 
 def _cached_receipt(md5: str) -> Receipt | None:
+    """A receipt from DVC's cache; None where it is absent, damaged or none."""
     path = cached(md5)
     if not path.is_file():
         return None

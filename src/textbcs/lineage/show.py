@@ -68,6 +68,7 @@ def _named(item: Facts) -> str:
 
 
 def _head(stage: Facts) -> str:
+    """The line that names a stage and how it ran."""
     parts = [stage["address"], stage["device"]]
     if stage["seed"] is not None:
         parts.append(f"seed {stage['seed']}")
@@ -79,6 +80,7 @@ def _head(stage: Facts) -> str:
 
 
 def _slice(one: Facts) -> Iterator[str]:
+    """The lines of a slice: its scores, prompt, mask and DICOM origin."""
     scores = ", ".join(
         f"{path} row {s['row']}: dice {s['dice']}" for path, s in one["scores"].items()
     )

@@ -146,6 +146,7 @@ def _readers_first(graph: Graph, receipts: Mapping[str, Receipt]) -> list[Receip
 
 
 def _stage(graph: Graph, receipt: Receipt, reads: Iterable[Item], hashes: Hashes) -> Facts:
+    """What a stage read and wrote, and how it ran."""
     return {
         "address": receipt.address,
         "receipt": receipt.path,

@@ -78,6 +78,7 @@ def _never_ran(graph: Graph, address: str) -> bool:
 
 
 def _checks(tree: Tree) -> Iterable[Finding | Remark]:
+    """All checks of `audit verify`; a node whose lock is forged is not called stale as well."""
     graph = tree.graph
     yield from files.check_receipts(tree)
     yield from files.check_outputs(tree)

@@ -1,14 +1,14 @@
 """Published weights as the start of a training: which file, whether it is the right one, and its tensors.
 
 `pinned.yaml` lists the files with their origin, revision, licence and hash. A method that can start from
-one has a module `weights` in its folder with `SOURCE`, a name of that list, and `initial_weights`, which
-gives the published tensors the network's own names. Reads `pinned.yaml` and a file that the user names;
+one has a module `weights` in its folder with `SOURCE`, a name of that list, and `counterpart`, which
+finds the published tensor of one of the network's. Reads `pinned.yaml` and a file that the user names;
 writes nothing and downloads nothing.
 """
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,9 @@ NO_WEIGHTS = (
     NONE,
     "",
 )  # values of `methods.<method>.initial.weights` that mean a random start
+
+# (published tensors, one of the network's names, its shape) -> its published counterpart or None
+Counterpart = Callable[[Mapping[str, Tensor], str, tuple[int, ...]], Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def published_initial_weights(
     published = load_pinned(module.SOURCE, path, sha256)
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     try:
-        found: dict[str, Tensor] = module.initial_weights(published, shapes)
+        found = counterparts(module.counterpart, published, shapes)
     except KeyError as error:
         raise InputError(f"{path}: has no {error.args[0]!r}; it is not {module.SOURCE}") from error
     for name, value in found.items():
@@ -127,6 +130,23 @@ def published_initial_weights(
             raise InputError(f"{path}: {name} is not finite; fetch the file again")
     # Copies: two of the network's tensors may start from one published tensor.
     return {name: value.clone().contiguous() for name, value in sorted(found.items())}
+
+
+def counterparts(
+    counterpart: Counterpart, published: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
+    """The published tensors by the network's own names; those that have no counterpart are left out.
+
+    Args:
+        counterpart: of the method's module `weights`.
+        published: by their names in the file.
+        shapes: of the network's state by its own names.
+
+    Raises:
+        KeyError: a tensor is missing in the file.
+    """
+    found = {name: counterpart(published, name, shape) for name, shape in shapes.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def row_label(model: str, path: str | Path) -> str:

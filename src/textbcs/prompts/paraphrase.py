@@ -58,6 +58,7 @@ class Paraphrases:
         return self._filled(self.learn, prompt)
 
     def _filled(self, sentences: Sequence[Sentence], prompt: Prompt) -> dict[str, str]:
+        """The sentences with the prompt's words, in the forms that they need."""
         words = {slot: str(getattr(prompt, slot)) for slot in VOCABULARY}
         for name, forms in self.forms.items():
             word = words[forms["slot"]]

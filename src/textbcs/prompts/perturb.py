@@ -105,6 +105,7 @@ def _drawn(
     generator: np.random.Generator,
     seed: int,
 ) -> str:
+    """An unequal prompt by chance, of another patient if there is one; all slots swapped if all are equal."""
     others = [other for other in range(len(texts)) if texts[other] != texts[place]]
     choice = [other for other in others if patients[other] != patients[place]] or others
     if not choice:
@@ -135,6 +136,7 @@ def swapped(texts: Sequence[str], probe: str, seed: int) -> list[str]:
 def _swap(
     prompt: Prompt, slots: Sequence[str], generators: Mapping[str, np.random.Generator]
 ) -> Prompt:
+    """The prompt with another word in each of these slots."""
     for slot in slots:
         others = [word for word in _OTHERS[slot] if word != getattr(prompt, slot)]
         # Drawn also where one is left, so that each slice takes one number of the slot's own.

@@ -127,6 +127,7 @@ def clauses(text: str) -> list[Clause]:
 
 
 def _section(text: str) -> list[Clause]:
+    """The clauses of a section that name a lesion or go on about one, each with its side."""
     found: list[Clause] = []
     heading, last, goes_on = "", "", False
     for line in text.splitlines():
@@ -193,6 +194,7 @@ def size_of(stated: Sequence[Clause], thresholds_mm2: tuple[float, float]) -> st
 
 
 def _areas(text: str) -> Iterator[float]:
+    """The area of each stated size, mm2, as an ellipse of its two largest diameters."""
     for match in _MEASURE.finditer(text):
         units = re.findall(r"mm|cm", match[0])
         if units:

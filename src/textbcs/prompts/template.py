@@ -85,6 +85,7 @@ def picture(image: NDArray[np.floating], mask: NDArray[np.uint8] | None) -> byte
 
 
 def _workbook(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    """The table as a workbook (.xlsx) that offers a slot's words in a list."""
     from openpyxl import Workbook
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet.datavalidation import DataValidation

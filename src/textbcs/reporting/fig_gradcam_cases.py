@@ -79,6 +79,7 @@ def draw(shown: "pd.DataFrame", maps: Mapping[str, NDArray[Any]], shard: "Shard"
 def _heat(
     axes: Any, image: NDArray[np.float32], heat: NDArray[np.float32], facts: Mapping[str, Any]
 ) -> None:
+    """One heat map over its image, relative to its own greatest value."""
     greatest = float(heat.max())
     inside = f"{100 * facts['energy_inside']:.1f} % inside" if greatest > 0 else "zero everywhere"
     picture(axes, image, f"stage {facts['stage']}\n{inside}")

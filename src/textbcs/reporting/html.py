@@ -106,6 +106,7 @@ def _first_seed(runs: Sequence[Run]) -> list[Run]:
 def _viewer(
     stage: "Stage", shard: "Shard", runs: Sequence[Run], text_of: Mapping[str, str]
 ) -> dict[str, Any]:
+    """The data of the page's viewer: test slices, and the maps of each of `runs`."""
     slices = [
         {
             "id": row["slice_id"],

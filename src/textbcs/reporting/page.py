@@ -166,6 +166,7 @@ def render(page: Page) -> str:
 
 
 def _contents(page: Page, sections: Mapping[str, tuple[str, str]]) -> str:
+    """The table of contents: sections, and their tables or figures."""
     below = {
         "tables": {name: TABLES[name] for name in _shown(TABLES, page.tables)},
         "figures": {f"figure-{name}": FIGURES[name][0] for name in _shown(FIGURES, page.figures)},
@@ -198,6 +199,7 @@ def _glance(page: Page) -> str:
 
 
 def _tables(page: Page) -> str:
+    """The section of tables."""
     parts = [
         '<p class="interactive">A click on a heading sorts; a second one turns the order round. A cell of '
         "Tables 1 to 4 leads to where its number comes from, once <code>textbcs audit pages</code> has "
@@ -232,6 +234,7 @@ def _linker(name: str, headers: Sequence[str]) -> Any:
 
 
 def _figures(page: Page) -> str:
+    """The section of figures, each inside the page as a PNG."""
     parts = []
     for name in _shown(FIGURES, page.figures):
         title, caption = FIGURES[name]
@@ -254,6 +257,7 @@ def _png_size(picture: bytes) -> tuple[int, int]:
 
 
 def _viewer(page: Page) -> str:
+    """The section that shows slices with masks and maps."""
     total, shown = page.viewer["total"], len(page.viewer["slices"])
     count = (
         f"All {total} test slices"
@@ -267,6 +271,7 @@ def _viewer(page: Page) -> str:
 
 
 def _runs(page: Page) -> str:
+    """The section that says what ran."""
     facts = "".join(
         f"<tr><th scope=row>{_text(a)}</th><td>{_text(b)}</td></tr>\n" for a, b in page.facts
     )

@@ -63,6 +63,7 @@ def write_tables(stage: "Stage") -> None:
 def _findings(
     stage: "Stage", runs: ablation.Runs, comparisons: Any, three: Sequence[Mapping[str, Any]]
 ) -> dict[str, claims.Finding]:
+    """What this run found, for each of the paper's claims that it can speak of."""
     params, printed = stage.params, paper()
     bootstrap = params["evaluation"]["bootstrap"]
     groups = {name: printed[name] for name in ("unet_based", "text_guided")}
@@ -97,6 +98,7 @@ def _false_pixels(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def _validation(stage: "Stage", runs: ablation.Runs) -> dict[str, float]:
+    """The sweep's variants by their best Dice on validation, see `best_validation`."""
     names = {name for _, _, name in ablation.sweep_names(stage.params)}
     return ablation.best_validation(
         {
@@ -110,6 +112,7 @@ def _validation(stage: "Stage", runs: ablation.Runs) -> dict[str, float]:
 
 
 def _subject(stage: "Stage", run: Run) -> str:
+    """What the tables are of, in words."""
     tumour = run.slices[run.slices["kind"] == "tumour"]
     seeds = len(stage.params["seeds"])
     sources = ", ".join(sorted(run.slices["mask_source"].unique()))

@@ -39,6 +39,7 @@ def read_tables(text: str) -> list[PipeTable]:
 
 
 def _tables(lines: list[str]) -> Iterator[PipeTable]:
+    """One table after the other, with the title above it and the notes below."""
     title, table = "", None
     for line in lines:
         if line.startswith("**") and line.endswith("**"):

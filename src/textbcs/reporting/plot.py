@@ -35,6 +35,7 @@ def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _line(row: Mapping[str, Any], y: float) -> str:
+    """A method's line: its name, interval, mean and number."""
     mean = float(row["dice_patient_mean"])
     low, high = (float(part) for part in str(row["dice_patient_interval"]).split(" to "))
     kind = ' class="ours"' if row["method"] == OURS else ""

@@ -216,6 +216,7 @@ def _filled(value: Any) -> bool:
 
 
 def _title(stage: "Stage", runs: Sequence[Run], encoder: str) -> str:
+    """The title: cohort, slices, masks, seeds and text encoder."""
     first = runs[0].slices
     patients = first.loc[first["kind"] == "tumour", "patient"].nunique()
     seeds = len(stage.params["seeds"])

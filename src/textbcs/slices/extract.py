@@ -262,6 +262,7 @@ def _tumour_free(
 def _row(
     patient: Patient, z: int, kind: str, side: str, grid: SquareGrid, midline_col: float
 ) -> dict[str, Any]:
+    """A slice's row of slices.csv."""
     return {
         "slice_id": f"{patient.name}-z{z:03d}",
         "patient": patient.name,
@@ -283,6 +284,7 @@ def _row(
 
 
 def _shard(cut: Cut, split: str) -> Shard:
+    """A split's slices in one piece; InputError where there is none."""
     import pandas as pd
 
     if not cut.rows:

@@ -68,6 +68,7 @@ def _embed(
     options: Mapping[str, Any],
     meanings: Sequence[str] | None = None,
 ) -> None:
+    """Write the embeddings of distinct texts, and the table that names their rows."""
     import pandas as pd
 
     from textbcs.text.encoders import embed

@@ -189,6 +189,7 @@ def with_safetensors(folder: Path, name: str) -> Path:
 
 
 def _convert(folder: Path, pickled: Path, target: Path) -> None:
+    """Write the encoder to `target` as safetensors; what a pickle would run is never run."""
     import pickle
 
     import torch

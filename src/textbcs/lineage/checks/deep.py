@@ -50,6 +50,7 @@ def check_cells(tree: Tree) -> Iterator[Finding | Remark]:
 def _again(
     tree: Tree, receipt: Receipt, path: str, row: Mapping[str, str], column: str
 ) -> tuple[float | str, ...]:
+    """The values that a cell may have by its per-slice rows; () where it is not computed from them."""
     is_difference = "minuend" in row
     if not (is_difference or column in cells.FORMULAS or column == "dice_patient_interval"):
         return ()
@@ -70,6 +71,7 @@ def _again(
 
 
 def _equal(cell: str, want: float | str) -> bool:
+    """Whether a cell holds `want`; the empty cell stands for nan."""
     if isinstance(want, str):
         return cell == want
     if want != want:

@@ -121,6 +121,7 @@ def check_stale(tree: Tree, forged: set[str]) -> Iterator[Finding]:
 
 
 def _reasons(tree: Tree, receipt: Receipt) -> Iterator[str]:
+    """Why a stage would have to run again: inputs, outputs, parameters or code that are others now."""
     graph = tree.graph
     for item in receipt.inputs:
         maker = graph.maker(item)

@@ -84,6 +84,7 @@ def check_seeds(graph: Graph) -> Iterator[Finding]:
 
 
 def _shared(first: Receipt, second: Receipt) -> str:
+    """What two runs have in common that replicates must not: a seed or weights; "" if nothing."""
     if first.seed is not None and first.seed == second.seed:
         return f"has the seed {second.seed}"
     weights = {item.sha256 for item in first.outputs if item.path.endswith(".safetensors")}

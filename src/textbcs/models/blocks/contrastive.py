@@ -8,7 +8,7 @@ published ones. Reads and writes no file.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,12 @@ class Embedded:
     tokens: Tokens | None = None
 
 
+class EncoderOf(Protocol):
+    """Makes an image encoder from the method's `network` block."""
+
+    def __call__(self, config: Mapping[str, Any], channels: int, image_size: int) -> nn.Module: ...
+
+
 class Pretraining(nn.Module):
     """Base of the pre-training models; every one is built with the same arguments.
 
@@ -63,10 +69,12 @@ class Pretraining(nn.Module):
 
     Attributes:
         encoder: the image encoder, as the segmentation network has it under the same name.
+        build_encoder: makes it from `network`, `channels` and `image_size`.
         full_settings: `settings` of the published size, for the complexity table.
     """
 
     encoder: nn.Module
+    build_encoder: ClassVar[EncoderOf]
     full_settings: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
@@ -79,6 +87,17 @@ class Pretraining(nn.Module):
         text_dim: int,
     ) -> None:
         super().__init__()
+        self.encoder = self.build_encoder(network, channels, image_size)
+        self.add_projections(settings, text_dim)
+
+    def add_projections(self, settings: Mapping[str, Any], text_dim: int) -> None:
+        """Make the layers behind the image encoder and the frozen text encoder; weights are drawn.
+
+        Args:
+            settings: as above.
+            text_dim: as above.
+        """
+        raise NotImplementedError
 
     def forward(self, image: Tensor, text: TextBatch) -> Embedded:
         """Embed a batch.

@@ -6,8 +6,8 @@ so that published weights load by name; without its classifier the network has 2
 at width 64 with 3 channels. Reads and writes no file.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -85,6 +85,11 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], channels: int, image_size: int) -> "ResNet":
+        """The encoder of a `network` block with `width` and `blocks`; it takes any image size."""
+        return cls(channels, int(config["width"]), tuple(config["blocks"]))
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Map an image to a pyramid.

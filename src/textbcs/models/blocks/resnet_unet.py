@@ -54,7 +54,7 @@ class ResNetUNet(Segmenter):
     ) -> None:
         super().__init__(config, channels=channels, image_size=image_size, text_dim=text_dim)
         width = int(config["width"])
-        self.encoder = ResNet(channels, width, tuple(config["blocks"]))
+        self.encoder = ResNet.of(config, channels, image_size)
         outputs = (4 * width, 2 * width, width, width // 2, width // 4)
         skips = (*reversed(self.encoder.map_channels[:-1]), 0)
         inputs = (self.encoder.map_channels[-1], *outputs[:-1])

@@ -1,24 +1,26 @@
-"""Pre-norm transformer blocks and the progressive head: what CLIP and MGCA have in common.
+"""The vision transformer and the segmentation network on it: what CLIP and MGCA have in common.
 
 Paper: Dosovitskiy et al. 2021; shapes of the parameters as in timm's `vit_base_patch16_224` and in
 CLIP's `ViT-B/16`. Reads and writes no file.
 """
 
 import math
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from textbcs.io import InputError
+from textbcs.models.contract import Output, Segmenter, TextBatch
 
 
 class QuickGELU(nn.Module):
     """CLIP's approximation of GELU: x sigmoid(1.702 x), any shape."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x sigmoid(1.702 x), of any shape."""
         return x * torch.sigmoid(1.702 * x)
 
 
@@ -32,6 +34,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, N, width) -> (B, N, width)."""
         mixed = functional.scaled_dot_product_attention(*self._split(x))
         return cast(Tensor, self.out(mixed.transpose(1, 2).flatten(2)))
 
@@ -74,6 +77,48 @@ class Block(nn.Module):
         return cast(Tensor, x + self.perceptron(self.norm2(x)))
 
 
+class Tower(nn.Module):
+    """Base of the image towers: reads the configuration, makes and embeds the patches' tokens.
+
+    Args:
+        config: `width`, `depth`, `head_width` and `patch`; 768, 12, 64 and 16 in the original.
+        channels: of the image.
+        image_size: side of the image in pixels, a multiple of `patch`.
+        patch_bias: whether the patches' embedding has a bias.
+
+    Attributes:
+        count: of tokens, the class token included.
+        class_token, position: the tower's own, which add up with (B, 1, width) and (B, count, width).
+
+    Raises:
+        InputError: values that do not fit one another.
+    """
+
+    class_token: nn.Parameter
+    position: nn.Parameter
+
+    def __init__(
+        self, config: Mapping[str, Any], channels: int, image_size: int, *, patch_bias: bool
+    ) -> None:
+        super().__init__()
+        self.width, patch = int(config["width"]), int(config["patch"])
+        self.depth = int(config["depth"])
+        self.heads = heads_of(self.width, int(config["head_width"]))
+        self.count = grid_of(image_size, patch) ** 2 + 1
+        self.patches = nn.Conv2d(channels, self.width, patch, patch, bias=patch_bias)
+
+    def stack(self, activation: type[nn.Module], epsilon: float) -> nn.Sequential:
+        """The blocks; see `Block`."""
+        blocks = (Block(self.width, self.heads, activation(), epsilon) for _ in range(self.depth))
+        return nn.Sequential(*blocks)
+
+    def embed(self, image: Tensor) -> Tensor:
+        """(B, channels, H, W) -> the class token and the patches' (B, count, width), with positions."""
+        patches = self.patches(image).flatten(2).transpose(1, 2)
+        first = self.class_token.to(patches.dtype).expand(len(patches), 1, -1)
+        return torch.cat([first, patches], dim=1) + self.position
+
+
 class Progressive(nn.Module):
     """SETR-PUP: 3x3 convolution, batch normalisation, ReLU, doubled sides; again; a 3x3 head.
 
@@ -104,6 +149,33 @@ class Progressive(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, inputs, g, g) -> logits (B, 1, g * patch, g * patch)."""
         return cast(Tensor, self.head(self.steps(tokens)))
+
+
+class TowerSegmenter(Segmenter):
+    """Image in, one sigmoid class out, no text: a tower, then the progressive head.
+
+    Attributes:
+        encoder: what contrastive pre-training trains; its parameters begin with `encoder.`.
+        head: reads what `patch_tokens` gives.
+    """
+
+    encoder: Tower
+    head: Progressive
+    full_size: ClassVar[Mapping[str, Any]] = {
+        "width": 768,
+        "depth": 12,
+        "head_width": 64,
+        "patch": 16,
+    }
+
+    def patch_tokens(self, image: Tensor) -> Tensor:
+        """(B, channels, H, W) -> the patches' tokens (B, g * g, C), without the class token."""
+        return cast(Tensor, self.encoder(image)[:, 1:])
+
+    def forward(self, image: Tensor, text: TextBatch) -> Output:
+        """See `Segmenter.forward`; logits have one class."""
+        logits = self.head(token_map(self.patch_tokens(image)))
+        return Output(probability=logits[:, 0].float().sigmoid(), logits=logits)
 
 
 def heads_of(width: int, head_width: int) -> int:

@@ -33,20 +33,10 @@ class CLIPPretraining(Pretraining):
     """Image tower, text projection and temperature; `settings` holds no value of them."""
 
     encoder: ImageTower
+    build_encoder = ImageTower
 
-    def __init__(
-        self,
-        network: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        *,
-        channels: int,
-        image_size: int,
-        text_dim: int,
-    ) -> None:
-        super().__init__(
-            network, settings, channels=channels, image_size=image_size, text_dim=text_dim
-        )
-        self.encoder = ImageTower(network, channels, image_size)
+    def add_projections(self, settings: Mapping[str, Any], text_dim: int) -> None:
+        """See `Pretraining.add_projections`."""
         self.text_norm = nn.LayerNorm(text_dim)
         self.text_projection = nn.Linear(text_dim, self.encoder.shared, bias=False)
         nn.init.normal_(self.text_projection.weight, std=text_dim**-0.5)

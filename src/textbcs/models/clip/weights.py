@@ -27,30 +27,15 @@ _BLOCK = {
 }
 
 
-def initial_weights(
-    published: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, Tensor]:
-    """The image tower's state from the published tensors.
-
-    Args:
-        published: by their names in the file.
-        shapes: of the network's state by its own names.
-
-    Returns:
-        By the network's own names, all that begin with `encoder.`.
-
-    Raises:
-        KeyError: a tensor is missing.
-    """
-    prefix = "encoder."
-    return {
-        name: _tensor(published, name.removeprefix(prefix))
-        for name in shapes
-        if name.startswith(prefix)
-    }
+def counterpart(
+    published: Mapping[str, Tensor], name: str, shape: tuple[int, ...]
+) -> Tensor | None:
+    """The published counterpart of the network's `name`; only the encoder has one."""
+    own = name.removeprefix("encoder.")
+    return None if own == name else _of_tower(published, own)
 
 
-def _tensor(published: Mapping[str, Tensor], name: str) -> Tensor:
+def _of_tower(published: Mapping[str, Tensor], name: str) -> Tensor:
     """A tensor of the tower, by its name in it."""
     if name == "projection":
         return published["visual_projection.weight"].T

@@ -33,25 +33,16 @@ class ConVIRTPretraining(Pretraining):
             eq. 4).
     """
 
+    encoder: ResNet
+    build_encoder = ResNet.of
     full_settings: ClassVar[Mapping[str, Any]] = {
         "embedding": 512,
         "temperature": 0.1,
         "image_weight": 0.75,
     }
 
-    def __init__(
-        self,
-        network: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        *,
-        channels: int,
-        image_size: int,
-        text_dim: int,
-    ) -> None:
-        super().__init__(
-            network, settings, channels=channels, image_size=image_size, text_dim=text_dim
-        )
-        self.encoder = ResNet(channels, int(network["width"]), tuple(network["blocks"]))
+    def add_projections(self, settings: Mapping[str, Any], text_dim: int) -> None:
+        """See `Pretraining.add_projections`."""
         features = self.encoder.map_channels[-1]
         shared = int(settings["embedding"])
         self.image_projection = Perceptron(features, features, shared)

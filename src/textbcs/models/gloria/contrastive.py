@@ -38,24 +38,15 @@ class GLoRIAPretraining(Pretraining):
             (attention, words, losses).
     """
 
+    encoder: ResNet
+    build_encoder = ResNet.of
     full_settings: ClassVar[Mapping[str, Any]] = {
         "embedding": 768,
         "temperatures": (4.0, 5.0, 10.0),
     }
 
-    def __init__(
-        self,
-        network: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        *,
-        channels: int,
-        image_size: int,
-        text_dim: int,
-    ) -> None:
-        super().__init__(
-            network, settings, channels=channels, image_size=image_size, text_dim=text_dim
-        )
-        self.encoder = ResNet(channels, int(network["width"]), tuple(network["blocks"]))
+    def add_projections(self, settings: Mapping[str, Any], text_dim: int) -> None:
+        """See `Pretraining.add_projections`."""
         sizes = self.encoder.map_channels
         shared = int(settings["embedding"])
         self.image_projection = nn.Linear(sizes[-1], shared)

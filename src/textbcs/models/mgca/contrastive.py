@@ -69,26 +69,16 @@ class MGCAPretraining(Pretraining):
     """
 
     encoder: ImageTower
+    build_encoder = ImageTower
     full_settings: ClassVar[Mapping[str, Any]] = {
         "embedding": 128,
         "hidden": 2048,
         "prototypes": 500,
     }
 
-    def __init__(
-        self,
-        network: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        *,
-        channels: int,
-        image_size: int,
-        text_dim: int,
-    ) -> None:
-        super().__init__(
-            network, settings, channels=channels, image_size=image_size, text_dim=text_dim
-        )
-        self.encoder = ImageTower(network, channels, image_size)
-        width, hidden, shared = int(network["width"]), settings["hidden"], settings["embedding"]
+    def add_projections(self, settings: Mapping[str, Any], text_dim: int) -> None:
+        """See `Pretraining.add_projections`."""
+        width, hidden, shared = self.encoder.width, settings["hidden"], settings["embedding"]
         self.image_projection = Projection(width, hidden, shared)
         self.region_projection = Projection(width, hidden, shared)
         self.text_projection = Projection(text_dim, hidden, shared)

@@ -23,32 +23,19 @@ _BLOCK = {
 _TABLE = "attention.table"
 
 
-def initial_weights(
-    published: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, Tensor]:
-    """The network's state from the published tensors, as the official code loads it.
+def counterpart(
+    published: Mapping[str, Tensor], name: str, shape: tuple[int, ...]
+) -> Tensor | None:
+    """The published counterpart of the network's `name`, as the official code loads it.
 
-    Args:
-        published: by their names in the file.
-        shapes: of the network's state by its own names.
-
-    Returns:
-        By the network's own names. Left out, and so random: patch expanding, the linear layers of the
-        skips, the decoder's last norm, the head, and bias tables of another window.
-
-    Raises:
-        KeyError: a tensor is missing.
+    None, and so random: patch expanding, the linear layers of the skips, the decoder's last norm, the
+    head, and bias tables of another window.
     """
-    result: dict[str, Tensor] = {}
-    for name, shape in shapes.items():
-        source = _published_name(name)
-        if source is None:
-            continue
-        value = published[source]
-        if name.endswith(_TABLE) and tuple(value.shape) != shape:
-            continue
-        result[name] = value
-    return result
+    source = _published_name(name)
+    if source is None:
+        return None
+    value = published[source]
+    return None if name.endswith(_TABLE) and tuple(value.shape) != shape else value
 
 
 def _published_name(name: str) -> str | None:

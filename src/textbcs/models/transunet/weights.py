@@ -29,35 +29,23 @@ _BLOCK = {
 }
 
 
-def initial_weights(
-    published: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, Tensor]:
-    """The encoder's state from the published tensors, as the official code loads it.
+def counterpart(
+    published: Mapping[str, Tensor], name: str, shape: tuple[int, ...]
+) -> Tensor | None:
+    """The published counterpart of the network's `name`, as the official code loads it.
 
-    Args:
-        published: by their names in the file.
-        shapes: of the network's state by its own names.
-
-    Returns:
-        By the network's own names; the decoder is left out. Position embeddings of another grid are
-        interpolated linearly, without the class token.
-
-    Raises:
-        KeyError: a tensor is missing.
+    The decoder has none. Position embeddings of another grid are interpolated linearly, without the
+    class token.
     """
-    result: dict[str, Tensor] = {}
-    for name, shape in shapes.items():
-        part, _, rest = name.partition(".")
-        if part == "position":
-            result[name] = _positions(published["Transformer/posembed_input/pos_embedding"], shape)
-        elif part == "resnet":
-            result[name] = _resnet(published, rest)
-        elif part == "embed":
-            leaf = published[f"embedding/{'bias' if rest == 'bias' else 'kernel'}"]
-            result[name] = leaf if rest == "bias" else leaf.permute(3, 2, 0, 1)
-        elif part == "encoder":
-            result[name] = _transformer(published, rest)
-    return result
+    part, _, rest = name.partition(".")
+    if part == "position":
+        return _positions(published["Transformer/posembed_input/pos_embedding"], shape)
+    if part == "resnet":
+        return _resnet(published, rest)
+    if part == "embed":
+        leaf = published[f"embedding/{_leaf(rest)}"]
+        return leaf if rest == "bias" else leaf.permute(3, 2, 0, 1)
+    return _transformer(published, rest) if part == "encoder" else None
 
 
 def _resnet(published: Mapping[str, Tensor], name: str) -> Tensor:
