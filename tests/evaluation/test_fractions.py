@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from textbcs.evaluation.believe import Scopes
-from textbcs.evaluation.fractions import fraction_names, fraction_rows
+from textbcs.evaluation.fractions import fraction_rows
+from textbcs.evaluation.runs import fraction_names
 from textbcs.io import InputError, write_csv, write_tensors
 from textbcs.params import read_yaml
 from textbcs.receipt import Stage

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation import calibration
-from textbcs.evaluation.runs import EVALUATION
+from textbcs.evaluation.runs import EVALUATION, fraction_names
 from textbcs.evaluation.surfaces import boundary_band
 from textbcs.evaluation.uncertainty import binary_entropy, expected_probability, uncertainty
 from textbcs.io import InputError, read_csv, read_json, read_tensors, write_csv, write_json
@@ -54,7 +54,7 @@ def believe(stage: "Stage") -> None:
         InputError: the predictions are of other slices than the test split has.
     """
     from textbcs.evaluation.ensemble import dropouts, ensembles
-    from textbcs.evaluation.fractions import fraction_names, fraction_rows
+    from textbcs.evaluation.fractions import fraction_rows
 
     rules = stage.params["evaluation"]
     shard = read_slices(stage, "test")

@@ -4,15 +4,13 @@ Vacuity is the mass that no evidence claims, so more data should leave less of i
 it says something else. Reads predictions for the stage `uncertainty`; writes nothing.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from textbcs.evaluation.believe import Scopes, same_slices
-from textbcs.evaluation.runs import EVALUATION
+from textbcs.evaluation.runs import EVALUATION, fraction_names
 from textbcs.io import InputError, read_csv, read_tensors
-from textbcs.models.variants import BASE, configuration
 from textbcs.slices.store import Shard
 
 if TYPE_CHECKING:
@@ -21,23 +19,6 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 SCOPES = ("image", "region", "outside")
-
-
-def fraction_names(params: Mapping[str, Any]) -> dict[str, float]:
-    """Share of the training patients of each run, growing; the method itself comes last.
-
-    A variant belongs to the test if it changes that share. Without such a variant there is no test.
-    """
-    found = {
-        name: float(params["variants"][name]["training"]["fraction"])
-        for name in params["tables"]["variants"]
-        if "fraction" in params["variants"][name].get("training", {})
-    }
-    if not found:
-        return {}
-    own = configuration(params, BASE).get("training", {}).get("fraction")
-    whole = float(params["training"]["fraction"] if own is None else own)
-    return dict(sorted(found.items(), key=lambda entry: entry[1])) | {BASE: whole}
 
 
 def fraction_rows(stage: "Stage", shard: Shard, scopes: Scopes) -> "pd.DataFrame":
