@@ -49,6 +49,22 @@ def test_presets_are_valid(preset: str) -> None:
     params.load_params(f"presets/{preset}.yaml")
 
 
+def test_fractions_are_the_default_and_three_variants_more() -> None:
+    values, default = (params.read_yaml(f"presets/{n}.yaml") for n in ("fractions", "phantom"))
+    steps = {}
+    for name in values["tables"]["variants"][len(default["tables"]["variants"]) :]:
+        changes = values["variants"].pop(name)
+        steps[name] = changes["training"]["fraction"] * changes["training"]["epochs"]
+        assert name == f"fraction_{round(100 * changes['training']['fraction'])}"
+        assert changes["training"]["early_stop_patience"] == changes["training"]["epochs"]
+        # The KL term rises over the same share of the training as the base's.
+        annealing = values["methods"]["textbcs"]["loss"]["kl_annealing_epochs"]
+        assert changes["loss"]["kl_annealing_epochs"] * changes["training"]["fraction"] == annealing
+        values["tables"]["variants"].remove(name)
+    assert set(steps.values()) == {default["training"]["epochs"]}
+    assert values == default
+
+
 def test_duke_is_the_papers_protocol() -> None:
     # TextBCS 4.3, and five seeds of our own.
     values = params.load_params("presets/duke.yaml")
@@ -89,6 +105,16 @@ def test_duke_is_the_papers_protocol() -> None:
         ("robustness.methods", ["textbcs", "x"], "robustness.methods.1 = 'x': allowed: a name in"),
         ("robustness.first_pass", "x", "robustness.first_pass = 'x': allowed: a name in"),
         ("methods.unet.network", {"model": "textbcs"}, "methods.unet.network"),
+        ("training.fraction", 0, "training.fraction = 0: allowed: number, above 0, at most 1"),
+        ("training.fraction", 1.5, "training.fraction = 1.5: allowed: number, above 0, at most 1"),
+        (
+            "variants.dropout_unet.network.dropout",
+            1,
+            "variants.dropout_unet.network.dropout = 1: allowed: number, at least 0, below 1",
+        ),
+        ("variants.dropout_unet.training", {"fractoin": 1}, "training.fractoin = 1: unknown key"),
+        ("methods.unet.network.dropout", 0.5, "methods.unet.network.dropout = 0.5: unknown key"),
+        ("evaluation.calibration.dropout_passes", 1, "dropout_passes = 1: allowed: .* at least 2"),
         ("training.lr", 1, "training.lr = 1: unknown key; allowed here: "),
         ("slices.phase", "post9", "slices.phase = 'post9': allowed: one of pre, post1"),
         ("methods.unet.network.widht", 3, "methods.unet.network.widht = 3: unknown key"),
@@ -204,7 +230,7 @@ def test_use_shows_what_changed_and_can_be_dry(tmp_path: Path, monkeypatch) -> N
     assert Path("params.yaml").read_text() == Path("presets/phantom.yaml").read_text()
     assert use_preset("tiny")[:-1] == lines[:-1]
     assert use_preset("tiny") == ["params.yaml is now presets/tiny.yaml (0 values differ)"]
-    with pytest.raises(InputError, match="no preset 'dukes'.*duke, own, phantom, tiny"):
+    with pytest.raises(InputError, match="no preset 'dukes'.*duke, fractions, own, phantom, tiny"):
         use_preset("dukes")
 
 

@@ -102,7 +102,13 @@ def test_maps_in_pieces_are_the_maps() -> None:
     assert set(maps) == {"vacuity", "entropy", "expected_entropy", "mutual_information"}
 
 
-PARAMS = {"evaluation": RULES, "seeds": [1], "tables": {"table1": ["unet"]}}
+PARAMS = {
+    "evaluation": RULES,
+    "seeds": [1],
+    "tables": {"table1": ["unet"], "variants": []},
+    "methods": {"textbcs": {"network": {}}},
+    "variants": {},
+}
 RUN = "results/uncertainty/unet-s1.json"
 
 
@@ -151,7 +157,9 @@ def test_a_sigmoid_heads_temperature_comes_from_validation_and_helps_on_test(
     assert scaled["region"]["ece"] > scaled["image"]["ece"]
     assert (found["head"], found["tumour_slices"]) == ("sigmoid or softmax", 3)
     assert set(found["risk_coverage"]) == {"entropy"}
-    assert read_json("results/uncertainty/ensemble.json") == {}
+    for name in ("ensemble", "dropout"):
+        assert read_json(f"results/uncertainty/{name}.json") == {}
+    assert not Path("results/uncertainty/fractions.csv").exists()
 
 
 def test_an_evidential_head_has_four_maps_and_no_temperature(

@@ -260,6 +260,11 @@ def write_inputs(runs: dict[str, list[Run]]) -> None:
         Path("results/uncertainty/ensemble.json"),
         {"unet": CALIBRATED | {"members": 5, "temperature": None, "dice_patient_mean": 0.9}},
     )
+    sampled = CALIBRATED | {"temperature": None, "scaled": None, "dice_patient_mean": 0.8}
+    write_json(
+        Path("results/uncertainty/dropout.json"),
+        {"dropout_unet": [sampled, sampled | {"dice_patient_mean": 0.6}]},
+    )
     patients = [f"p{n:02d}" for n in range(PATIENTS)]
     series = {"series_uid": [f"1.{n}" for n in range(PATIENTS)], "instances": 24}
     write_csv(Path("data/cohort/series.csv"), pd.DataFrame(series))
@@ -288,6 +293,10 @@ def test_the_stage_writes_its_tables(stage_in: Callable[..., Stage]) -> None:
         5,
     ]
     assert ("textbcs", "ensemble_ece_image") not in table.index
+    sampled = table.loc["dropout_unet"]
+    assert all(name.startswith("sampled_") for name in sampled.index)
+    assert sampled.loc["sampled_dice_patient_mean", ["value", "seeds"]].tolist() == [0.7, 2]
+    assert sampled.loc["sampled_ece_image", "value"] == 0.1
     again = {path.name: path.read_bytes() for path in folder.iterdir()}
     statistics(stage)
     assert again == {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from textbcs.evaluation.believe import find_scopes
-from textbcs.evaluation.ensemble import assess_ensemble, ensembles
+from textbcs.evaluation.ensemble import assess_ensemble, dropouts, ensembles, sampled_names
 from textbcs.evaluation.prediction import log_odds
-from textbcs.io import write_csv, write_tensors
+from textbcs.evaluation.uncertainty import ensemble
+from textbcs.io import InputError, write_csv, write_tensors
 from textbcs.receipt import Stage
 from textbcs.slices.store import COLUMNS, Shard
 
@@ -70,3 +71,41 @@ def test_an_ensemble_needs_two_seeds(stage_in: Callable[..., Stage]) -> None:
     # The same probabilities, whichever head they came from.
     one, two = (found[m]["raw"]["image"]["brier"] for m in ("unet", "textbcs"))
     assert one == pytest.approx(two, rel=2e-3)
+
+
+def test_passes_with_dropout_are_assessed_as_an_ensemble_is(
+    stage_in: Callable[..., Stage],
+) -> None:
+    params = {
+        "evaluation": RULES | {"calibration": RULES["calibration"] | {"dropout_passes": 5}},
+        "seeds": [1, 2],
+        "tables": {"variants": ["plain", "wet"]},
+        "methods": {"textbcs": {"network": {"svli": True}}},
+        "variants": {"plain": {"loss": {}}, "wet": {"network": {"dropout": 0.2}}},
+    }
+    assert sampled_names(params) == ["wet"]
+    stage, scopes = stage_in(params), find_scopes(shard(), 2.0)
+    # Less certain by chance, or five equal members would give ties that float16 breaks.
+    sure = np.random.default_rng(3).uniform(0.3, 1, (5, *shard().masks.shape))
+    passes = [0.5 + s * (member(seed) - 0.5) for seed, s in enumerate(sure)]
+    maps = {
+        "log_odds": log_odds(member(9)).astype(np.float16),
+        "sampled_log_odds": log_odds(np.mean(passes, axis=0)).astype(np.float16),
+        "sampled_mutual_information": ensemble(passes)["mutual_information"].astype(np.float16),
+    }
+    for seed in (1, 2):
+        folder = Path(f"results/evaluation/wet-s{seed}")
+        write_csv(folder / "slices.csv", shard().table[["slice_id"]])
+        write_tensors(folder / "predictions.safetensors", maps)
+    found = dropouts(stage, shard(), scopes)
+    assert [one["seed"] for one in found["wet"]] == [1, 2]
+    wanted, own = assess_ensemble(passes, shard(), scopes, RULES), found["wet"][0]
+    assert (own["members"], own["dice_slice_mean"]) == (5, wanted["dice_slice_mean"])
+    for part in ("raw", "error_detection", "risk_coverage"):
+        for scope, values in wanted[part].items():
+            for name, value in values.items():
+                if isinstance(value, float):
+                    assert own[part][scope][name] == pytest.approx(value, abs=0.005), (part, name)
+    write_tensors(folder / "predictions.safetensors", {"log_odds": maps["log_odds"]})
+    with pytest.raises(InputError, match="wet-s2: holds no passes with dropout"):
+        dropouts(stage, shard(), scopes)

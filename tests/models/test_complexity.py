@@ -98,12 +98,15 @@ def test_flops_are_two_per_multiply_add():
 def test_measure_writes_both_sizes(tmp_path, monkeypatch, full):
     monkeypatch.chdir(tmp_path)
     params = {
+        "tables": {"table1": ["unet"]},
         "methods": {"unet": {"network": UNET}},
         "slices": {"size": 32, "channels": 1},
         "text": {"encoder": "minilm"},
     }
-    stage = SimpleNamespace(params=params, output=lambda path: path, log=lambda line: None)
-    complexity.measure(stage, "unet")
+    stage = SimpleNamespace(
+        params=params, output=lambda path: path, progress=lambda items, desc: items
+    )
+    complexity.measure(stage)
     report = io.read_json("results/complexity/unet.json")
     assert {**report, **full["unet"]} == report
     assert set(complexity.UNITS) <= set(report)

@@ -43,6 +43,10 @@ NETWORKS = {
     "textbcs, SVLI only": ({**TEXTBCS, "evidential": False}, TEXTBCS_LOSS),
     "textbcs, EL only": ({**TEXTBCS, "svli": False}, TEXTBCS_LOSS),
     "textbcs, neither": ({**TEXTBCS, "svli": False, "evidential": False}, TEXTBCS_LOSS),
+    "textbcs, dropout": (
+        {**TEXTBCS, "svli": False, "evidential": False, "dropout": 0.2},
+        TEXTBCS_LOSS,
+    ),
     "textbcs, full grid": ({**TEXTBCS, "grid": "full"}, TEXTBCS_LOSS),
     "textbcs, grid of 4": ({**TEXTBCS, "grid": 4}, TEXTBCS_LOSS),
     "textbcs, no position": ({**TEXTBCS, "position": "none"}, TEXTBCS_LOSS),

@@ -119,6 +119,8 @@ def written(stage_in):
     for method in METHODS:
         found = {"raw": reliability(0.2), "scaled": scaled[method], "seed": 1}
         io.write_json(f"results/uncertainty/{method}-s1.json", found)
+    sampled = {"seed": 1, "raw": reliability(0.2), "scaled": None}
+    io.write_json("results/uncertainty/dropout.json", {"dropout_unet": [sampled]})
     compared = {"reference": "textbcs", "baseline": "unet", "difference": 0.1, "low": 0.05}
     compared |= {"high": 0.2, "patients": 3, "slices": 3, "seeds": 1}
     both = [compared | {"metric": "dice"}, compared | {"metric": "iou", "low": -1}]

@@ -36,6 +36,8 @@ PARAMS = {
         "flip_probability": 0.5,
         "intensity_gain": 0.1,
         "intensity_shift": 0.05,
+        "fraction": 1.0,
+        "fraction_seed": 43,
     },
     "methods": {
         "unet": {

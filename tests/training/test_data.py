@@ -3,11 +3,12 @@
 import pandas as pd
 import pytest
 import torch
+from small_training import write_start
 
 from textbcs import io
 from textbcs.io import InputError
 from textbcs.models.prompttable import PromptTable
-from textbcs.training.data import read_split, wordings
+from textbcs.training.data import kept_patients, read_learning_splits, read_split, wordings
 
 CPU = torch.device("cpu")
 
@@ -112,3 +113,52 @@ def test_wordings_are_none_without_any_and_repeat_where_a_prompt_has_fewer():
     found = wordings(PromptTable(list("abcd"), tokens, mask, list("aaad")))
     assert found is not None
     assert found.tolist() == [[0, 1, 2]] * 3 + [[3, 3, 3]]
+
+
+def two_slices_a_patient(name: str) -> pd.DataFrame:
+    table = pd.read_csv(f"data/slices/{name}/slices.csv")
+    table["patient"] = [f"P{place // 2:02d}" for place in range(len(table))]
+    io.write_csv(f"data/slices/{name}/slices.csv", table)
+    return table
+
+
+def fractions_of(fake_stage, params, fraction: float, seed: int = 43):
+    settings = {**params["training"], "fraction": fraction, "fraction_seed": seed}
+    return read_learning_splits(fake_stage(params), CPU, settings)
+
+
+def test_a_fraction_keeps_whole_patients_and_validates_on_all(fake_stage, params, dataset):
+    patients = two_slices_a_patient("train").set_index("slice_id")["patient"].to_dict()
+    two_slices_a_patient("val")
+    everything = fractions_of(fake_stage, params, 1.0)
+    smaller: set[str] = set()
+    for fraction, count in ((0.1, 1), (0.25, 3), (0.5, 5), (1.0, 9)):
+        train, val = fractions_of(fake_stage, params, fraction)
+        kept = {patients[slice_id] for slice_id in train.slice_ids}
+        assert (len(kept), len(val)) == (count, 6)
+        assert [s for s, p in patients.items() if p in kept] == list(train.slice_ids)
+        assert smaller <= kept
+        smaller = kept
+        places = [everything[0].slice_ids.index(slice_id) for slice_id in train.slice_ids]
+        for field in ("image", "mask", "prompt", "mirrored"):
+            assert torch.equal(getattr(train, field), getattr(everything[0], field)[places])
+    other = {patients[s] for s in fractions_of(fake_stage, params, 0.5, seed=44)[0].slice_ids}
+    assert other != {patients[s] for s in fractions_of(fake_stage, params, 0.5)[0].slice_ids}
+
+
+def test_numbers_of_patients_are_rounded_up_but_not_by_rounding_errors():
+    names = [f"P{number:03d}" for number in range(110)]
+    assert len(kept_patients(names * 3, 0.1, 1)) == 11
+    assert len(kept_patients(names, 0.101, 1)) == 12
+    assert kept_patients(["a"], 0.01, 1) == ["a"]
+    assert sorted(kept_patients(names[::-1], 1.0, 1)) == names
+
+
+def test_a_variant_may_train_on_a_fraction(fake_stage, params, dataset):
+    from textbcs.training.setup import set_up
+
+    write_start("textbcs")
+    params["variants"] = {"half": {"training": {"fraction": 0.5}}}
+    half, whole = (set_up(fake_stage(params), name) for name in ("half", "textbcs"))
+    assert (len(half.train), len(whole.train)) == (9, 17)
+    assert (len(half.val), half.settings["epochs"]) == (6, 3)

@@ -1,7 +1,9 @@
 """Stage `uncertainty`: can the trained methods' probabilities and their uncertainty be believed?
 
 Reads what each run of Table 1 predicted on test, the test slices, and the temperature that the stage
-`calibrate` fitted on validation; writes `results/uncertainty/<method>-s<seed>.json` and `ensemble.json`.
+`calibrate` fitted on validation; writes `results/uncertainty/<method>-s<seed>.json`, `ensemble.json`
+(means over seeds), `dropout.json` (means over passes with dropout) and, where a variant was trained on a
+share of the patients, `fractions.csv`.
 Nothing is fitted here. Everything is on the square grid, where the probabilities live, and on tumour
 slices, because only those have a region of interest.
 """
@@ -16,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation import calibration
-from textbcs.evaluation.runs import EVALUATION
+from textbcs.evaluation.runs import EVALUATION, fraction_names
 from textbcs.evaluation.surfaces import boundary_band
 from textbcs.evaluation.uncertainty import binary_entropy, expected_probability, uncertainty
-from textbcs.io import InputError, read_csv, read_json, read_tensors, write_json
+from textbcs.io import InputError, read_csv, read_json, read_tensors, write_csv, write_json
 from textbcs.slices.store import Shard, read_slices
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ def believe(stage: "Stage") -> None:
     Raises:
         InputError: the predictions are of other slices than the test split has.
     """
-    from textbcs.evaluation.ensemble import ensembles
+    from textbcs.evaluation.ensemble import dropouts, ensembles
+    from textbcs.evaluation.fractions import fraction_rows
 
     rules = stage.params["evaluation"]
     shard = read_slices(stage, "test")
@@ -62,6 +65,10 @@ def believe(stage: "Stage") -> None:
         result = assess_run(stage, name, fitted, shard, scopes)
         write_json(stage.output(FOLDER / f"{name}.json"), plain(result))
     write_json(stage.output(FOLDER / "ensemble.json"), plain(ensembles(stage, shard, scopes)))
+    write_json(stage.output(FOLDER / "dropout.json"), plain(dropouts(stage, shard, scopes)))
+    if fraction_names(stage.params):
+        rows = fraction_rows(stage, shard, scopes)
+        write_csv(stage.output(FOLDER / "fractions.csv"), rows)
 
 
 def assess_run(

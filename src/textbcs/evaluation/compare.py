@@ -1,8 +1,8 @@
 """Stage `statistics`: what the runs of Table 1 amount to, and what of their differences is chance.
 
 Reads `results/evaluation/<method>-s<seed>/slices.csv` and `results/uncertainty/<method>-s<seed>.json` of
-every method and seed, `results/uncertainty/ensemble.json`, and the cohort's series and patients; writes
-`results/statistics/`:
+every method and seed, `ensemble.json` and `dropout.json` beside them, and the cohort's series and
+patients; writes `results/statistics/`:
 
 - `means.csv`: a method's aggregates, each named (`evaluation.means`), and its calibration.
 - `comparisons.csv`: the reference method against each other one, per metric; this is the family of
@@ -62,6 +62,8 @@ def statistics(stage: "Stage") -> None:
         tables.append(calibration_means(own[0].method, _calibrations(stage, own)))
         if own[0].method in ensembles:
             tables.append(ensemble_means(own[0].method, ensembles[own[0].method]))
+    for method, own in read_json(stage.input(UNCERTAINTY / "dropout.json")).items():
+        tables.append(dropout_means(method, own))
     # The strictest tolerance is the one that is tested.
     family = ["dice", "iou", nsd[0]]
     results = {
@@ -116,6 +118,13 @@ def ensemble_means(method: str, result: Mapping[str, Any]) -> "pd.DataFrame":
     table = calibration_means(method, [result])
     table["measure"] = "ensemble_" + table["measure"]
     table["seeds"] = result["members"]
+    return table
+
+
+def dropout_means(method: str, results: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+    """The same of the mean of a network's passes with dropout, each name behind `sampled_`."""
+    table = calibration_means(method, results)
+    table["measure"] = "sampled_" + table["measure"]
     return table
 
 

@@ -1,10 +1,10 @@
-"""What the mean of a method's seeds gives, which evidential learning has to face.
+"""What the mean of a method's seeds gives, or of a network's passes with dropout.
 
-Reads the predictions of every method of Table 1 and every seed for the stage `uncertainty`; writes
+Both are what evidential learning has to face. Reads predictions for the stage `uncertainty`; writes
 nothing. With one seed there is no ensemble, and no entry.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +21,10 @@ from textbcs.evaluation.believe import (
 )
 from textbcs.evaluation.runs import EVALUATION
 from textbcs.evaluation.statistics import patient_means
+from textbcs.evaluation.uncertainty import binary_entropy
 from textbcs.evaluation.uncertainty import ensemble as disagreement
-from textbcs.io import read_csv, read_tensors
+from textbcs.io import InputError, read_csv, read_tensors
+from textbcs.models.variants import BASE, configuration
 from textbcs.slices.store import Shard
 
 if TYPE_CHECKING:
@@ -63,16 +65,72 @@ def assess_ensemble(
         rules: the parameters `evaluation`.
     """
     tumour = np.flatnonzero(shard.table["kind"] == "tumour")
-    threshold, bins = rules["threshold"], rules["calibration"]["bins"]
     own = np.stack([member[tumour] for member in members])
+    mean = own.mean(axis=0, dtype=np.float64)
+    found = assess_mean(mean, disagreement(own), tumour, shard, scopes, rules)
+    return {"members": len(members), **found}
+
+
+def dropouts(stage: "Stage", shard: Shard, scopes: Scopes) -> dict[str, list[dict[str, Any]]]:
+    """The mean of the passes of each network whose dropout is sampled, an entry a seed, by its name."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for method in sampled_names(stage.params):
+        for seed in stage.params["seeds"]:
+            found = _passes(stage, shard, scopes, f"{method}-s{seed}")
+            entries.setdefault(method, []).append({"method": method, "seed": int(seed), **found})
+    return entries
+
+
+def sampled_names(params: Mapping[str, Any]) -> list[str]:
+    """The proposed method and those of its variants that have dropout."""
+    names = (BASE, *params["tables"]["variants"])
+    return [name for name in names if configuration(params, name)["network"].get("dropout")]
+
+
+def _passes(stage: "Stage", shard: Shard, scopes: Scopes, name: str) -> dict[str, Any]:
+    folder, rules = f"{EVALUATION}/{name}", stage.params["evaluation"]
+    same_slices(read_csv(stage.input(f"{folder}/slices.csv"), ["slice_id"]), shard, folder)
+    maps = read_tensors(stage.input(f"{folder}/predictions.safetensors"))
+    if "sampled_log_odds" not in maps:
+        raise InputError(f"{folder}: holds no passes with dropout; run the stage evaluate again")
+    tumour = np.flatnonzero(shard.table["kind"] == "tumour")
+    probability = calibration.scaled(maps["sampled_log_odds"][tumour], 1.0)
+    information = maps["sampled_mutual_information"][tumour].astype(np.float32)
+    entropy = binary_entropy(probability)
+    doubts = {
+        "entropy": entropy,
+        "expected_entropy": np.maximum(entropy - information, 0),
+        "mutual_information": information,
+    }
+    found = assess_mean(probability, doubts, tumour, shard, scopes, rules)
+    return {"members": int(rules["calibration"]["dropout_passes"]), **found}
+
+
+def assess_mean(
+    probability: NDArray[np.float64],
+    maps: Mapping[str, NDArray[np.float32]],
+    tumour: NDArray[np.intp],
+    shard: Shard,
+    scopes: Scopes,
+    rules: Any,
+) -> dict[str, Any]:
+    """Calibration, error detection, risk-coverage and Dice on the square grid of a mean of predictions.
+
+    Args:
+        probability: (t, H, W), of the tumour slices.
+        maps: what the members' disagreement says, (t, H, W) each.
+        tumour: (t,) places of the tumour slices in the shard.
+        shard: the slices.
+        scopes: their bands and regions.
+        rules: the parameters `evaluation`.
+    """
+    threshold, bins = rules["threshold"], rules["calibration"]["bins"]
     truth = shard.masks[tumour] > 0
     where = Scopes(scopes.band[tumour], scopes.region[tumour])
-    probability, maps = own.mean(axis=0, dtype=np.float64), disagreement(own)
     found = probability > threshold
     scores = [metrics.dice(metrics.count(*pair)) for pair in zip(found, truth, strict=True)]
     slices = shard.table.iloc[tumour][["slice_id", "patient"]].assign(dice=scores)
     return {
-        "members": len(members),
         "dice_slice_mean": float(np.mean(scores)),
         "dice_patient_mean": float(patient_means(slices, "dice").mean()),
         "temperature": None,

@@ -3,12 +3,14 @@
 Reads the weights, the test slices, their prompts and the probe embeddings; writes a row per test
 slice (`results/evaluation/<method>-s<seed>/slices.csv`) and the maps behind it
 (`predictions.safetensors`: `probability`, `evidence` and `vacuity` of an evidential head or the
-`log_odds` of another, `probability_swapped`). Nothing here selects or fits anything.
+`log_odds` of another, `probability_swapped`). A network whose dropout is sampled is scored with it
+switched off, as every other; what its passes say is kept beside (`sampled_log_odds` of their mean and
+`sampled_mutual_information`). Nothing here selects or fits anything.
 """
 
 from typing import TYPE_CHECKING
 
-from textbcs.evaluation.predict import load, predict
+from textbcs.evaluation.predict import load, predict, sample
 from textbcs.evaluation.scoring import maps_of, score
 from textbcs.io import write_csv, write_tensors
 from textbcs.prompts.grammar import mirror
@@ -33,4 +35,7 @@ def evaluate(stage: "Stage", method: str, seed: str) -> None:
     rules = stage.params["evaluation"]
     folder = f"results/evaluation/{method}-s{seed}"
     write_csv(stage.output(f"{folder}/slices.csv"), score(shard, true, swapped, rules))
-    write_tensors(stage.output(f"{folder}/predictions.safetensors"), maps_of(true, swapped))
+    maps = maps_of(true, swapped)
+    if model.sampled:
+        maps |= sample(stage, model, table, shard, texts)
+    write_tensors(stage.output(f"{folder}/predictions.safetensors"), maps)

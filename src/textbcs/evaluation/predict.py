@@ -6,9 +6,11 @@ Reads the weights, the embedded prompts and nothing else; writes nothing.
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textbcs.device import open_device
-from textbcs.evaluation.prediction import Prediction
+from textbcs.evaluation.prediction import Prediction, log_odds
+from textbcs.evaluation.uncertainty import ensemble
 from textbcs.models.variants import configuration
 from textbcs.slices.store import Shard
 
@@ -78,3 +80,46 @@ def predict(
         if output.evidence is not None:
             evidence.append(output.evidence.cpu().numpy())
     return Prediction(np.concatenate(probability), np.concatenate(evidence) if evidence else None)
+
+
+def sample(
+    stage: "Stage", model: "Segmenter", table: "PromptTable", shard: Shard, texts: list[str]
+) -> dict[str, NDArray[np.float16]]:
+    """What several passes with dropout say of each slice (MC-dropout, Gal and Ghahramani 2016).
+
+    The passes are made for one batch after the other, so that a large test split fits in memory, and
+    drawn from one seed; the parameters hold both (`evaluation.calibration`).
+
+    Returns:
+        `sampled_log_odds` of the mean probability and `sampled_mutual_information` in nats, (n, H, W)
+        each. The mean's entropy less the second is the expected entropy.
+    """
+    import torch
+
+    from textbcs.models.inference import infer
+
+    rules = stage.params["evaluation"]["calibration"]
+    images = torch.from_numpy(shard.images).to(table.tokens.device)
+    rows = table.rows(texts)
+    torch.manual_seed(int(rules["dropout_seed"]))
+    odds, information = [], []
+    for start in stage.progress(range(0, len(texts), _BATCH), desc="passes"):
+        part = slice(start, start + _BATCH)
+        passes = []
+        for _ in range(int(rules["dropout_passes"])):
+            outputs = infer(
+                model,
+                images[part],
+                table,
+                rows[part],
+                channels=stage.params["slices"]["channels"],
+                batch_size=_BATCH,
+                dropout=True,
+            )
+            passes += [output.probability.cpu().numpy() for output in outputs]
+        odds.append(log_odds(np.mean(passes, axis=0, dtype=np.float64)).astype(np.float16))
+        information.append(ensemble(passes)["mutual_information"].astype(np.float16))
+    return {
+        "sampled_log_odds": np.concatenate(odds),
+        "sampled_mutual_information": np.concatenate(information),
+    }

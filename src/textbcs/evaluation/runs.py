@@ -3,12 +3,13 @@
 Reads `results/evaluation/<method>-s<seed>/slices.csv`; writes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textbcs.io import InputError, read_csv
+from textbcs.models.variants import BASE, configuration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,23 @@ def read_runs(stage: "Stage", columns: Sequence[str] = COLUMNS, rows: str = "tab
         Run(m, s, read_csv(stage.input(EVALUATION / f"{m}-s{s}" / "slices.csv"), columns))
         for m, s in names
     ]
+
+
+def fraction_names(params: Mapping[str, Any]) -> dict[str, float]:
+    """Share of the training patients of each run, growing; the method itself comes last.
+
+    A variant belongs to the test if it changes that share. Without such a variant there is no test.
+    """
+    found = {
+        name: float(params["variants"][name]["training"]["fraction"])
+        for name in params["tables"]["variants"]
+        if "fraction" in params["variants"][name].get("training", {})
+    }
+    if not found:
+        return {}
+    own = configuration(params, BASE).get("training", {}).get("fraction")
+    whole = float(params["training"]["fraction"] if own is None else own)
+    return dict(sorted(found.items(), key=lambda entry: entry[1])) | {BASE: whole}
 
 
 def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:

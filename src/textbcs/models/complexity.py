@@ -47,24 +47,24 @@ UNITS = {
 }
 
 
-def measure(stage: Stage, method: str) -> None:
-    """Measure one method.
+def measure(stage: Stage) -> None:
+    """Measure every method of Table 1.
 
-    Params read: `methods.<method>.network`, `slices.size`, `slices.channels`, `text.encoder`.
+    Params read: `tables.table1`, `methods`, `slices.size`, `slices.channels`, `text.encoder`.
     """
     params = stage.params
-    network = params["methods"][method]["network"]
-    here = local_row(
-        network,
-        channels=params["slices"]["channels"],
-        size=params["slices"]["size"],
-        text_dim=ENCODERS[params["text"]["encoder"]].dimension,
-    )
     setting = {"image_size": FULL_SIZE, "channels": FULL_CHANNELS, "tokens": [TOKENS, FULL_TEXT]}
-    full = full_row(network)
-    report = {"method": method, "setting": setting, "units": UNITS, **full, **here}
-    write_json(stage.output(f"results/complexity/{method}.json"), report)
-    stage.log(f"{int(full['params_as_trained']) / 1e6:.3f} M parameters at full width")
+    for method in stage.progress(params["tables"]["table1"], desc="methods"):
+        network = params["methods"][method]["network"]
+        here = local_row(
+            network,
+            channels=params["slices"]["channels"],
+            size=params["slices"]["size"],
+            text_dim=ENCODERS[params["text"]["encoder"]].dimension,
+        )
+        full = full_row(network)
+        report = {"method": method, "setting": setting, "units": UNITS, **full, **here}
+        write_json(stage.output(f"results/complexity/{method}.json"), report)
 
 
 def all_rows(params: Mapping[str, Any], names: Sequence[str] | None) -> list[dict[str, Any]]:

@@ -105,12 +105,15 @@ class Segmenter(nn.Module):
         reads: what the network reads at inference, for the tables.
         reads_text: whether the prompt changes the mask at inference. An instance may narrow it
             (TextBCS without its interaction reads no text).
+        sampled: whether its dropout stands for a posterior, which evaluation samples (MC-dropout);
+            not where dropout is a part of a published training and no more.
     """
 
     full_size: ClassVar[Mapping[str, Any]] = {}
     full_image: ClassVar[int] = 224
     reads: str = "image"
     reads_text: bool = False
+    sampled: bool = False
 
     def __init__(
         self, config: Mapping[str, Any], *, channels: int, image_size: int, text_dim: int

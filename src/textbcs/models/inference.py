@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from textbcs.models.contract import Output, Segmenter
 from textbcs.models.prompttable import PromptTable
@@ -38,6 +38,7 @@ def infer(
     batch_size: int,
     precision: str = "float32",
     channels_last: bool = True,
+    dropout: bool = False,
 ) -> Iterator[Output]:
     """Segment slices in order, in evaluation mode; leaves the model in that mode.
 
@@ -50,6 +51,7 @@ def infer(
         batch_size: slices at a time.
         precision: `float32` or `bfloat16`.
         channels_last: memory layout of the image.
+        dropout: whether dropout stays switched on (MC-dropout), drawn from torch's global generator.
 
     Yields:
         The output of each batch; together they cover the n slices.
@@ -57,7 +59,17 @@ def infer(
     model.eval()
     for start in range(0, len(image), batch_size):
         part = slice(start, start + batch_size)
+        switch_dropout(model, dropout)
         with autocast(image.device, precision):
-            yield model(
+            output = model(
                 network_input(image[part], channels, channels_last), prompts.batch(rows[part])
             )
+        switch_dropout(model, False)
+        yield output
+
+
+def switch_dropout(model: nn.Module, on: bool) -> None:
+    """Switch a network's dropout alone on or off; batch normalisation keeps its running statistics."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.train(on)

@@ -29,6 +29,8 @@ TABLES = {
     "table4": "Table 4: tests",
     "claims": "The paper's claims",
     "text_worth": "What the text is worth",
+    "calibration": "Calibration: what evidential learning has to face",
+    "fractions": "Does vacuity fall as data grow?",
     "flow": "Flow of patients and slices",
 }
 # File of a figure -> heading and what it shows. A figure of this list is on the page as soon as

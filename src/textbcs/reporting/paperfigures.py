@@ -138,12 +138,14 @@ def _heat_maps(stage: "Stage", shard: Shard) -> None:
 
 
 def _probabilities(stage: "Stage") -> None:
-    """Reliability of UNet, which evidential learning has to face, and of the reference method."""
+    """Reliability of UNet, which evidential learning has to face, sampled too, and of the reference."""
     tables, seed = stage.params["tables"], stage.params["seeds"][0]
     methods = [m for m in tables["table1"] if m in ("unet", tables["reference"])]
     assessed = {
         method: read_json(stage.input(UNCERTAINTY / f"{method}-s{seed}.json")) for method in methods
     }
+    sampled = read_json(stage.input(UNCERTAINTY / "dropout.json"))
+    assessed |= {f"{method}, sampled": own[0] for method, own in sampled.items()}
     bins = fig_reliability.bin_rows(assessed)
     write_figure(stage, "reliability", fig_reliability.draw(bins), bins)
 

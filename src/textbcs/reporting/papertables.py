@@ -1,18 +1,21 @@
 """The stage `tables`: Tables 2 to 4 and the claims table, the paper's values beside ours.
 
-Reads the evaluated runs of Table 1 and of the variants, the training curves, `results/statistics/`
-and `results/complexity/`; writes `reports/tables/table{2,3,4}` and `claims`, each as CSV, Markdown and
-LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
+Beside them what the paper lacks: whose probabilities can be believed, and whether vacuity falls with
+data. Reads the evaluated runs of Table 1 and of the variants, the training curves,
+`results/statistics/`, `results/uncertainty/fractions.csv` where variants were trained on shares of the
+patients, and `results/complexity/`; writes `reports/tables/table{2,3,4}`, `claims`, `calibration` and
+`fractions`, each as CSV, Markdown and LaTeX. Scores of another cohort than the paper's are never
+subtracted from its own.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.evaluation.runs import EVALUATION, Run, read_runs
+from textbcs.evaluation.runs import EVALUATION, Run, fraction_names, read_runs
 from textbcs.io import read_csv, read_json, write_csv, write_text
 from textbcs.models.variants import BASE
-from textbcs.reporting import ablation, claims, testtable
+from textbcs.reporting import ablation, believed, claims, testtable
 from textbcs.reporting.complexity import complexity_row
 from textbcs.reporting.render import latex_table, markdown_table
 from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names
@@ -21,12 +24,12 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 TABLES = Path("reports/tables")
-STATISTICS = Path("results/statistics")
+STATISTICS, UNCERTAINTY = Path("results/statistics"), Path("results/uncertainty")
 COMPLEXITY = Path("results/complexity")
 
 
 def write_tables(stage: "Stage") -> None:
-    """Write the four tables."""
+    """Write the six tables."""
     params = stage.params
     prune(EVALUATION, run_names(params))
     printed = paper()
@@ -58,6 +61,25 @@ def write_tables(stage: "Stage") -> None:
     findings = _findings(stage, runs, comparisons, three)
     rows = claims.claim_rows(printed["claims"], findings, is_duke(params))
     _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows)
+    _write_doubts(stage, subject)
+
+
+def _write_doubts(stage: "Stage", subject: str) -> None:
+    """The tables of calibration and of vacuity by share of the training patients."""
+    reference = stage.params["tables"]["reference"]
+    means = read_csv(stage.input(STATISTICS / "means.csv"), ["method", "measure", "value"])
+    rows = believed.calibration_rows(means, reference)
+    title = f"What evidential learning has to face: calibration and error detection. {subject}"
+    notes = believed.calibration_notes(rows, reference)
+    _write(stage, "calibration", title, believed.CALIBRATION, rows, notes)
+    title = f"Does vacuity fall as data grow? {subject}"
+    rows, notes = [], [believed.NOT_RUN]
+    if fraction_names(stage.params):
+        table = read_csv(stage.input(UNCERTAINTY / "fractions.csv"), ["fraction", "patient"])
+        bootstrap = stage.params["evaluation"]["bootstrap"]
+        rows = believed.fraction_rows(table, bootstrap)
+        notes = believed.fraction_notes(table, bootstrap)
+    _write(stage, "fractions", title, believed.FRACTIONS, rows, notes)
 
 
 def _findings(
@@ -140,7 +162,8 @@ def _write(
             for key, text in headers.items()
             if key != "verdict" or name != "claims"
         }
-    write_csv(stage.output(TABLES / f"{name}.csv"), pd.DataFrame(list(rows)))
+    columns = None if rows else list(headers)
+    write_csv(stage.output(TABLES / f"{name}.csv"), pd.DataFrame(list(rows), columns=columns))
     text = markdown_table(title, shown, rows)
     if notes:
         text += "\n" + "\n".join(f"- {note}" for note in notes) + "\n"

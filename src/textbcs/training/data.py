@@ -5,9 +5,12 @@ loop and its data. Reads `data/slices/<split>/`, `data/prompts/<split>.csv` and 
 prompts; writes nothing.
 """
 
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,7 +60,14 @@ class Split:
         return int(self.image.shape[-1])
 
 
-def read_split(stage: "Stage", name: str, table: PromptTable, device: torch.device) -> Split:
+def read_split(
+    stage: "Stage",
+    name: str,
+    table: PromptTable,
+    device: torch.device,
+    fraction: float = 1.0,
+    seed: int = 0,
+) -> Split:
     """Read a split as inputs of a stage and join its prompts by slice.
 
     Args:
@@ -65,6 +75,8 @@ def read_split(stage: "Stage", name: str, table: PromptTable, device: torch.devi
         name: of the split.
         table: embeddings of its prompts and of their mirror images.
         device: where everything is put.
+        fraction: of its patients that are kept, in (0, 1], as `kept_patients` says.
+        seed: draws them.
 
     Raises:
         InputError: a file is missing or damaged, no slice, a slice without a prompt, or a prompt
@@ -75,24 +87,42 @@ def read_split(stage: "Stage", name: str, table: PromptTable, device: torch.devi
         raise InputError(
             f"data/slices/{name}: holds no slice; enlarge the cohort or change the split"
         )
+    kept = kept_patients(shard.table["patient"], fraction, seed)
+    places = np.flatnonzero(shard.table["patient"].isin(kept))
     path = stage.input(f"data/prompts/{name}.csv")
     written = read_csv(path, required=("slice_id", "text"), dtype={"slice_id": str, "text": str})
     text_of = dict(zip(written["slice_id"], written["text"], strict=True))
-    slice_ids = [str(slice_id) for slice_id in shard.table["slice_id"]]
+    slice_ids = [str(slice_id) for slice_id in shard.table["slice_id"].iloc[places]]
     missing = [slice_id for slice_id in slice_ids if slice_id not in text_of]
     if missing:
         raise InputError(f"{path}: slice {missing[0]} has no prompt; run the stage prompts again")
     texts = [text_of[slice_id] for slice_id in slice_ids]
     return Split(
         slice_ids=tuple(slice_ids),
-        image=torch.from_numpy(shard.images).to(device),
-        mask=torch.from_numpy(shard.masks).to(device),
+        image=torch.from_numpy(shard.images[places]).to(device),
+        mask=torch.from_numpy(shard.masks[places]).to(device),
         prompt=table.rows(texts),
         mirrored=table.rows([mirror(text) for text in texts]),
         prompts=table,
         attributes=torch.tensor([attributes(text) for text in table.meanings], device=device),
         wordings=wordings(table),
     )
+
+
+def kept_patients(patients: Iterable[str], fraction: float, seed: int) -> list[str]:
+    """A share of the patients, drawn by a seed: at least one, and all those of any smaller share.
+
+    Patients and not slices, because a patient's slices say much the same.
+
+    Args:
+        patients: a name per slice.
+        fraction: in (0, 1]; the number is rounded up.
+        seed: of the order in which they are taken.
+    """
+    names = sorted(set(patients))
+    order = np.random.default_rng(seed).permutation(len(names))
+    count = math.ceil(round(fraction * len(names), 6))  # 0.1 * 110 is a little above 11
+    return [names[place] for place in order[:count]]
 
 
 def wordings(table: PromptTable) -> Tensor | None:
@@ -111,8 +141,15 @@ def wordings(table: PromptTable) -> Tensor | None:
     return torch.tensor(rows, device=table.tokens.device)
 
 
-def read_learning_splits(stage: "Stage", device: torch.device) -> tuple[Split, Split]:
+def read_learning_splits(
+    stage: "Stage", device: torch.device, settings: Mapping[str, Any]
+) -> tuple[Split, Split]:
     """The train and the val split as inputs of a stage.
+
+    Args:
+        stage: the stage that reads.
+        device: where everything is put.
+        settings: `fraction` and `fraction_seed`, which the train split alone obeys.
 
     Raises:
         InputError: as `read_split`.
@@ -120,8 +157,9 @@ def read_learning_splits(stage: "Stage", device: torch.device) -> tuple[Split, S
     table = PromptTable.read(
         stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
     )
-    train, val = (read_split(stage, name, table, device) for name in ("train", "val"))
-    return train, val
+    fraction, seed = float(settings["fraction"]), int(settings["fraction_seed"])
+    train = read_split(stage, "train", table, device, fraction, seed)
+    return train, read_split(stage, "val", table, device)
 
 
 def attributes(text: str) -> list[int]:

@@ -62,7 +62,7 @@ def _learn(
     settings = {**stage.params["training"], **pretraining}
     channels = int(stage.params["slices"]["channels"])
     device = open_device(stage, settings["device"])
-    train, val = read_learning_splits(stage, device)
+    train, val = read_learning_splits(stage, device, settings)
     published = _published(config, channels, train)
     if not pretraining:
         checkpoint.write_weights(weights, published)

@@ -79,10 +79,11 @@ def set_up(stage: Stage, name: str) -> Setup:
     params = stage.params
     config = configuration(params, name)
     device = open_device(stage, params["training"]["device"])
-    train, val = read_learning_splits(stage, device)
+    settings = {**params["training"], **config["training"]}
+    train, val = read_learning_splits(stage, device, settings)
     return Setup(
         config=config,
-        settings={**params["training"], **config["training"]},
+        settings=settings,
         channels=int(params["slices"]["channels"]),
         train=train,
         val=val,

@@ -10,7 +10,9 @@ class. The text encoder is frozen and lies outside: its embeddings come in as `T
 Two switches are ours, off where they are absent, and make up `textbcs_plus` together with the sigmoid
 head and values of the loss: `deep_supervision` gives the decoder's coarser maps heads of their own
 while training, and `foreground_prior` starts sigmoid heads at the share of tumour pixels instead of
-at one half, which otherwise takes the first quarter of a short training to unlearn.
+at one half, which otherwise takes the first quarter of a short training to unlearn. A third,
+`dropout`, makes the UNet a network whose posterior can be sampled (Gal and Ghahramani 2016): what
+evidential learning has to face.
 """
 
 import math
@@ -34,8 +36,8 @@ class TextBCS(Segmenter):
 
     Args:
         config: `width`, `svli`, `evidential`, `grid`, `heads`, `position`, `alignment_dim`,
-            `evidence_gain`; ours: `deep_supervision`, `foreground_prior` (params.yaml says what each
-            is).
+            `evidence_gain`; ours: `deep_supervision`, `foreground_prior`, `dropout` (params.yaml says
+            what each is).
         channels: of the image.
         image_size: side of the image in pixels.
         text_dim: width of the text encoder's embeddings.
@@ -56,7 +58,9 @@ class TextBCS(Segmenter):
     ) -> None:
         super().__init__(config, channels=channels, image_size=image_size, text_dim=text_dim)
         width = int(config["width"])
-        self.trunk = Trunk(channels, width)
+        dropout = float(config.get("dropout", 0))
+        self.sampled = dropout > 0
+        self.trunk = Trunk(channels, width, dropout)
         self.reads_text = bool(config["svli"])
         self.reads = "image and prompt" if self.reads_text else "image"
         self.svli: SVLI | None = None
