@@ -159,9 +159,9 @@ def fraction_notes(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[
         found = mean_interval((means[shares[-1]] - means[shares[0]]).to_numpy(), **bootstrap)
         steps = means.mean()[shares].diff().iloc[1:]
         if found.high < 0:
-            verdict = "fell" if (steps < 0).all() else "fell, but not at every step,"
+            verdict = "fell" if (steps < 0).all() else "fell, but not at every step"
         elif found.low > 0:
-            verdict = "rose, against what is expected,"
+            verdict = "rose, against what is expected"
         else:
             verdict = "neither rose nor fell beyond what patients differ by"
         notes.append(
