@@ -129,10 +129,11 @@ def test_pull_then_restore_raw_dicom(
 def test_cores_locale_time_zone_and_hash_seed_change_no_byte(
     tiny_origin: Checkout, clones_of: Callable[[Checkout], Checkout]
 ) -> None:
-    """Two methods and two variants again, on one core, in another environment."""
+    """Two methods and three variants again, on one core, in another environment."""
     other = clones_of(tiny_origin)
     other.git("checkout", "-q", "HEAD~")
     other.reduce()
+    other.set_param("tables.variants", ["ablation_none", "ablation_svli", "dropout_unet"])
     other.snakemake(
         "--cores",
         "1",

@@ -77,8 +77,8 @@ def fractions(*levels: float) -> pd.DataFrame:
     ("levels", "words"),
     [
         ((0.5, 0.48, 0.47), "whole image fell (change -0.0"),
-        ((0.5, 0.51, 0.47), "whole image fell, but not at every step, (change -0.0"),
-        ((0.47, 0.48, 0.5), "whole image rose, against what is expected, (change +0.0"),
+        ((0.5, 0.51, 0.47), "whole image fell, but not at every step (change -0.0"),
+        ((0.47, 0.48, 0.5), "whole image rose, against what is expected (change +0.0"),
         (
             (0.5, 0.4, 0.5),
             "whole image neither rose nor fell beyond what patients differ by (change",

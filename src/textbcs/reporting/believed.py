@@ -117,8 +117,8 @@ def _calibration_row(
 def calibration_notes(rows: Sequence[Mapping[str, Any]], reference: str) -> list[str]:
     """For each score of the region a sentence that names the best row, whoever it is."""
     notes = []
-    ours = next((row for row in rows if row["method"] == reference), None)
-    for column, name in LOWEST.items() if ours else ():
+    ours = next(row for row in rows if row["method"] == reference)
+    for column, name in LOWEST.items():
         best = min(rows, key=lambda row: float(row[column]))
         if best is ours:
             notes.append(f"{name} in the region: lowest for {best['label']} ({best[column]:.3f}).")
@@ -138,9 +138,10 @@ def fraction_rows(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[d
         bootstrap: `resamples`, `seed` and `confidence`.
     """
     rows = []
-    for (share, method), own in table.groupby(["fraction", "method"], sort=True):
+    for share in sorted(set(map(float, table["fraction"]))):
+        own = table[table["fraction"] == share]
         patients = own.groupby("patient")
-        row: dict[str, Any] = {"method": method, "share": f"{100 * share:g}"}
+        row: dict[str, Any] = {"method": own["method"].iloc[0], "share": f"{100 * share:g}"}
         for column in ("dice", *SCOPES):
             scale, digits = (100, 2) if column == "dice" else (1, 4)
             found = mean_interval(patients[column].mean().to_numpy(), **bootstrap)
@@ -159,9 +160,9 @@ def fraction_notes(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[
         found = mean_interval((means[shares[-1]] - means[shares[0]]).to_numpy(), **bootstrap)
         steps = means.mean()[shares].diff().iloc[1:]
         if found.high < 0:
-            verdict = "fell" if (steps < 0).all() else "fell, but not at every step,"
+            verdict = "fell" if (steps < 0).all() else "fell, but not at every step"
         elif found.low > 0:
-            verdict = "rose, against what is expected,"
+            verdict = "rose, against what is expected"
         else:
             verdict = "neither rose nor fell beyond what patients differ by"
         notes.append(
