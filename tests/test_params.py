@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from textbcs import params
 from textbcs.io import NONE, InputError
@@ -46,7 +47,11 @@ def test_the_default_is_the_phantom_preset() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_valid(preset: str) -> None:
-    params.load_params(f"presets/{preset}.yaml")
+    values = params.load_params(f"presets/{preset}.yaml")
+    schema = json.loads(params.SCHEMA.read_text())
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(values)] == []
+    assert list(params.impossible(values)) == []
+    assert sorted(values["methods"]) == registry.names()
 
 
 def test_fractions_are_the_default_and_three_variants_more() -> None:

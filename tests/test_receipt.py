@@ -6,7 +6,7 @@ import pytest
 
 from textbcs import runinfo
 from textbcs.definition import Definition, Makers, define, define_all
-from textbcs.io import InputError, read_json, sha256_bytes, write_text
+from textbcs.io import InputError, read_json, sha256_bytes, sha256_file, write_text
 from textbcs.params import load_params, read_yaml
 from textbcs.receipt import Stage
 
@@ -73,10 +73,18 @@ def test_an_upstream_rerun_with_equal_outputs_changes_no_receipt(definition: Def
 
 
 def test_an_input_is_hashed_once(definition: Definition, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def spy(path: Path) -> str:
+        hashed.append(Path(path).as_posix())
+        return sha256_file(path)
+
+    monkeypatch.setattr("textbcs.receipt.sha256_file", spy)
     stage = Stage(definition, {}, [])
-    stage.input("in/a.csv")
-    monkeypatch.setattr("textbcs.receipt.sha256_file", None)
-    stage.input("in/a.csv")
+    for _ in range(3):
+        assert stage.input("in/a.csv") == Path("in/a.csv")
+    assert hashed == ["in/a.csv"]
+    assert stage.input_hashes() == {"in/a.csv": sha256_bytes(b"a\n")}
 
 
 def git(*arguments: str) -> str:

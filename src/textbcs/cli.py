@@ -58,7 +58,7 @@ STAGES = {
         "fit the temperature of METHOD with SEED on validation",
     ),
     "uncertainty": (
-        "textbcs.evaluation.believe:believe",
+        "textbcs.evaluation.uncertainty:assess_uncertainty",
         "assess probabilities and uncertainty on test",
     ),
     "statistics": ("textbcs.evaluation.compare:statistics", "compare the methods, with every test"),

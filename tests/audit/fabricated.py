@@ -5,35 +5,23 @@ a stage itself commits (a leak, a shared seed) is planted by a change of the rec
 commits afterwards is planted in the finished tree.
 """
 
-import hashlib
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from contextlib import chdir
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
+from fabricated_lock import commit, write_lock
+from fabricated_stages import VERBS, Recipe, write_raw
 from ruamel.yaml import YAML
 
 from textbcs.definition import Definition, Makers, define_all
-from textbcs.io import sha256_bytes, write_bytes, write_csv, write_json, write_tensors
-from textbcs.params import flatten, select
+from textbcs.io import write_bytes
+from textbcs.params import select
 from textbcs.receipt import Stage
 
-PARAMS: dict[str, Any] = {
-    "cohort": {"kind": "phantom"},
-    "split": {"seed": 17},
-    "training": {"epochs": 2, "device": "cpu"},
-    "methods": {"unet": {"width": 4}, "textbcs": {"width": 8}},
-    "seeds": [1, 2],
-    "tables": {"table1": ["unet", "textbcs"]},
-    "evaluation": {"bootstrap": {"resamples": 99, "seed": 31, "confidence": 0.95}},
-}
 RUN = "${item.method}-s${item.seed}"
 STAGES: dict[str, dict[str, Any]] = {
     "cohort": {
@@ -91,36 +79,6 @@ STAGES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-PATIENTS = {"P1": "train", "P2": "train", "P3": "val", "P4": "test", "P5": "test"}
-Edit = Callable[[pd.DataFrame], pd.DataFrame]
-
-
-@dataclass
-class Recipe:
-    """How the tree is made; the default has no fault.
-
-    Attributes:
-        edits: path -> change of a table before its stage writes it.
-        devices: address -> device class.
-        seeds: address -> the seed that the stage really takes.
-        weights: address -> number that its weights are drawn from.
-        images: slice_id -> the slice whose image it gets.
-        reads: stage -> further inputs.
-        params: all parameters.
-    """
-
-    edits: dict[str, Edit] = field(default_factory=dict)
-    devices: dict[str, str] = field(default_factory=dict)
-    seeds: dict[str, int] = field(default_factory=dict)
-    weights: dict[str, int] = field(default_factory=dict)
-    images: dict[str, str] = field(default_factory=dict)
-    reads: dict[str, list[str]] = field(default_factory=dict)
-    params: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PARAMS)))
-
-    def table(self, stage: Stage, path: str, table: pd.DataFrame) -> None:
-        """Write a table, changed where the recipe says so."""
-        write_csv(stage.output(path), self.edits.get(path, lambda same: same)(table))
-
 
 def definitions(recipe: Recipe) -> dict[str, Any]:
     """The toy dvc.yaml: each stage also has its command and its receipt."""
@@ -168,235 +126,6 @@ def run(definition: Definition, recipe: Recipe, makers: Makers) -> None:
         VERBS[definition.stage](stage, recipe, *definition.items.values())
 
 
-def slice_ids(split: str) -> list[str]:
-    """Two tumour slices a patient; in test also one without tumour."""
-    last = 3 if split == "test" else 2
-    return [f"{p}-z{z}" for p, where in PATIENTS.items() if where == split for z in range(last)]
-
-
-def uid(*parts: object) -> str:
-    """A DICOM UID made from words."""
-    return "2.25." + str(int(hashlib.sha256(repr(parts).encode()).hexdigest()[:24], 16))
-
-
-def raw(patient: str, z: int) -> tuple[str, bytes]:
-    """Path and bytes of a raw file."""
-    return f"{patient}/{uid(patient)}/{uid(patient, z)}.dcm", f"dicom {patient} {z}".encode()
-
-
-def write_raw() -> None:
-    """The raw files, which no stage declares."""
-    for patient in PATIENTS:
-        for z in range(3):
-            path, content = raw(patient, z)
-            write_bytes(f"data/raw/{path}", content, durable=False)
-
-
-def cohort(stage: Stage, recipe: Recipe) -> None:
-    stage.input("data/archive/boxes.csv")
-    rows = [
-        {"patient": p, "study_uid": uid("study", p), "series_uid": uid(p), "phase": "post1",
-         "frame_of_reference_uid": uid("frame", p), "source": "idc", "licence": "CC BY-NC 4.0",
-         "doi": "10.7937/TCIA.e3sv-re93"}
-        for p in PATIENTS
-    ]  # fmt: skip
-    recipe.table(stage, "data/cohort/series.csv", pd.DataFrame(rows))
-    recipe.table(stage, "data/cohort/patients.csv", pd.DataFrame({"patient": list(PATIENTS)}))
-
-
-def download(stage: Stage, recipe: Recipe) -> None:
-    stage.input("data/cohort/series.csv")
-    rows = [
-        {"patient": p, "series_uid": uid(p), "sop_uid": uid(p, z), "instance_number": z,
-         "path": raw(p, z)[0], "bytes": len(raw(p, z)[1]), "sha256": sha256_bytes(raw(p, z)[1])}
-        for p in PATIENTS
-        for z in range(3)
-    ]  # fmt: skip
-    recipe.table(stage, "data/cohort/files.csv", pd.DataFrame(rows))
-
-
-def masks(stage: Stage, recipe: Recipe) -> None:
-    stage.input("data/cohort/files.csv")
-    for patient in PATIENTS:
-        write_bytes(stage.output(f"data/masks/{patient}.nii.gz"), f"mask {patient}".encode())
-    rows = [{"patient": p, "source": "expert", "origin": uid("seg", p)} for p in PATIENTS]
-    recipe.table(stage, "data/masks/masks.csv", pd.DataFrame(rows))
-
-
-def split(stage: Stage, recipe: Recipe) -> None:
-    stage.input("data/cohort/patients.csv")
-    stage.seed = stage.params["split"]["seed"]
-    table = pd.DataFrame({"patient": list(PATIENTS), "split": list(PATIENTS.values())})
-    recipe.table(stage, "data/splits/split.csv", table)
-
-
-def slices(stage: Stage, recipe: Recipe) -> None:
-    for path in ("data/splits/split.csv", "data/masks/masks.csv", "data/cohort/files.csv"):
-        stage.input(path)
-    for patient in PATIENTS:
-        stage.input(f"data/masks/{patient}.nii.gz")
-    for name in ("train", "val", "test"):
-        ids = slice_ids(name)
-        rows = [
-            {"slice_id": one, "row": row, "patient": one[:2], "series_uid": uid(one[:2]),
-             "sop_uid": uid(one[:2], int(one[-1])), "z_index": int(one[-1]),
-             "kind": "negative" if one.endswith("z2") else "tumour", "mask_source": "expert"}
-            for row, one in enumerate(ids)
-        ]  # fmt: skip
-        recipe.table(stage, f"data/slices/{name}/slices.csv", pd.DataFrame(rows))
-        images = [_image(recipe.images.get(one, one)) for one in ids]
-        path = stage.output(f"data/slices/{name}/slices.safetensors")
-        write_tensors(path, {"image": np.stack(images)})
-
-
-def _image(slice_id: str) -> np.ndarray:
-    generator = np.random.default_rng(list(slice_id.encode()))
-    return generator.random((4, 4)).astype(np.float16)
-
-
-def flow(stage: Stage, recipe: Recipe) -> None:
-    rows: list[dict[str, Any]] = [{"step": "cohort", "outcome": "in", "patients": len(PATIENTS)}]
-    for name in ("train", "val", "test"):
-        own = pd.read_csv(stage.input(f"data/slices/{name}/slices.csv"))
-        tumour = own[own["kind"] == "tumour"]
-        counts = {"patients": own["patient"].nunique(), "tumour_slices": len(tumour)}
-        free = {"tumour_free_slices": len(own) - len(tumour)}
-        where = {"step": "slices", "split": name}
-        rows += [
-            {**where, "outcome": "in", **counts},
-            {**where, "outcome": "out", **counts, **free},
-        ]
-    recipe.table(stage, "reports/tables/flow.csv", pd.DataFrame(rows))
-
-
-def prompts(stage: Stage, recipe: Recipe) -> None:
-    for name in ("train", "val", "test"):
-        own = pd.read_csv(stage.input(f"data/slices/{name}/slices.csv"))
-        rows = [
-            {"slice_id": one, "patient": patient, "text": f"location left {patient}", "source": "mask",
-             "borrowed_from": f"{patient}-z1" if kind == "negative" else ""}
-            for one, patient, kind in zip(own["slice_id"], own["patient"], own["kind"], strict=True)
-        ]  # fmt: skip
-        recipe.table(stage, f"data/prompts/{name}.csv", pd.DataFrame(rows))
-
-
-def train(stage: Stage, recipe: Recipe, method: str, seed: str) -> None:
-    for path in ("slices/train/slices.csv", "slices/val/slices.csv", "prompts/train.csv"):
-        stage.input(f"data/{path}")
-    address = stage.definition.address
-    stage.seed = recipe.seeds.get(address, int(seed))
-    number = recipe.weights.get(address, int(sha256_bytes(address.encode())[:8], 16))
-    weights = np.random.default_rng(number).random(64).astype(np.float32)
-    path = stage.output(f"results/runs/{method}-s{seed}/model.safetensors")
-    write_tensors(path, {"weight": weights})
-
-
-def evaluate(stage: Stage, recipe: Recipe, method: str, seed: str) -> None:
-    own = pd.read_csv(stage.input("data/slices/test/slices.csv"))
-    stage.input("data/prompts/test.csv")
-    stage.input(f"results/runs/{method}-s{seed}/model.safetensors")
-    stage.seed = int(seed)
-    generator = np.random.default_rng(list(f"{method}{seed}".encode()))
-    table = own[["slice_id", "patient", "kind", "mask_source"]].copy()
-    for column in ("true_positive", "false_positive", "false_negative", "true_negative"):
-        table[column] = generator.integers(1, 9, len(own))
-    table["dice"] = generator.random(len(own))
-    table["iou"] = table["dice"] / (2 - table["dice"])
-    folder = f"results/evaluation/{method}-s{seed}"
-    recipe.table(stage, f"{folder}/slices.csv", table)
-    probability = generator.random((len(own), 4, 4)).astype(np.float16)
-    write_tensors(stage.output(f"{folder}/predictions.safetensors"), {"probability": probability})
-
-
-def table1(stage: Stage, recipe: Recipe) -> None:
-    rows = []
-    for method in stage.params["tables"]["table1"]:
-        folders = [f"results/evaluation/{method}-s{seed}" for seed in stage.params["seeds"]]
-        runs = [pd.read_csv(stage.input(f"{folder}/slices.csv")) for folder in folders]
-        tumour = [one[one["kind"] == "tumour"] for one in runs]
-        patients = [one.groupby("patient")["dice"].mean() for one in tumour]
-        rows.append(
-            {"method": method, "seeds": len(runs), "tumour_slices": float(len(tumour[0])),
-             "dice_slice_mean": float(np.mean([100 * one["dice"].mean() for one in tumour])),
-             "dice_patient_mean": float(np.mean([100 * one.mean() for one in patients])),
-             "paper_dice": 85.33}
-        )  # fmt: skip
-    recipe.table(stage, "reports/tables/table1.csv", pd.DataFrame(rows))
-
-
-VERBS: dict[str, Callable[..., None]] = {
-    verb.__name__: verb
-    for verb in (cohort, download, masks, split, slices, flow, prompts, train, evaluate, table1)
-}
-
-
-def write_lock(only: str = "") -> None:
-    """dvc.lock and the cache as DVC leaves them; `only` the entry of one stage."""
-    params = YAML(typ="safe").load(Path("params.yaml"))
-    stages: dict[str, Any] = {}
-    if only:
-        stages = YAML(typ="safe").load(Path("dvc.lock"))["stages"]
-    for address, definition in define_all(params).items():
-        if only not in ("", address):
-            continue
-        stages[address] = {
-            "cmd": address,
-            "deps": [_locked(path) for path in sorted(definition.inputs)],
-            "params": {"params.yaml": _by_key(params, definition.keys)},
-            "outs": [_locked(path, keep=True) for path in definition.outputs],
-        }
-    YAML().dump({"schema": "2.0", "stages": stages}, Path("dvc.lock"))
-
-
-def _by_key(params: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key in keys:
-        node: Any = params
-        for part in key.split("."):
-            node = node[part]
-        found[key] = node
-    assert flatten(found) == flatten(select(params, keys))
-    return found
-
-
-def _locked(name: str, keep: bool = False) -> dict[str, Any]:
-    path = Path(name)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    if keep:
-        for file in files:
-            _cache(file.read_bytes(), "")
-    if not path.is_dir():
-        return {"path": name, "hash": "md5", "md5": _md5(path.read_bytes()), "size": 0}
-    listing = [
-        {"md5": _md5(file.read_bytes()), "relpath": file.relative_to(path).as_posix()}
-        for file in files
-    ]
-    content = json.dumps(listing, sort_keys=True).encode()
-    if keep:
-        _cache(content, ".dir")
-    return {"path": name, "hash": "md5", "md5": _md5(content) + ".dir", "nfiles": len(files)}
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def _cache(content: bytes, suffix: str) -> None:
-    digest = _md5(content)
-    target = Path(".dvc/cache/files/md5") / digest[:2] / f"{digest[2:]}{suffix}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
-
-
-def commit(message: str) -> None:
-    """Commit everything that git does not ignore."""
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
-    for name in ("AUTHOR", "COMMITTER"):
-        environment |= {f"GIT_{name}_NAME": "test", f"GIT_{name}_EMAIL": "test@example.org"}
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", message]):
-        subprocess.run(["git", *command], check=True, env=environment, capture_output=True)
-
-
 def copy(origin: Path, root: Path) -> Path:
     """A copy of a finished tree."""
     shutil.copytree(origin, root)
@@ -419,6 +148,3 @@ def edit_yaml(path: str, change: Callable[[Any], None]) -> None:
     values = yaml.load(Path(path))
     change(values)
     YAML().dump(values, Path(path))
-
-
-__all__ = ["Recipe", "build", "commit", "copy", "edit_yaml", "flip", "write_json", "write_lock"]

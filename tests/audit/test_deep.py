@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fabricated import Recipe, build
+from fabricated import build
+from fabricated_stages import Recipe
 
 from textbcs.lineage import cells
 from textbcs.lineage.checks.deep import network

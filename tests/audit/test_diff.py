@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fabricated import Recipe, commit, edit_yaml, run, write_lock
+from fabricated import edit_yaml, run
+from fabricated_lock import commit, write_lock
+from fabricated_stages import Recipe
 
 from textbcs.cli import main
 from textbcs.definition import Makers, define_all

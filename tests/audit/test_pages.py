@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fabricated import uid
+from fabricated_stages import uid
 
 from textbcs.cli import main
 from textbcs.lineage.verify import verify

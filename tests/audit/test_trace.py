@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fabricated import PATIENTS, flip, slice_ids, uid
+from fabricated import flip
+from fabricated_stages import PATIENTS, slice_ids, uid
 
 from textbcs.cli import main
 from textbcs.io import InputError, sha256_file, write_json

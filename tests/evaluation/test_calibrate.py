@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from textbcs.evaluation import believe as believe_module
 from textbcs.evaluation import calibrate as calibrate_module
-from textbcs.evaluation.believe import (
+from textbcs.evaluation import uncertainty as stage_module
+from textbcs.evaluation.calibrate import calibrate
+from textbcs.evaluation.prediction import Prediction
+from textbcs.evaluation.uncertainty import (
     assess,
-    believe,
+    assess_uncertainty,
     detect,
     evidential_maps,
     find_scopes,
     select,
 )
-from textbcs.evaluation.calibrate import calibrate
-from textbcs.evaluation.prediction import Prediction
 from textbcs.io import InputError, read_json, write_csv, write_tensors
 from textbcs.receipt import Stage
 from textbcs.slices.store import COLUMNS, Shard
@@ -132,7 +132,7 @@ def prepare(
     monkeypatch.setattr(calibrate_module, "read_prompts", texts)
     monkeypatch.setattr(calibrate_module, "load", lambda *_: (None, None))
     monkeypatch.setattr(calibrate_module, "predict", lambda *_: found)
-    monkeypatch.setattr(believe_module, "read_slices", lambda *_: test)
+    monkeypatch.setattr(stage_module, "read_slices", lambda *_: test)
     Path("data/prompts").mkdir(parents=True)
     Path("data/prompts/val.csv").touch()
 
@@ -146,7 +146,7 @@ def test_a_sigmoid_heads_temperature_comes_from_validation_and_helps_on_test(
     validation = expit(overconfident(shard(6).masks, 2.5, 8)).astype(np.float32)
     prepare(monkeypatch, Prediction(validation), {"log_odds": odds})
     calibrate(stage, "unet", "1")
-    believe(stage)
+    assess_uncertainty(stage)
     found = read_json(RUN)
     assert found["temperature"] == pytest.approx(2.5, rel=0.1)
     assert found["validation"]["nll_after"] < found["validation"]["nll_before"]
@@ -170,7 +170,7 @@ def test_an_evidential_head_has_four_maps_and_no_temperature(
     prediction = Prediction(np.zeros((6, SIZE, SIZE), np.float32), draw.astype(np.float32))
     prepare(monkeypatch, prediction, {"evidence": draw.astype(np.float16)})
     calibrate(stage, "unet", "1")
-    believe(stage)
+    assess_uncertainty(stage)
     found = read_json(RUN)
     assert (found["temperature"], found["scaled"], found["validation"]) == (None, None, None)
     assert len(found["risk_coverage"]) == 4
@@ -184,6 +184,6 @@ def test_predictions_of_another_split_are_refused(
     prediction = Prediction(np.full((6, SIZE, SIZE), 0.3, np.float32))
     prepare(monkeypatch, prediction, {"log_odds": np.zeros((4, SIZE, SIZE), np.float16)})
     calibrate(stage, "unet", "1")
-    monkeypatch.setattr(believe_module, "read_slices", lambda *_: shard(6))
+    monkeypatch.setattr(stage_module, "read_slices", lambda *_: shard(6))
     with pytest.raises(InputError, match="other slices than data/slices/test"):
-        believe(stage)
+        assess_uncertainty(stage)

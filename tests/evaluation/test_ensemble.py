@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.evaluation.believe import find_scopes
+from textbcs.evaluation.dirichlet import ensemble
 from textbcs.evaluation.ensemble import assess_ensemble, dropouts, ensembles, sampled_names
 from textbcs.evaluation.prediction import log_odds
-from textbcs.evaluation.uncertainty import ensemble
+from textbcs.evaluation.uncertainty import find_scopes
 from textbcs.io import InputError, write_csv, write_tensors
 from textbcs.receipt import Stage
 from textbcs.slices.store import COLUMNS, Shard

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation import calibration, metrics
-from textbcs.evaluation.believe import (
+from textbcs.evaluation.dirichlet import binary_entropy
+from textbcs.evaluation.dirichlet import ensemble as disagreement
+from textbcs.evaluation.runs import EVALUATION
+from textbcs.evaluation.statistics import patient_means
+from textbcs.evaluation.uncertainty import (
     Scopes,
     assess,
     detect,
@@ -19,10 +23,6 @@ from textbcs.evaluation.believe import (
     same_slices,
     select,
 )
-from textbcs.evaluation.runs import EVALUATION
-from textbcs.evaluation.statistics import patient_means
-from textbcs.evaluation.uncertainty import binary_entropy
-from textbcs.evaluation.uncertainty import ensemble as disagreement
 from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.models.variants import BASE, configuration
 from textbcs.slices.store import Shard

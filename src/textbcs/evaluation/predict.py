@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.device import open_device
+from textbcs.evaluation.dirichlet import ensemble
 from textbcs.evaluation.prediction import Prediction, log_odds
-from textbcs.evaluation.uncertainty import ensemble
 from textbcs.models.variants import configuration
 from textbcs.slices.store import Shard
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from textbcs.evaluation import metrics
 from textbcs.evaluation.calibration import brier, negative_log_likelihood
+from textbcs.evaluation.dirichlet import GREATEST, uncertainty
 from textbcs.evaluation.lesions import count_lesions
 from textbcs.evaluation.prediction import Prediction, log_odds
 from textbcs.evaluation.surfaces import boundary_band, nsd_columns, surfaces
-from textbcs.evaluation.uncertainty import GREATEST, uncertainty
 from textbcs.io import records
 from textbcs.slices.resize import SquareGrid
 from textbcs.slices.store import Shard

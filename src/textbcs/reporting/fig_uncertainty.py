@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.evaluation.uncertainty import binary_entropy, uncertainty
+from textbcs.evaluation.dirichlet import binary_entropy, uncertainty
 from textbcs.reporting.canvas import new_figure, outlines, picture, square
 
 if TYPE_CHECKING:

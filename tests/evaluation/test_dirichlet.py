@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import dirichlet, entropy
 
-from textbcs.evaluation.uncertainty import (
+from textbcs.evaluation.dirichlet import (
     GREATEST,
     binary_entropy,
     ensemble,

@@ -1,0 +1,147 @@
+"""Faults that a stage itself commits: every receipt is right, and yet the result is wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import fabricated
+import pandas as pd
+import pytest
+from audited import named
+from fabricated import build
+from fabricated_stages import Recipe, uid
+
+from textbcs.io import write_json
+from textbcs.lineage.checks.runs import is_test
+from textbcs.lineage.verify import verify
+
+
+def row(column: str, number: int, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """An edit of one cell of a table."""
+
+    def edit(table: pd.DataFrame) -> pd.DataFrame:
+        table = table.copy()
+        table.loc[number, column] = value
+        return table
+
+    return edit
+
+
+def drop(number: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """An edit that leaves out a row."""
+    return lambda table: table.drop(index=number)
+
+
+def doubled(table: pd.DataFrame) -> pd.DataFrame:
+    """A patient in two splits, under a name with a blank."""
+    return pd.concat([table, pd.DataFrame({"patient": [" p1"], "split": ["test"]})])
+
+
+SLICES = "data/slices/{}/slices.csv"
+EVALUATED = "results/evaluation/unet-s2/slices.csv"
+COMMITTED = {
+    "device": (
+        Recipe(devices={"train@unet-1": "cuda NVIDIA H100"}),
+        [("MIXED-DEVICE", "table1")],
+    ),
+    "evaluated elsewhere": (
+        Recipe(devices={"evaluate@textbcs-2": "cuda NVIDIA H100"}),
+        [("MIXED-DEVICE", "table1")],
+    ),
+    "one seed twice": (Recipe(seeds={"train@unet-2": 1}), [("SEED-REUSE", "train@unet-2")]),
+    "one training twice": (
+        Recipe(weights={"train@textbcs-1": 7, "train@textbcs-2": 7}),
+        [("SEED-REUSE", "train@textbcs-2")],
+    ),
+    "training on test": (
+        Recipe(reads={"train": ["data/slices/test/slices.csv"]}),
+        [("TEST-PEEK", f"train@{run}") for run in ("unet-1", "unet-2", "textbcs-1", "textbcs-2")],
+    ),
+    "patient in two splits": (
+        Recipe(edits={"data/splits/split.csv": doubled}),
+        [("LEAK", "split")],
+    ),
+    "slices of a train patient in test": (
+        Recipe(edits={SLICES.format("test"): row("patient", 0, "P1")}),
+        [("LEAK", "slices"), ("COUNTS", "flow")],  # she is counted in both
+    ),
+    "series in two splits": (
+        Recipe(edits={SLICES.format("val"): row("series_uid", 0, uid("P1"))}),
+        [("LEAK", "slices")],
+    ),
+    "study in two splits": (
+        Recipe(edits={"data/cohort/series.csv": row("study_uid", 4, uid("study", "P1"))}),
+        [("LEAK", "cohort")],
+    ),
+    "frame of reference in two splits": (
+        Recipe(edits={"data/cohort/series.csv": row("frame_of_reference_uid", 2, uid("frame", "P4"))}),
+        [("LEAK", "cohort")],
+    ),
+    "image in two splits": (Recipe(images={"P4-z0": "P2-z1"}), [("LEAK", "slices")]),
+    "prompt of another patient": (
+        Recipe(edits={"data/prompts/test.csv": row("borrowed_from", 2, "P5-z1")}),
+        [("LEAK", "prompts")],
+    ),
+    "prompt of another split": (
+        Recipe(edits={"data/prompts/train.csv": row("slice_id", 0, "P4-z0")}),
+        [("LEAK", "prompts")],
+    ),
+    "a slice less": (Recipe(edits={EVALUATED: drop(1)}), [("DENOMINATOR", "evaluate@unet-2")]),
+    "flow": (
+        Recipe(edits={"reports/tables/flow.csv": row("tumour_slices", 2, 3)}),
+        [("COUNTS", "flow")],
+    ),
+    "flow without a patient": (
+        Recipe(edits={"reports/tables/flow.csv": row("patients", 0, 6)}),
+        [("COUNTS", "flow")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", COMMITTED)
+def test_a_fault_that_a_stage_commits(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every receipt is right, dvc.lock agrees, and yet the result is wrong."""
+    recipe, wanted = COMMITTED[fault]
+    monkeypatch.chdir(build(tmp_path / "tree", recipe))
+    assert named(verify()) == wanted
+
+
+def test_a_selection_stage_with_any_name_may_not_peek(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an evaluation rests on was learned or chosen, whatever its stage is called."""
+
+    def quantile(stage: object, recipe: Recipe) -> None:
+        write_json(stage.output("results/quantile.json"), {"value": 0.5})  # type: ignore[attr-defined]
+
+    monkeypatch.setitem(fabricated.VERBS, "quantile", quantile)
+    stages = {}
+    for name, stage in fabricated.STAGES.items():
+        if name == "evaluate":
+            stages["quantile"] = {"params": [], "deps": [], "outs": ["results/quantile.json"]}
+        stages[name] = stage
+    monkeypatch.setattr(fabricated, "STAGES", stages)
+    reads = {"quantile": [SLICES.format("test")], "evaluate": ["results/quantile.json"]}
+    monkeypatch.chdir(build(tmp_path / "tree", Recipe(reads=reads)))
+    assert named(verify()) == [("TEST-PEEK", "quantile")]
+
+
+def test_what_belongs_to_the_test_split() -> None:
+    """The parts, what was computed on them, and a folder that holds such a part."""
+    for path in (
+        "data/slices/test/slices.csv",
+        "data/slices",
+        "data/prompts",
+        "data/text/probe.csv",
+    ):
+        assert is_test(path)
+    for path in ("results/evaluation/unet-s1/slices.csv", "results"):
+        assert is_test(path)
+    for path in (
+        "data/slices/train",
+        "data/slices/testing",
+        "data/prompts/train.csv",
+        "results/runs",
+    ):
+        assert not is_test(path)
