@@ -24,6 +24,7 @@ WANTED = [
         *PROJECT["dependencies"],
         *PROJECT["optional-dependencies"]["dev"],
         *PROJECT["optional-dependencies"]["encoder"],
+        *PROJECT["optional-dependencies"]["tracking"],
     ]
 ]
 
@@ -63,3 +64,8 @@ def test_conda_gets_python_and_pip_and_then_the_lock() -> None:
     assert conda == ["python=3.11", "pip"]
     assert pip == {"pip": ["--requirement requirements.lock", "--editable ."]}
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains("3.11")
+
+
+def test_nothing_in_the_lock_changes_how_pandas_stores_text_or_slows_transformers() -> None:
+    """MLflow asks for these; its tracking and its pages work without (docs/tracking.md)."""
+    assert not {"pyarrow", "scikit-learn", "skops"} & set(LOCK)
