@@ -95,14 +95,19 @@ def cohen_dz(
     if n < 3 or all_same(differences):
         return Effect(math.nan, math.nan, math.nan)
     drawn = _draws(n, resamples, seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # einsum adds in a fixed order, whatever library multiplies matrices here.
-        mean = np.einsum("bn,n->b", drawn, differences) / n
-        square = np.einsum("bn,n->b", drawn, differences**2) / n
-        spread = np.sqrt(np.maximum(square - mean**2, 0) * n / (n - 1))
-        samples = mean / spread
+    # einsum adds in a fixed order, whatever library multiplies matrices here.
+    mean = np.einsum("bn,n->b", drawn, differences) / n
+    away = differences - mean[:, None]
+    spread = np.sqrt(np.einsum("bn,bn->b", drawn, away**2) / (n - 1))
+    # A sample of one patient alone has no spread: it says nothing, and rounding must not speak for it.
+    varies = spread > 1e-12 * np.abs(mean)
+    samples = np.full(len(drawn), np.nan)
+    samples[varies] = mean[varies] / spread[varies]
+    observed = _dz(differences)
+    # A sample with every patient once is the observed one: a tie, which BCa counts as such.
+    samples[np.abs(samples - observed) <= 1e-12 * abs(observed)] = observed
     left_out = [_dz(np.delete(differences, i)) for i in range(n)]
-    return _effect(_dz(differences), samples, np.array(left_out), confidence)
+    return _effect(observed, samples, np.array(left_out), confidence)
 
 
 def cliffs_delta(
@@ -162,7 +167,6 @@ def _effect(
     """
     if not np.isfinite(left_out).all():
         return Effect(observed, math.nan, math.nan)
-    # A resample of one patient alone has no spread: it says nothing, and is all but impossible.
     finite = samples[np.isfinite(samples)]
     low, high = bca(observed, finite, left_out, confidence)
     if np.ptp(left_out) == 0:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.io import InputError, read_csv, read_json
+from textbcs.lineage.effects import mean_limits, settings
 from textbcs.lineage.graph import Graph, Item, Receipt
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
 TABLES = "reports/tables"
 STATISTICS = "results/statistics/"
-_RUN = re.compile(r"results/evaluation/(?P<name>.+)-s(?P<seed>\d+)/slices\.csv")
+RUN = re.compile(r"results/evaluation/(?P<name>.+)-s(?P<seed>\d+)/slices\.csv")
 _NAMES = ("method", "variant", "run", "minuend", "subtrahend")
 
 
 def run_of(path: str) -> str:
     """The name (without the seed) of the run that a file of per-slice metrics belongs to; else ""."""
-    match = _RUN.fullmatch(path)
+    match = RUN.fullmatch(path)
     return match["name"] if match else ""
 
 
@@ -102,7 +103,7 @@ def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) ->
     seed = row.get("seed", "")
     runs = []
     for name, item in inputs.items():
-        match = _RUN.fullmatch(name)
+        match = RUN.fullmatch(name)
         if match and match["name"] in names and seed in ("", match["seed"]):
             runs.append(item)
     others = [
@@ -111,7 +112,7 @@ def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) ->
         if item not in runs
         and (name.startswith(STATISTICS) or any(part in names for part in _words(name)))
     ]
-    if column in FORMULAS or column == "dice_patient_interval":
+    if column in FROM_RUNS:
         return runs or others or list(inputs.values())
     return [*others, *runs] or list(inputs.values())
 
@@ -152,6 +153,8 @@ def recompute(
         if column == "dice_patient_interval":
             found = [_interval(one, params) for one in (runs[0], _over_seeds(runs))]
             return tuple(dict.fromkeys(one for one in found if one is not None))
+        if column == "seeds":
+            return (float(len(runs)),)
         if column not in FORMULAS:
             return ()
         rule = FORMULAS[column]
@@ -237,25 +240,24 @@ def _interval(slices: "pd.DataFrame", params: Mapping[str, Any]) -> str | None:
 
 
 def _limits(values: Any, params: Mapping[str, Any]) -> tuple[float, float] | None:
-    """BCa limits of a mean over patients, as scipy computes them, with the receipt's own settings."""
-    import numpy as np
-    from scipy.stats import bootstrap
-
-    names = ("resamples", "seed", "confidence")
-    settings = [params.get(f"evaluation.bootstrap.{name}") for name in names]
-    if None in settings:
+    """BCa limits of a mean over patients; None without the receipt's settings."""
+    if settings(params) is None:
         return None
-    if np.ptp(values) == 0:
-        return float(values.mean()), float(values.mean())
-    found = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=int(settings[0] or 0),
-        rng=np.random.default_rng(settings[1]),
-        confidence_level=float(settings[2] or 0),
-        method="BCa",
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    return mean_limits(values, params)[1:]
+
+
+def _side_follows_prompt(slices: "pd.DataFrame") -> float:
+    """Share of the tumour slices with a prediction that lies on the other side under the other prompt."""
+    tumour = _tumour(slices)
+    found = tumour[tumour["predicted_side"].notna()]
+    if not len(found) or not tumour["dice_swapped"].notna().any():
+        return float("nan")
+    there = found["predicted_side_swapped"]
+    moved = [
+        now == now and now != before
+        for before, now in zip(found["predicted_side"], there, strict=True)
+    ]
+    return 100 * (sum(moved) / len(moved))
 
 
 FORMULAS: Mapping[str, Callable[["pd.DataFrame"], float]] = {
@@ -272,6 +274,8 @@ FORMULAS: Mapping[str, Callable[["pd.DataFrame"], float]] = {
     "dice_pooled": _pooled(2),
     "miou_pooled": _pooled(1),
     "false_alarm_share": _false_alarms,
+    "side_follows_prompt": _side_follows_prompt,
 }
+FROM_RUNS = frozenset(FORMULAS) | {"dice_patient_interval", "seeds"}
 # Means of a slice's own value: only for these is the mean over seeds first the same in mathematics.
 _MEANS = frozenset(name for name in FORMULAS if name.endswith("_mean"))

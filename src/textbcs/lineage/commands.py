@@ -19,7 +19,7 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     verify.add_argument(
         "--deep", action="store_true", help="compute cells and a sample of predictions again"
     )
-    verify.add_argument("--sample", type=int, default=1, help="with --deep: batches a run")
+    verify.add_argument("--sample", type=int, default=1, help="with --deep: batches a run; 0: all")
     verify.add_argument("--json", action="store_true", help="print JSON")
     verify.set_defaults(run=_verify)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from textbcs.definition import Definition, Makers, define_all
 from textbcs.io import InputError
+from textbcs.lineage.form import Form, check_form
 from textbcs.params import flatten, read_yaml
 
 RECEIPTS = Path("results/receipts")
@@ -116,8 +117,11 @@ class Graph:
                 yield self.receipts[address]
 
 
-def load_graph() -> Graph:
+def load_graph(form: Form | None = None) -> Graph:
     """Read the tree in the working folder.
+
+    Args:
+        form: judges every receipt's form; a receipt of another form counts as unreadable.
 
     Raises:
         InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
@@ -126,7 +130,10 @@ def load_graph() -> Graph:
     receipts, unreadable = {}, {}
     for path in sorted(RECEIPTS.glob("*.json")):
         try:
-            receipt = parse_receipt(path.read_bytes())
+            content = path.read_bytes()
+            if form:
+                check_form(content, form)
+            receipt = parse_receipt(content)
         except InputError as error:
             unreadable[path.as_posix()] = str(error)
             continue

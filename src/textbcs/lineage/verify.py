@@ -12,6 +12,7 @@ from typing import Any
 from textbcs.lineage.checks import content, files, lock, runs
 from textbcs.lineage.cost import Cost, receipt_cost
 from textbcs.lineage.findings import CLASSES, Finding, Remark
+from textbcs.lineage.form import Form
 from textbcs.lineage.graph import Graph, load_graph
 from textbcs.lineage.tree import Tree, load_tree
 
@@ -48,13 +49,16 @@ def verify(quick: bool = False, deep: bool = False, sample: int = 1) -> Report:
     Raises:
         InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
     """
-    graph = load_graph()
+    graph = load_graph(Form())
     tree = load_tree(graph, quick)
     found = list(_checks(tree))
     if deep:
-        from textbcs.lineage.checks.deep import check_cells, check_predictions
+        from textbcs.lineage.checks.deep import check_cells
+        from textbcs.lineage.checks.predictions import check_predictions
 
-        found += [*check_cells(tree), *check_predictions(tree, sample)]
+        judged = (one for one in found if isinstance(one, Finding))
+        stale = {one.node for one in judged if one.kind in ("STALE", "FORGED-LOCK")}
+        found += [*check_cells(tree, stale), *check_predictions(tree, sample, stale)]
     findings, remarks = _settle([one for one in found if isinstance(one, Finding)])
     remarks += [one.text for one in found if isinstance(one, Remark)]
     never = [name for name in graph.definitions if _never_ran(graph, name)]
