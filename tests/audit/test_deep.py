@@ -9,14 +9,14 @@ from fabricated import build
 from fabricated_stages import Recipe
 
 from textbcs.lineage import cells
-from textbcs.lineage.checks.deep import network
+from textbcs.lineage.checks.predictions import network
 from textbcs.lineage.graph import Receipt
 from textbcs.lineage.verify import verify
 
 
 def named(recipe: Recipe, root: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Class and node of what a deep audit finds, predictions aside (there is no network here)."""
-    monkeypatch.setattr("textbcs.lineage.checks.deep.check_predictions", lambda tree, sample: [])
+    monkeypatch.setattr("textbcs.lineage.checks.predictions.check_predictions", lambda *_: [])
     monkeypatch.chdir(build(root, recipe))
     return [(one.kind, one.node) for one in verify(deep=True).findings]
 

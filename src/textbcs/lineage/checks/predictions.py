@@ -179,8 +179,8 @@ def _predict(receipt: Receipt, slices: "pd.DataFrame", images: "np.ndarray") -> 
     read_weights(
         model, next(i.path for i in receipt.inputs if i.path.endswith("model.safetensors"))
     )
-    prompts = read_csv("data/prompts/test.csv").set_index("slice_id")
-    texts = prompts.loc[slices["slice_id"], "text"].tolist()
+    prompts = read_csv("data/prompts/test.csv", dtype={"text": str}).set_index("slice_id")
+    texts = prompts.loc[slices["slice_id"], "text"].fillna("").tolist()
     outputs = infer(
         model,
         torch.from_numpy(images),
