@@ -95,15 +95,39 @@ def _shared(first: Receipt, second: Receipt) -> str:
 
 
 def check_test_peek(graph: Graph) -> Iterator[Finding]:
-    """Stages that learn or select and have read, or may read, what belongs to the test split."""
-    for address in learners(graph):
+    """Stages that learn or select and have read, or may read, what belongs to the test split.
+
+    What a stage computed from test data counts as such, whatever it is: a table of scores, for instance.
+    """
+    found = learners(graph)
+    computed = _computed_on_test(graph, set(found))
+    for address in found:
         definition, receipt = graph.definitions[address], graph.receipts.get(address)
         read = [item.path for item in receipt.inputs] if receipt else []
-        seen = sorted({path for path in (*read, *definition.data) if is_test(path)})
+        seen = sorted(
+            path
+            for path in {*read, *definition.data}
+            if is_test(path) or graph.makers.of(path) in computed
+        )
         if seen:
             path = receipt.path if receipt else "dvc.yaml"
             detail = f"it learns or selects and reads {some(seen)}"
             yield Finding("TEST-PEEK", address, path, detail)
+
+
+def _computed_on_test(graph: Graph, apart: set[str]) -> set[str]:
+    """Stages whose outputs carry what the test split says.
+
+    Apart from those that learn (a fault of their own) and those that cut the splits.
+    """
+    found: set[str] = set()
+    for receipt in graph.active():
+        cuts = any(is_test(item.path) for item in receipt.outputs)
+        if cuts or receipt.address in apart:
+            continue
+        if any(is_test(one.path) or graph.makers.of(one.path) in found for one in receipt.inputs):
+            found.add(receipt.address)
+    return found
 
 
 def learners(graph: Graph) -> list[str]:
