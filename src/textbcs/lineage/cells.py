@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.io import InputError, read_csv, read_json
+from textbcs.lineage import rules
 from textbcs.lineage.effects import mean_limits, settings
 from textbcs.lineage.graph import Graph, Item, Receipt
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 TABLES = "reports/tables"
 STATISTICS = "results/statistics/"
 RUN = re.compile(r"results/evaluation/(?P<name>.+)-s(?P<seed>\d+)/slices\.csv")
+CURVES = re.compile(r"results/runs/(?P<name>.+)-s(?P<seed>\d+)/history\.csv")
 _NAMES = ("method", "variant", "run", "minuend", "subtrahend")
 
 
@@ -100,6 +102,10 @@ def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) ->
     if said is not None:
         return [inputs[name] for name in said if name in inputs]
     names = [row[key] for key in _NAMES if row.get(key)]
+    if column == "validation_dice":
+        found = [item for name, item in inputs.items() if _curves_of(name) in names]
+        return found or list(inputs.values())
+    names += rules.compared_with(Path(path).stem, column, receipt.params)
     seed = row.get("seed", "")
     runs = []
     for name, item in inputs.items():
@@ -112,9 +118,14 @@ def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) ->
         if item not in runs
         and (name.startswith(STATISTICS) or any(part in names for part in _words(name)))
     ]
-    if column in FROM_RUNS:
+    if column in FROM_RUNS or column in rules.GAINS:
         return runs or others or list(inputs.values())
     return [*others, *runs] or list(inputs.values())
+
+
+def _curves_of(path: str) -> str:
+    match = CURVES.fullmatch(path)
+    return match["name"] if match else ""
 
 
 def _words(path: str) -> list[str]:

@@ -25,6 +25,7 @@ Cells = dict[tuple[int, str], Values]
 
 OURS = "textbcs"
 TESTS = ("t_slice", "t_patient", "sign_flip", "wilcoxon")
+GAINS = ("gain", "gain_interval", "against_base", "against_base_interval")
 _EDGE = 1e-9  # relative; another order of summation moves a result by far less
 
 
@@ -127,6 +128,16 @@ def tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
         for column, values in _printed(found[row["method"]], alpha) if row["method"] in found else ():
             cells[number, column] = values
     return cells
+
+
+def compared_with(name: str, column: str, params: Params) -> list[str]:
+    """The runs that a cell of a table rests on beside those of its own row."""
+    reference = params.get("tables.reference", OURS)
+    if name == "table4":
+        adjusted = column.startswith("holm_") or column == "verdict"
+        return list(params.get("tables.table1", ())) if adjusted else [reference]
+    base = OURS if column.startswith("against_base") else baseline(params)
+    return [base] if base and column in GAINS else []
 
 
 def missing_methods(table: Sequence[Row], params: Params) -> list[str]:

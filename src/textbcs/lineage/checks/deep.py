@@ -17,8 +17,6 @@ from textbcs.lineage.tree import Tree
 if TYPE_CHECKING:
     import pandas as pd
 
-_CURVES = re.compile(r"results/runs/(?P<name>.+)-s(?P<seed>\d+)/history\.csv")
-
 
 def check_cells(tree: Tree, stale: Collection[str] = ()) -> Iterator[Finding | Remark]:
     """Every cell that has a rule, to the last digit.
@@ -57,7 +55,7 @@ def _check_table(
     """How many cells have a rule, and what is wrong with which."""
     name = Path(path).stem
     rows = [{str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")]
-    runs, curves = (_by_run(tree, receipt, pattern) for pattern in (cells.RUN, _CURVES))
+    runs, curves = (_by_run(tree, receipt, pattern) for pattern in (cells.RUN, cells.CURVES))
     known = rules.cells_of(name, rows, runs, curves, receipt.params)
     done, wrong = 0, []
     for number, row in enumerate(rows):
