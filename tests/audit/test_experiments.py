@@ -24,7 +24,9 @@ def better(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.skipif(not DVC.is_file(), reason="DVC is not installed beside this Python")
-def test_two_experiments_of_dvc(tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_two_experiments_of_dvc(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)

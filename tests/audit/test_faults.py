@@ -146,7 +146,9 @@ def test_a_frame_of_reference_that_stands_in_raw_files_alone(
             path = Path("data/raw") / patient / "1.dcm"
             path.parent.mkdir(parents=True, exist_ok=True)
             data.save_as(path, enforce_file_format=True)
-            rows.append({"patient": patient, "series_uid": uid(patient), "path": f"{patient}/1.dcm"})
+            rows.append(
+                {"patient": patient, "series_uid": uid(patient), "path": f"{patient}/1.dcm"}
+            )
         files = pd.DataFrame(rows)
         series = files[["patient", "series_uid"]].assign(
             study_uid=[uid("study", patient) for patient in patients]
@@ -222,9 +224,7 @@ def test_a_selection_by_a_table_of_test_scores(
 
 def test_a_definition_that_would_let_training_peek(tree: Path) -> None:
     """Before anything has run with it."""
-    edit_yaml(
-        "dvc.yaml", lambda file: file["stages"]["train"]["deps"].append("data/slices/test")
-    )
+    edit_yaml("dvc.yaml", lambda file: file["stages"]["train"]["deps"].append("data/slices/test"))
     found = named(verify())
     assert found == [
         ("TEST-PEEK", f"train@{one}") for one in ("unet-1", "unet-2", "textbcs-1", "textbcs-2")
@@ -266,7 +266,10 @@ def test_a_paired_test_with_a_slice_less_for_every_seed(
         for seed in (1, 2)
     }
     monkeypatch.chdir(build(tmp_path / "tree", Recipe(edits=edits)))
-    assert named(verify()) == [("DENOMINATOR", "evaluate@unet-1"), ("DENOMINATOR", "evaluate@unet-2")]
+    assert named(verify()) == [
+        ("DENOMINATOR", "evaluate@unet-1"),
+        ("DENOMINATOR", "evaluate@unet-2"),
+    ]
 
 
 def test_an_added_cache_object_is_named_by_its_content(tree: Path) -> None:

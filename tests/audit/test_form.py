@@ -21,7 +21,10 @@ def test_the_schema_is_a_schema_and_allows_nothing_more_than_a_receipt_has() -> 
     schema = json.loads((ROOT / SCHEMA).read_text())
     Draft202012Validator.check_schema(schema)
     assert schema["additionalProperties"] is False
-    assert all("description" in one or "items" in one or "$ref" in one for one in schema["properties"].values())
+    assert all(
+        "description" in one or "items" in one or "$ref" in one
+        for one in schema["properties"].values()
+    )
 
 
 def test_every_receipt_of_a_finished_tree_conforms(tree: Path) -> None:

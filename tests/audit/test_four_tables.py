@@ -114,9 +114,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pat
     patch.setattr(fabricated, "PATIENTS", PATIENTS | more)
     patch.setattr(fabricated, "STAGES", stages())
     verbs = {"statistics": statistics, "tables": tables, "train": train, "train_variant": train}
-    patch.setattr(
-        fabricated, "VERBS", VERBS | verbs | {"evaluate_variant": fabricated.evaluate}
-    )
+    patch.setattr(fabricated, "VERBS", VERBS | verbs | {"evaluate_variant": fabricated.evaluate})
     patch.setattr("textbcs.lineage.checks.predictions.check_predictions", lambda *_: [])
     yield lambda edits=None: build(tmp_path_factory.mktemp("four") / "tree", recipe(edits))
     patch.undo()
@@ -128,9 +126,7 @@ def finished(make: Callable[..., Path]) -> Path:
     return make()
 
 
-def test_every_table_follows_from_its_rows(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_table_follows_from_its_rows(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished)
     report = verify(deep=True)
     assert report.findings == []
@@ -198,7 +194,9 @@ def test_any_cell_of_the_four_tables_ends_at_instances(
             trace = trace_cell(graph, name, f"#{row + 1}", column)
             where = (name, row, column)
             reached = {
-                role: {sop for one in trace["dicom"] if one["role"] == role for sop in one["sop_uids"]}
+                role: {
+                    sop for one in trace["dicom"] if one["role"] == role for sop in one["sop_uids"]
+                }
                 for role in ("scored", "learned from")
             }
             if column == "validation_dice":  # it was measured while learning

@@ -72,7 +72,9 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ("true_positive", "false_positive", "false_negative", "true_negative")
     for name, (one, two) in zip(names, pairs, strict=True):
         scored[name] = (one & two).sum(axis=(1, 2))
-    overlap = 2 * (found & there).sum(axis=(1, 2)) / (found.sum(axis=(1, 2)) + there.sum(axis=(1, 2)))
+    overlap = (
+        2 * (found & there).sum(axis=(1, 2)) / (found.sum(axis=(1, 2)) + there.sum(axis=(1, 2)))
+    )
     scored["dice"] = overlap
     scored["iou"] = (found & there).sum(axis=(1, 2)) / (found | there).sum(axis=(1, 2))
     assert 0 < overlap.mean() < 1
@@ -105,7 +107,9 @@ def audited(
 
     `before`: the receipt is of other files than there are now.
     """
-    items = {name: Item(name, "0" * 64 if before else sha256_file(name), 1) for name in READ + WRITTEN}
+    items = {
+        name: Item(name, "0" * 64 if before else sha256_file(name), 1) for name in READ + WRITTEN
+    }
     inputs, outputs = (tuple(items[name] for name in names) for names in (READ, WRITTEN))
     receipt = Receipt("evaluate@textbcs-1", (), params, 1, device, {}, {}, inputs, outputs)
     graph = SimpleNamespace(active=lambda: [receipt], upstream=lambda _: {"slices": None})

@@ -15,7 +15,7 @@ from scipy import stats
 from textbcs.evaluation.comparisons import compare
 from textbcs.evaluation.runs import Run
 from textbcs.evaluation.significance import cliffs_delta, cohen_dz
-from textbcs.lineage import effects, rules
+from textbcs.lineage import cells, effects, rules
 from textbcs.params import flatten
 from textbcs.reporting import ablation, testtable
 
@@ -94,7 +94,9 @@ def tables(values: dict[str, Any], runs: dict[str, list[Run]]) -> dict[str, list
         "table3": ablation.table3_rows(values, runs, best, {}),
         "table4": testtable.table4_rows(compared, {}, {}),
     }
-    columns = {name: list(dict.fromkeys(k for row in rows for k in row)) for name, rows in made.items()}
+    columns = {
+        name: list(dict.fromkeys(k for row in rows for k in row)) for name, rows in made.items()
+    }
     return {
         name: [{key: _text(row.get(key)) for key in columns[name]} for row in rows]
         for name, rows in made.items()
@@ -105,7 +107,9 @@ def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value)
 
 
-def expected(name: str, rows: list, values: dict[str, Any], runs: dict[str, list[Run]]) -> rules.Cells:
+def expected(
+    name: str, rows: list, values: dict[str, Any], runs: dict[str, list[Run]]
+) -> rules.Cells:
     """What the audit says of a table."""
     slices = {method: [one.slices for one in own] for method, own in runs.items()}
     return rules.cells_of(name, rows, slices, curves(runs), flatten(values))
@@ -116,7 +120,11 @@ def differing(rows: list[dict[str, str]], cells: rules.Cells) -> Iterator[tuple[
     for (number, column), wanted in cells.items():
         text = rows[number][column]
         if not any(
-            text == one if isinstance(one, str) else text == "" if one != one else float(text) == one
+            text == one
+            if isinstance(one, str)
+            else text == ""
+            if one != one
+            else float(text) == one
             for one in wanted
         ):
             yield number, column
@@ -160,14 +168,18 @@ def test_any_slip_shows() -> None:
     assert seen > 60
 
 
-@pytest.mark.parametrize("fault", ["unpaired", "over slices", "uncorrected", "other seed", "one seed"])
+@pytest.mark.parametrize(
+    "fault", ["unpaired", "over slices", "uncorrected", "other seed", "one seed"]
+)
 def test_a_test_that_was_done_otherwise_shows(fault: str) -> None:
     """Plausible slips of the stage itself; every hash would be right."""
     values, runs = world(14, 2)
     rows = tables(values, runs)["table4"]
     ours, theirs = (rules.over_seeds([one.slices for one in runs[n]]) for n in ("textbcs", "unet"))
     if fault == "unpaired":
-        rows[0]["p_t_slice"] = testtable.p_value(stats.ttest_ind(ours["dice"], theirs["dice"]).pvalue)
+        rows[0]["p_t_slice"] = testtable.p_value(
+            stats.ttest_ind(ours["dice"], theirs["dice"]).pvalue
+        )
         column = "p_t_slice"
     elif fault == "over slices":
         rows[0]["difference_points"] = str(100 * (ours["dice"] - theirs["dice"]).mean())
@@ -258,3 +270,19 @@ def test_sign_flips_against_scipy() -> None:
     assert effects.sign_flip(sample, values) == pytest.approx(exact)
     drawn = {**values, "evaluation.permutation.resamples": 900}
     assert effects.sign_flip(sample, drawn) == pytest.approx(exact, abs=0.04)
+
+
+def test_a_side_that_follows_the_prompt_by_hand() -> None:
+    """Of three tumour slices with a prediction one goes over, one stays, one vanishes."""
+    table = pd.DataFrame(
+        {"slice_id": list("abcde"), "patient": list("ppqqq"),
+         "kind": ["tumour"] * 4 + ["negative"],
+         "dice_swapped": [0.1, 0.2, 0.0, 0.0, np.nan],
+         "predicted_side": ["left", "right", "left", None, "left"],
+         "predicted_side_swapped": ["right", "right", None, None, "right"]}
+    )  # fmt: skip
+    assert cells.recompute("side_follows_prompt", [table], {}) == (100 / 3,)
+    without_text = table.assign(dice_swapped=np.nan)
+    assert math.isnan(float(cells.recompute("side_follows_prompt", [without_text], {})[0]))
+    assert math.isnan(float(cells.recompute("side_follows_prompt", [table.iloc[3:4]], {})[0]))
+    assert cells.recompute("seeds", [table, table], {}) == (2.0,)

@@ -134,6 +134,16 @@ def test_cohens_dz_and_its_interval() -> None:
     assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=0.03)
 
 
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_dz_over_few_patients_is_no_matter_of_rounding(n: int) -> None:
+    """In other units it is the same: samples of one patient alone have no dz, others may tie with it."""
+    difference = np.random.default_rng(n).normal(-1, 0.7, n)
+    wanted = cohen_dz(difference, 499, 31, 0.95)
+    for unit in (0.01, 0.1, 1 / 3, 3.0, 7.0, 1e5):
+        found = cohen_dz(difference * unit, 499, 31, 0.95)
+        assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), rel=1e-6)
+
+
 def test_cliffs_delta_counts_pairs_and_its_interval_resamples_them() -> None:
     found = cliffs_delta(ONE, TWO, 9999, 1, 0.95)
     pairs = [np.sign(a - b) for a in ONE for b in TWO]

@@ -51,7 +51,9 @@ class Form:
                 entries |= set(keys)
         if isinstance(facts.get("code"), dict):
             pairs_of_code = facts["code"].items()
-            rest["code"] = {k: v for k, v in pairs_of_code if ("code", repr((k, v))) not in self._known}
+            rest["code"] = {
+                k: v for k, v in pairs_of_code if ("code", repr((k, v))) not in self._known
+            }
             entries |= {("code", repr(pair)) for pair in pairs_of_code}
         return rest, entries
 

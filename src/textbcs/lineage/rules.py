@@ -125,7 +125,9 @@ def tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
     alpha = 1 - float(params["evaluation.bootstrap.confidence"])
     cells: Cells = {}
     for number, row in enumerate(table):
-        for column, values in _printed(found[row["method"]], alpha) if row["method"] in found else ():
+        for column, values in (
+            _printed(found[row["method"]], alpha) if row["method"] in found else ()
+        ):
             cells[number, column] = values
     return cells
 
@@ -146,7 +148,9 @@ def missing_methods(table: Sequence[Row], params: Params) -> list[str]:
     return [name for name in params.get("tables.table1", ()) if name not in here]
 
 
-def differences(ours: Sequence["pd.DataFrame"], theirs: Sequence["pd.DataFrame"]) -> tuple[Any, Any]:
+def differences(
+    ours: Sequence["pd.DataFrame"], theirs: Sequence["pd.DataFrame"]
+) -> tuple[Any, Any]:
     """Dice of one run minus another's: per tumour slice (with `patient`), and per patient.
 
     With several seeds a slice's value is the mean over them.

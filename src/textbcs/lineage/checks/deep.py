@@ -7,7 +7,7 @@ and all that it rests on are what the receipts say: another fault has its own fi
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textbcs.lineage import cells, rules
 from textbcs.lineage.findings import Finding, Remark, some
@@ -54,7 +54,9 @@ def _check_table(
 ) -> tuple[int, list[str]]:
     """How many cells have a rule, and what is wrong with which."""
     name = Path(path).stem
-    rows = [{str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")]
+    rows = [
+        {str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")
+    ]
     runs, curves = (_by_run(tree, receipt, pattern) for pattern in (cells.RUN, cells.CURVES))
     known = rules.cells_of(name, rows, runs, curves, receipt.params)
     done, wrong = 0, []
