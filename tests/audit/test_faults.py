@@ -276,3 +276,15 @@ def test_an_added_cache_object_is_named_by_its_content(tree: Path) -> None:
     """An object whose name is not its md5 can be restored as anything."""
     write_text(".dvc/cache/files/md5/ab/" + "c" * 30, "other\n")
     assert named(verify()) == [("TAMPERED", "")]
+
+
+@pytest.mark.parametrize(("address", "dep"), [("slices", "data/masks")])
+def test_an_edited_folder_among_the_deps_of_the_lock(tree: Path, address: str, dep: str) -> None:
+    """The stage has read all of the folder, so its md5 is known."""
+
+    def change(lock: dict[str, Any]) -> None:
+        entry = next(one for one in lock["stages"][address]["deps"] if one["path"] == dep)
+        entry["md5"] = "0" * 32 + ".dir"
+
+    edit_yaml("dvc.lock", change)
+    assert named(verify()) == [("FORGED-LOCK", address)]

@@ -60,7 +60,7 @@ def _lies(tree: Tree, receipt: Receipt, locked: Locked) -> Iterator[str]:
         if not same and here == md5:
             other = [path for path in inside if tree.sha256(path) != read[path]]
             yield f"dep {dep}: as it is now, but the stage ran on another {some(other)}"
-        elif same and inside == [dep] and here != md5:
+        elif same and here != md5 and (inside == [dep] or not _has_more(dep, inside)):
             yield f"dep {dep}: md5 {short(md5)}, but what the stage read has {short(here)}"
 
 
