@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fabricated import Recipe, commit, edit_yaml, run, write_lock
+from fabricated import edit_yaml, run
+from fabricated_lock import commit, write_lock
+from fabricated_stages import Recipe
 
 from textbcs.definition import Makers, define_all
 from textbcs.io import write_text

@@ -11,10 +11,13 @@ import fabricated
 import pandas as pd
 import pydicom
 import pytest
-from fabricated import Recipe, build, commit, edit_yaml, flip, run, uid, write_lock
+from audited import TABLE, named
+from fabricated import build, edit_yaml, flip, run
+from fabricated_lock import commit, write_lock
+from fabricated_stages import Recipe, uid
 
 from textbcs.definition import Makers, define_all
-from textbcs.io import write_text
+from textbcs.io import write_json, write_text
 from textbcs.lineage.checks.content import check_leaks
 from textbcs.lineage.checks.runs import LEARNS
 from textbcs.lineage.findings import Finding
@@ -22,13 +25,7 @@ from textbcs.lineage.verify import Report, verify
 from textbcs.params import read_yaml
 
 SLICES = "data/slices/{}/slices.csv"
-TABLE = "reports/tables/table1.csv"
 SCORES = "results/evaluation/unet-s1/slices.csv"
-
-
-def named(report: Report) -> list[tuple[str, str]]:
-    """Class and node of each finding."""
-    return [(one.kind, one.node) for one in report.findings]
 
 
 @pytest.fixture
@@ -172,7 +169,7 @@ def with_stage(
     """Add a stage without a matrix to the toy pipeline; what it reads is the recipe's."""
 
     def verb(stage: Any, recipe: Recipe) -> None:
-        fabricated.write_json(stage.output(f"results/{name}.json"), {"value": 0.5})
+        write_json(stage.output(f"results/{name}.json"), {"value": 0.5})
 
     monkeypatch.setitem(fabricated.VERBS, name, verb)
     stages: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fabricated import write_lock
+from fabricated_lock import write_lock
 from jsonschema import Draft202012Validator
 
 from textbcs.io import InputError, canonical_json

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import fabricated
+import fabricated_stages
 import numpy as np
 import pandas as pd
 import pytest
-from fabricated import PARAMS, PATIENTS, STAGES, VERBS, Recipe, build, slice_ids, uid
+from fabricated import STAGES, build
+from fabricated_stages import PARAMS, PATIENTS, VERBS, Edit, Recipe, slice_ids, uid
 
 from textbcs.cli import main
 from textbcs.evaluation.comparisons import compare
@@ -64,7 +66,7 @@ def tables(stage: Stage, recipe: Recipe) -> None:
 
 
 def train(stage: Stage, recipe: Recipe, method: str, seed: str) -> None:
-    fabricated.train(stage, recipe, method, seed)
+    fabricated_stages.train(stage, recipe, method, seed)
     generator = np.random.default_rng(list(f"{method}{seed}".encode()))
     table = pd.DataFrame({"validation_dice": generator.random(3)})
     recipe.table(stage, f"results/runs/{method}-s{seed}/history.csv", table)
@@ -93,7 +95,7 @@ def stages() -> dict[str, Any]:
     return {**found, "table1": last}
 
 
-def recipe(edits: dict[str, fabricated.Edit] | None = None) -> Recipe:
+def recipe(edits: dict[str, Edit] | None = None) -> Recipe:
     """With two seeds, three methods and three variants."""
     params = json.loads(json.dumps(PARAMS))
     params["methods"] = {"unet": {"width": 4}, "lvit": {"width": 4}}
@@ -111,10 +113,12 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pat
     patch = pytest.MonkeyPatch()
     # Seven test patients, so that tests and limits say something.
     more = {f"P{number}": "test" for number in (6, 7, 8, 9)} | {"PA": "test"}
-    patch.setattr(fabricated, "PATIENTS", PATIENTS | more)
+    patch.setattr(fabricated_stages, "PATIENTS", PATIENTS | more)
     patch.setattr(fabricated, "STAGES", stages())
     verbs = {"statistics": statistics, "tables": tables, "train": train, "train_variant": train}
-    patch.setattr(fabricated, "VERBS", VERBS | verbs | {"evaluate_variant": fabricated.evaluate})
+    patch.setattr(
+        fabricated, "VERBS", VERBS | verbs | {"evaluate_variant": fabricated_stages.evaluate}
+    )
     patch.setattr("textbcs.lineage.checks.predictions.check_predictions", lambda *_: [])
     yield lambda edits=None: build(tmp_path_factory.mktemp("four") / "tree", recipe(edits))
     patch.undo()
