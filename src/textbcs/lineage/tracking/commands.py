@@ -7,12 +7,15 @@ import sys
 import time
 
 SWITCH = "TEXTBCS_TRACKING"  # `off`: nothing is tracked unless somebody types `textbcs track`
-AFTER_RUN_SECONDS = 900
+APART_SECONDS = 900
+NOT_SHOWN = "not shown: "
 
 
 def add_track(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `track` and its actions to the command line."""
-    text = "show what has run in MLflow; without an action: write the runs that it does not show yet"
+    text = (
+        "show what has run in MLflow; without an action: write the runs that it does not show yet"
+    )
     track = commands.add_parser("track", help=text, description=text)
     track.set_defaults(run=_update, anew=False)
     actions = track.add_subparsers(metavar="ACTION", title="actions")
@@ -25,18 +28,22 @@ def add_track(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def track_after_run() -> None:
-    """Track what a run of Snakemake has done, if anything; never fails, says one line at most.
+    """Track what a run of Snakemake has done, if anything; never fails, says one line at most."""
+    if os.environ.get(SWITCH, "on").lower() != "off":
+        track_apart()
 
-    In a process of its own: whatever MLflow does to it, the run is over and stays as it is.
+
+def track_apart() -> None:
+    """Write what is new in a process of its own; whatever happens to it is one warning.
+
+    Nothing that MLflow does can reach the caller, and it never works on a database that somebody has
+    deleted under its open connections.
     """
     try:
-        if os.environ.get(SWITCH, "on").lower() == "off":
-            return
         from textbcs.lineage.tracking.database import is_behind
 
         if not is_behind():
             return
-        # A user who presses Ctrl-C means the run, which has ended; the tracker's lock dies with it.
         done = subprocess.run(
             [sys.executable, "-m", "textbcs.cli", "track"],
             env=_environment(),
@@ -44,11 +51,13 @@ def track_after_run() -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=AFTER_RUN_SECONDS,
+            timeout=APART_SECONDS,
         )
         if done.returncode:
             lines = done.stderr.strip().splitlines()
             _warn(lines[-1].removeprefix("error: ") if lines else f"exit code {done.returncode}")
+        elif NOT_SHOWN in done.stdout:
+            _warn(done.stdout.strip())
     except Exception as error:
         _warn(" ".join(f"{type(error).__name__}: {error}".split())[:300])
 

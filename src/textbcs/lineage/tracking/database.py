@@ -28,6 +28,8 @@ FOLDER = Path(".cache/mlflow")
 NAME = "mlflow.db"
 BUSY_SECONDS = 20.0  # for somebody else's transaction
 LOCK_SECONDS = 300.0  # for another tracker, which may be writing a whole pipeline
+# Words of sqlite and MLflow about a database that only a new one replaces.
+DAMAGED = ("malformed", "not a database", "out-of-date database schema", "no such table")
 BATCH_PARAMS, BATCH_METRICS = 100, 1000  # MLflow's own limits
 
 
@@ -269,15 +271,12 @@ def _one_line() -> Iterator[None]:
         yield
     except TrackingError:
         raise
-    except sqlite3.OperationalError as error:
-        raise TrackingError(f"{FOLDER / NAME}: {_line(error)}") from error
-    except sqlite3.DatabaseError as error:
-        text = f"{FOLDER / NAME}: {_line(error)}; `textbcs track rebuild` makes it again"
-        raise TrackingError(text) from error
     except Exception as error:
-        raise TrackingError(_line(error)) from error
+        text = _line(error)
+        if any(word in text for word in DAMAGED):
+            text += "; `textbcs track rebuild` makes it again"
+        raise TrackingError(text) from error
 
 
 def _line(error: BaseException) -> str:
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}"[:300]
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -74,7 +74,9 @@ def describe(source: Source) -> Run:
         experiment=phase_of(source.receipt.stage, source.receipt.argv),
         name=source.receipt.address,
         params={_name(key): _text(value) for key, value in sorted(source.receipt.params.items())},
-        metrics=tuple((_name(name), value, step) for name, value, step in [*measures(paths), *cost]),
+        metrics=tuple(
+            (_name(name), value, step) for name, value, step in [*measures(paths), *cost]
+        ),
         tags=tags_of(source),
         artifacts=tuple(path for path in paths if path.startswith("reports/")),
         started=_milliseconds(runinfo.get("started")),

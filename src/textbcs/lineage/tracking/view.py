@@ -7,13 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-from textbcs.lineage.tracking.database import FOLDER, TrackingError, is_behind, synchronise, uri
+from textbcs.lineage.tracking.commands import track_apart
+from textbcs.lineage.tracking.database import FOLDER, synchronise, uri
 from textbcs.process import PARENT, die_with_parent
 
 EVERY_SECONDS = 30.0
 
 
-def serve(host: str, port: int, folder: Path = FOLDER) -> int:
+def serve(host: str, port: int) -> int:
     """Serve the pages until interrupted; return the server's exit code.
 
     What ends while they are open appears within half a minute, if the page is loaded again.
@@ -21,12 +22,12 @@ def serve(host: str, port: int, folder: Path = FOLDER) -> int:
     Raises:
         TrackingError: MLflow is missing, or the database cannot be written.
     """
-    print(synchronise(folder).text())
+    print(synchronise().text())
     print(f"http://{host}:{port} in some seconds; Ctrl-C ends it", flush=True)
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ[PARENT] = str(os.getpid())
     server = subprocess.Popen(
-        command(host, port, folder),
+        command(host, port, FOLDER),
         env=environment(),
         start_new_session=True,  # it has children of its own, which end with it
         preexec_fn=die_with_parent,
@@ -36,7 +37,7 @@ def serve(host: str, port: int, folder: Path = FOLDER) -> int:
             try:
                 return server.wait(EVERY_SECONDS)
             except subprocess.TimeoutExpired:
-                _refresh(folder)
+                track_apart()
     except KeyboardInterrupt:
         return 0
     finally:
@@ -59,14 +60,6 @@ def environment() -> dict[str, str]:
         "DO_NOT_TRACK": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-
-
-def _refresh(folder: Path) -> None:
-    try:
-        if is_behind(folder):
-            print(synchronise(folder).text(), flush=True)
-    except TrackingError as error:
-        print(f"tracking: {error}", file=sys.stderr, flush=True)
 
 
 def _interrupt(*_: object) -> None:
