@@ -1,12 +1,14 @@
 """Stages that have finished, left behind by the real `Stage` in the working folder."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from textbcs.definition import Definition, Makers
 from textbcs.io import write_bytes
+from textbcs.lineage import tracking
 from textbcs.receipt import Stage
 
 HISTORY = "epoch,learning_rate,loss,validation_dice\n1,0.5,2.25,\n2,0.25,1.5,0.75\n"
@@ -102,3 +104,29 @@ def runinfo(address: str) -> tuple[Path, dict[str, Any]]:
     """Where a stage's run information lies, and what it says."""
     path = Path(f"results/runinfo/{address}.json")
     return path, json.loads(path.read_text())
+
+
+def guarded(folder: Path) -> dict[str, str]:
+    """An environment in which every Python refuses to ask another machine, and notes it in `asked`."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import socket\n"
+        "connect, look_up = socket.socket.connect, socket.getaddrinfo\n"
+        "def check(host):\n"
+        "    if host not in ('127.0.0.1', '::1', 'localhost', None):\n"
+        f"        open({str(folder / 'asked')!r}, 'a').write(repr(host) + chr(10))\n"
+        "        raise OSError('no network here')\n"
+        "def connected(self, address):\n"
+        "    check(address[0] if isinstance(address, tuple) else None)\n"
+        "    return connect(self, address)\n"
+        "def looked_up(host, *arguments, **options):\n"
+        "    check(host)\n"
+        "    return look_up(host, *arguments, **options)\n"
+        "socket.socket.connect = socket.socket.connect_ex = connected\n"
+        "socket.getaddrinfo = looked_up\n"
+    )
+    (folder / "asked").touch()
+    source = Path(tracking.__file__).parents[3]
+    path = os.pathsep.join([str(folder), str(source)])
+    kept = {key: value for key, value in os.environ.items() if "MLFLOW" not in key}
+    return kept | {"PYTHONPATH": path}

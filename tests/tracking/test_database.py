@@ -1,7 +1,6 @@
 """MLflow's database shows exactly what the receipts say, however it came about."""
 
 import fcntl
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -12,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from finished import HISTORY, Tree
+from finished import HISTORY, Tree, guarded
 
 from textbcs.lineage.tracking import database
 from textbcs.lineage.tracking.database import FOLDER, NAME, TrackingError, read_runs, synchronise
@@ -191,28 +190,17 @@ def test_one_odd_output_hides_no_other_run(finished: Tree) -> None:
 
 
 def test_mlflow_asks_nobody(finished: Tree, tmp_path: Path) -> None:
-    """Every connection and look-up raises and is written down; there is none."""
-    guard = tmp_path / "guard"
-    guard.mkdir()
-    (guard / "sitecustomize.py").write_text(
-        "import socket\n"
-        "def refuse(*arguments, **options):\n"
-        f"    open({str(tmp_path / 'asked')!r}, 'a').write(repr(arguments) + chr(10))\n"
-        "    raise OSError('no network here')\n"
-        "socket.socket.connect = socket.socket.connect_ex = refuse\n"
-        "socket.getaddrinfo = socket.create_connection = refuse\n"
-    )
-    path = os.pathsep.join([str(guard), str(Path(database.__file__).parents[3])])
-    kept = {key: value for key, value in os.environ.items() if "MLFLOW" not in key}
-    environment = kept | {"PYTHONPATH": path}
-    probe = "import socket; socket.create_connection(('127.0.0.1', 9))"
-    assert subprocess.run([sys.executable, "-c", probe], env=environment, check=False,
-                          capture_output=True).returncode  # fmt: skip
-    assert (tmp_path / "asked").read_text().count("\n") == 1
+    asked = tmp_path / "guard/asked"
+    environment = guarded(asked.parent)
+    for probe in ("create_connection(('192.0.2.1', 9))", "getaddrinfo('example.org', 443)"):
+        asking = [sys.executable, "-c", f"import socket; socket.{probe}"]
+        assert subprocess.run(
+            asking, env=environment, check=False, stderr=subprocess.DEVNULL
+        ).returncode
+    assert asked.read_text() == "'192.0.2.1'\n'example.org'\n"
     done = subprocess.run(TRACK, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert (tmp_path / "asked").read_text().count("\n") == 1
+    assert (done.returncode, done.stderr) == (0, "")
+    assert asked.read_text().count("\n") == 2
     assert len(shown()) == 7
 
 

@@ -8,10 +8,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
-from finished import Tree
+from finished import Tree, guarded
 
 pytest.importorskip("mlflow", reason="MLflow is an extra; requirements.lock has it")
 PATIENCE = 240  # the server takes 12 s on two free cores
@@ -31,10 +32,15 @@ def answer(url: str, question: object = None) -> bytes:
     return content
 
 
-def test_the_pages_list_the_runs_and_end_with_the_command(finished: Tree) -> None:
+def test_the_pages_list_the_runs_ask_nobody_and_end_with_the_command(
+    finished: Tree, tmp_path: Path
+) -> None:
     port = free_port()
     command = [sys.executable, "-m", "textbcs.cli", "track", "ui", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen(
+        command, env=guarded(tmp_path / "guard"), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
     home = f"http://127.0.0.1:{port}"
     try:
         limit = time.monotonic() + PATIENCE
@@ -62,5 +68,6 @@ def test_the_pages_list_the_runs_and_end_with_the_command(finished: Tree) -> Non
         "7 runs written, 0 removed, 0 as they were",
         f"{home} in some seconds; Ctrl-C ends it",
     ]
+    assert (tmp_path / "guard/asked").read_text() == ""
     psutil.wait_procs(children, timeout=10)
     assert not [one for one in children if one.is_running() and one.status() != "zombie"]
