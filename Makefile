@@ -1,6 +1,7 @@
 # make reproduce  sets everything up and regenerates every table and figure of params.yaml
 # make test       sets everything up, checks the code and runs the tests
 # make audit      hashes everything and says what is not as its receipt says
+# make ui         opens MLflow's pages on what has run
 # make fractions  trains TextBCS on 10, 25 and 50 % of the patients too: does vacuity fall with data?
 #
 # PIP_ARGS goes to pip when torch is installed. With CUDA nothing is needed; without, name an index
@@ -8,11 +9,12 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 CORES ?= all
+PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: reproduce test check audit fractions setup lock clean help
+.PHONY: reproduce test check audit ui fractions setup lock clean help
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -22,6 +24,9 @@ test: setup check
 
 audit: setup
 	$(BIN)/textbcs audit verify
+
+ui: setup
+	$(BIN)/textbcs track ui --port $(PORT)
 
 # Replaces params.yaml; `textbcs use phantom` goes back to the default, and trains nothing again.
 fractions: setup
@@ -46,14 +51,16 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 	touch $@
 
-# Resolve the lock again. The encoder's package and torchvision are kept out of what is resolved: only
-# the encoder's files are read, and torchvision's wheels do not import beside a CPU torch.
+# Resolve the lock again. Kept out of what is resolved: sentence-transformers, since only the encoder's
+# files are read; torchvision, whose wheels do not import beside a CPU torch; pyarrow, which would change
+# how pandas stores text, scikit-learn and skops, which MLflow's tracking and pages do not import.
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --quiet install uv
-	printf '%s; sys_platform == "never"\n' sentence-transformers torchvision > $(VENV)-lock/override.txt
+	printf '%s; sys_platform == "never"\n' sentence-transformers torchvision \
+	  pyarrow scikit-learn skops > $(VENV)-lock/override.txt
 	{ echo "# Every package but torch, exactly; written by 'make lock' from pyproject.toml."; \
-	  $(VENV)-lock/bin/uv pip compile pyproject.toml --extra dev --extra encoder \
+	  $(VENV)-lock/bin/uv pip compile pyproject.toml --extra dev --extra encoder --extra tracking \
 	    --override $(VENV)-lock/override.txt --python-version 3.11 --no-annotate --no-header --quiet \
 	  | grep -v -E '^(torch|triton|nvidia-|cuda-)'; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock

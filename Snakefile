@@ -7,6 +7,8 @@ sys.path[:0] = [str(Path(workflow.basedir) / folder) for folder in ("workflow", 
 from stages import Stages
 from start import begin
 
+from textbcs.lineage.tracking.commands import track_after_run
+
 SESSION = begin(workflow.is_main_process, sys.argv[1:])
 STAGES = Stages(SESSION.pipeline)
 # TEXTBCS_JOBS: processes among which a stage may spread its patients (src/textbcs/pool.py).
@@ -41,3 +43,8 @@ onsuccess:
     results = [out for out in STAGES.final() if out.startswith("reports/")]
     if results:
         print("done: " + ", ".join(results), file=sys.stderr)
+    track_after_run()
+
+
+onerror:
+    track_after_run()

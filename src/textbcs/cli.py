@@ -15,6 +15,7 @@ from textbcs import params as parameters
 from textbcs.definition import Makers, define, define_all, read_stages
 from textbcs.io import InputError
 from textbcs.lineage.commands import add_audit
+from textbcs.lineage.tracking.commands import add_track
 from textbcs.process import die_with_parent
 from textbcs.receipt import Stage
 
@@ -165,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("file", help="CSV or XLSX with the columns patient_id, slice, report")
     report.set_defaults(run=_report)
     add_audit(commands)
+    add_track(commands)
     return parser
 
 

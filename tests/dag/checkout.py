@@ -46,6 +46,7 @@ class Checkout:
             "DVC_GLOBAL_CONFIG_DIR": str(self.home / "dvc-global"),
             "DVC_SYSTEM_CONFIG_DIR": str(self.home / "dvc-system"),
             "GIT_CONFIG_GLOBAL": os.devnull,
+            "TEXTBCS_TRACKING": "off",  # it costs seconds; tests/dag/test_tracking.py switches it on
             "GIT_AUTHOR_NAME": "test",
             "GIT_AUTHOR_EMAIL": "test@example.org",
             "GIT_COMMITTER_NAME": "test",

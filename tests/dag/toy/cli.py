@@ -39,7 +39,16 @@ def write(path: Path, text: str) -> None:
 
 
 def main(stage: str, *items: str) -> int:
-    """Run the stage."""
+    """Run the stage, or track what has run."""
+    if stage == "track":
+        from textbcs.lineage.tracking.database import TrackingError, synchronise
+
+        try:
+            print(synchronise().text())
+        except TrackingError as error:
+            print(f"error: tracking: {error}", file=sys.stderr)
+            return 2
+        return 0
     die_with_parent()
     params = load_params()
     definition = define(stage, items, params)
