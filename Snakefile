@@ -16,6 +16,9 @@ RUN_STAGE = (
 )
 
 
+report: "workflow/report/workflow.rst"
+
+
 localrules:
     all,
 
