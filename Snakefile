@@ -18,6 +18,9 @@ RUN_STAGE = (
 )
 
 
+report: "workflow/report/workflow.rst"
+
+
 localrules:
     all,
 

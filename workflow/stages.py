@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from snakemake.io import ancient, directory
+from reported import REPORTED
+from snakemake.io import ancient, directory, report
 from snakemake.ioflags import update
 from stale import Pipeline
 
@@ -138,9 +139,15 @@ def file(path: str) -> str:
 
 def output(path: str, uncached: bool) -> str:
     """An out of a rule. Snakemake deletes outputs before a job, and DVC restores from its cache those
-    that need no new run; a file that is not in the cache has to stay in place (`update`)."""
+    that need no new run; a file that is not in the cache has to stay in place (`update`). What is for
+    people to read gets into `snakemake --report`."""
     flagged = file(path)
-    return update(flagged) if uncached and flagged is path else flagged
+    if uncached and flagged is path:
+        flagged = update(flagged)
+    shown = REPORTED.get(path)
+    if shown is None:
+        return flagged
+    return report(flagged, caption=shown.caption, category=shown.category, labels=shown.labels)
 
 
 def _substitute(

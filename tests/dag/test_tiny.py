@@ -1,5 +1,6 @@
 """The real pipeline on the tiny preset: what the toy cannot show."""
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -153,3 +154,20 @@ def test_cores_locale_time_zone_and_hash_seed_change_no_byte(
     }
     assert len(alike) > 100
     assert {path for path, digest in alike.items() if whole[path] != digest} == set()
+
+
+def test_snakemakes_own_report_holds_what_people_read(tiny: Checkout, tmp_path: Path) -> None:
+    """One file, made without a network, with the page and every figure and table in it."""
+    target = tmp_path / "report.html"
+    nowhere = {f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https", "all")}
+    tiny.snakemake("--report", str(target), "--cores", "1", **nowhere)
+    text = target.read_text(encoding="utf-8")
+    reports = tiny.root / "reports"
+    shown = [reports / "index.html", *(reports / "figures").glob("*.png")]
+    shown += [reports / "tables" / f"{name}.csv" for name in ("table1", "table4", "claims")]
+    assert len(shown) > 10
+    for path in shown:
+        assert base64.b64encode(path.read_bytes()).decode() in text, path
+    caption = "The report in one file that needs no network"  # workflow/report/page.rst
+    assert caption in text
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']?https?:", text)

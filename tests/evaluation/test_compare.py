@@ -276,16 +276,27 @@ def write_inputs(runs: dict[str, list[Run]]) -> None:
 def test_the_stage_writes_its_tables(stage_in: Callable[..., Stage]) -> None:
     params = {
         "evaluation": RULES | {"bootstrap": BOOTSTRAP | {"resamples": 99}},
-        "tables": {"table1": ["unet", "textbcs"], "reference": "textbcs"},
+        "tables": {"table1": ["unet", "textbcs"], "variants": ["own"], "reference": "textbcs"},
         "seeds": [1],
     }
     stage = stage_in(params)
-    write_inputs(methods())
+    own = methods()
+    write_inputs(own)
+    other = {"own": own["middle"], "empty": own["unet"], "prior": own["middle"]}
+    for name, (run,) in other.items():
+        seed = 1 if name == "own" else 0
+        write_csv(Path(f"results/evaluation/{name}-s{seed}/slices.csv"), run.slices)
     statistics(stage)
     folder = Path("results/statistics")
     sizes = {path.stem: len(read_csv(path)) for path in sorted(folder.iterdir())}
     assert sizes["comparisons"] == 3
     assert (sizes["ranks"], sizes["variance"]) == (12, 0)
+    trivial = read_csv(folder / "trivial.csv").set_index(["method", "trivial"])
+    assert set(trivial.index) == {
+        (m, t) for m in ("unet", "textbcs", "own") for t in ("empty", "prior")
+    }
+    assert trivial.loc[("textbcs", "empty"), "above"]
+    assert trivial.loc[("unet", "empty"), "difference"] == 0
     assert sizes["subgroups"] == 2 * (2 + 3 + 2 + 1)
     table = read_csv(folder / "means.csv").set_index(["method", "measure"])
     assert table.loc[("unet", "ensemble_dice_patient_mean"), ["value", "seeds"]].tolist() == [

@@ -21,6 +21,11 @@ CLAIM = {"section": "4.4", "sentence": "rises", "says": 2.0}
         (Finding("q", 3.0, holds=False), "not supported"),
         (Finding("q", 0.0, holds=True), "supported"),
         (Finding("q", None), "not measured"),
+        (Finding("q", 1.9, 0.9, 3.0, True, neutral=1.0), "undecided"),
+        (Finding("q", 2.0, 1.1, 3.0, True, neutral=1.0), "supported"),
+        (Finding("q", 0.1, -0.5, 0.6, True, margin=1.0), "supported"),
+        (Finding("q", 0.1, -1.5, 0.6, True, margin=1.0), "undecided"),
+        (Finding("q", -2.0, -3.0, -1.5, False, margin=1.0), "not supported"),
     ],
 )
 def test_verdicts(finding, expected):
@@ -61,30 +66,49 @@ def test_a_group_is_decided_by_its_best_member():
     assert "(unet)" in found["unet_based"].quantity
     assert (found["over_mgca"].ours, found["over_mgca"].holds) == (pytest.approx(-2), False)
     # mgca is significant, but against TextBCS
-    assert (found["significant"].ours, found["significant"].holds) == (1.0, False)
+    assert (found["significant"].ours, found["significant"].holds) == (1, False)
+    assert "in either direction: 2" in found["significant"].quantity
+    assert (found["conclusion"].ours, found["conclusion"].holds) == (1, False)
+    assert "ground_truth" not in found
+
+
+def test_the_surface_dice_decides_what_is_more_like_the_reference():
+    table = comparisons(transunet=0.03, unet=0.01, mgca=0.02)
+    boundary = comparisons(transunet=0.05, unet=0.04, mgca=-0.06).assign(metric="nsd_2mm")
+    found = claims.comparison_findings(pd.concat([table, boundary]), {})["ground_truth"]
+    assert (found.ours, found.holds) == (pytest.approx(-6), False)
+    assert "nsd_2mm" in found.quantity
 
 
 def test_smaller_methods_refute_fewer_params():
     rows = [
         {"method": name, "params_m": params, "flops_g": flops}
         for name, params, flops in (
+            ("unet", 14.8, 45.3),
             ("textbcs", 32.5, 47.2),
             ("lvit", 29.9, 54.2),
             ("mgca", 91.5, 42.3),
         )
     ]
     found = claims.complexity_findings(rows, ["lvit", "mgca", "clip"])
-    assert (found["fewer_params"].ours, found["fewer_params"].holds) == (1.0, False)
-    assert found["fewer_flops"].ours == 1.0
+    assert (found["fewer_params"].ours, found["fewer_params"].holds) == (1, False)
+    assert found["fewer_flops"].ours == 1
+    # mgca has more parameters than UNet and fewer operations.
+    assert (found["guided_costs"].ours, found["guided_costs"].holds) == (2, True)
 
 
 def test_false_pixels_and_sweep():
-    means = {
-        "textbcs": {"false_positives": 5.0, "false_negatives": 9.0},
-        "unet": {"false_positives": 6.0, "false_negatives": 8.0},
-    }
-    found = claims.pixel_findings(means)
-    assert (found["false_positives"].holds, found["false_negatives"].holds) == (True, False)
+    found = claims.pixel_findings(
+        {
+            "false_positives": {"unet": (3.0, 1.0, 5.0), "lvit": (2.0, -1.0, 4.0)},
+            "false_negatives": {"unet": (-1.0, -2.0, -0.5), "lvit": (4.0, 3.0, 5.0)},
+        }
+    )
+    first, second = found["false_positives"], found["false_negatives"]
+    assert (first.ours, first.holds, claims.verdict({}, first)) == (2.0, True, "undecided")
+    assert (second.ours, second.holds, claims.verdict({}, second)) == (-1.0, False, "not supported")
+    assert "of lvit" in first.quantity
+    assert "1 have fewer" in second.quantity
     rows = [
         {"run": r, "dice_slice_mean": d} for r, d in (("textbcs", 70.0), ("a", 71.0), ("b", 69.0))
     ]
@@ -116,6 +140,18 @@ def test_several_lesions_take_the_least_favourable_method():
     assert found.ours == pytest.approx(2)
     assert "lvit" in found.quantity
     assert claims.lesion_finding(table[table["level"] == "one"]) is None
+
+
+def test_a_part_that_adds_nothing_to_the_other_decides_whether_each_contributes():
+    gains = {"SVLI": (3.0, 1.0, 5.0), "EL": (-0.2, -1.0, 0.5)}
+    found = claims.component_finding(gains)
+    assert found is not None
+    assert (found.ours, found.holds) == (-0.2, False)
+    assert "without EL" in found.quantity
+    assert claims.component_finding({"SVLI": gains["SVLI"]}) is None
+    # The sentence says that a large weight harms: a loss supports it.
+    assert claims.verdict({}, claims.weight_finding(1.0, (-3.0, -4.0, -2.0))) == "supported"
+    assert claims.verdict({}, claims.weight_finding(1.0, (3.0, 2.0, 4.0))) == "not supported"
 
 
 def test_every_claim_names_its_section():

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ from pagecase import SIDE, page
 from PIL import Image
 
 from textbcs.reporting import viewer
-from textbcs.reporting.facts import limits
+from textbcs.reporting.contents import FIGURES
+from textbcs.reporting.facts import limits, shortfall
 from textbcs.reporting.figures import choose_cases, window_of
-from textbcs.reporting.page import FIGURES, render
-from textbcs.reporting.pipetable import read_tables
+from textbcs.reporting.page import render
+from textbcs.reporting.pipetable import PipeTable, read_tables
 from textbcs.reporting.render import html_table, markdown_table
 
 VOID = {"meta", "img", "br", "input"}
@@ -109,6 +111,46 @@ def test_limits_follow_the_cohort() -> None:
     assert not any("synthetic" in sentence for sentence in duke + other)
     assert "not on one scale" in other[0]
     assert len(limits(False, True, 5, False)) == len(duke) - 2
+
+
+def test_the_glance_shows_what_the_prompt_alone_buys() -> None:
+    text = render(page())
+    assert "Dashed: 12.5" in text
+    assert text.count('class="prior"') == 1
+    without = render(replace(page(), prior=None))
+    assert "Dashed" not in without
+    assert 'class="prior"' not in without
+    trivial = PipeTable("Trivial", ["Method"], [["UNet"]])
+    linked = render(replace(page(), tables={**page().tables, "trivial": [trivial]}))
+    assert '<a href="#trivial">Who is above it</a>' in linked
+
+
+def test_the_page_says_what_intervals_cover() -> None:
+    runs = [
+        {"quantity": "dice", "patients": 184, "coverage": 0.94675},
+        {"quantity": "dice", "patients": 32, "coverage": 0.91555},
+        {"quantity": "difference_rescues", "patients": 32, "coverage": 0.90695},
+    ]
+    coverage = {"confidence": 0.95, "simulations": 20000, "runs": runs}
+    said = shortfall(coverage, 30)
+    assert (
+        "with 32 patients in 91.6 % for a mean Dice, 90.7 % for a difference that few patients carry; "
+        "with 184 patients in 94.7 % for a mean Dice" in said
+    )
+    assert said.endswith("This test split has 30: expect no more than with 32.")
+    assert shortfall(coverage, 100).endswith("This test split has 100.")
+    assert said in limits(True, False, 1, True, said)
+    assert page().coverage in render(page())
+
+
+def test_the_simulation_on_file_has_words_for_all_it_measured() -> None:
+    """One source: what the benchmark wrote is what the page prints."""
+    path = Path(__file__).parents[2] / "benchmarks/results/coverage.json"
+    coverage = json.loads(path.read_text(encoding="utf-8"))
+    said = shortfall(coverage, 32)
+    assert said.count(" % for ") == len(coverage["runs"])
+    for run in coverage["runs"]:
+        assert f"{100 * run['coverage']:.1f} %" in said
 
 
 def test_a_script_element_holds_the_data_whatever_they_say() -> None:

@@ -63,3 +63,9 @@ def test_disagreement_is_a_sentence():
 @pytest.mark.parametrize(("p", "text"), [(0.5, "0.5000"), (9e-5, "< 0.0001"), (float("nan"), "")])
 def test_p_values(p, text):
     assert p_value(p) == text
+
+
+def test_an_effect_that_is_not_defined_is_a_dash():
+    table = comparisons()
+    table.loc[0, ["cohen_dz", "cohen_dz_low", "cohen_dz_high"]] = float("nan")
+    assert table4_rows(table, {}, {})[0]["dz"] == "–"

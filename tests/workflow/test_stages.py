@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from snakemake.io import is_flagged
-from stages import TRIGGER, StageRule, Stages
+from reported import REPORTED
+from snakemake.io import get_flag_value, is_flagged
+from stages import TRIGGER, StageRule, Stages, output
 from stale import Pipeline, StageFacts
 
 from textbcs.io import InputError
+from textbcs.params import read_yaml
 
 DEFINITION = """
 stages:
@@ -115,3 +117,31 @@ def test_a_stage_without_a_rule_is_named(here: Path, graph: Graph) -> None:
 def test_the_pipeline_is_for_what_nothing_else_reads(here: Path, graph: Graph) -> None:
     (here / "dvc.yaml").write_text(DEFINITION)
     assert Stages(Pipeline(graph)).final() == ["table.csv"]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_what_people_read_is_in_the_report_with_a_caption() -> None:
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    outs = {
+        out if isinstance(out, str) else next(iter(out))
+        for stage in stages.values()
+        for out in stage["outs"]
+    }
+    shown = set(REPORTED) & outs
+    figures = {out for out in outs if out.startswith("reports/figures/") and out.endswith(".png")}
+    assert figures | {"reports/index.html"} <= shown
+    assert {f"reports/tables/{name}.csv" for name in ("table1", "table4", "claims")} <= shown
+    for path in shown:
+        flagged = output(path, uncached=True)
+        found = get_flag_value(flagged, "report")
+        assert is_flagged(flagged, "update")
+        assert (ROOT / "workflow/rules" / found.caption).is_file()
+        assert found.category in {"Page", "Figures", "Tables"}
+        assert all(found.labels.values())
+
+
+def test_what_programs_read_is_not_in_the_report() -> None:
+    for path in ("reports/figures/forest.csv", "results/statistics/means.csv", "data/slices"):
+        assert not is_flagged(output(path, uncached=True), "report")

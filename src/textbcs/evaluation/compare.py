@@ -1,8 +1,8 @@
 """Stage `statistics`: what the runs of Table 1 amount to, and what of their differences is chance.
 
 Reads `results/evaluation/<method>-s<seed>/slices.csv` and `results/uncertainty/<method>-s<seed>.json` of
-every method and seed, `ensemble.json` and `dropout.json` beside them, and the cohort's series and
-patients; writes `results/statistics/`:
+every method and seed, the former of every variant and trivial row too, `ensemble.json` and `dropout.json`
+beside the latter, and the cohort's series and patients; writes `results/statistics/`:
 
 - `means.csv`: a method's aggregates, each named (`evaluation.means`), and its calibration.
 - `comparisons.csv`: the reference method against each other one, per metric; this is the family of
@@ -10,6 +10,7 @@ patients; writes `results/statistics/`:
 - `subgroups.csv`: Dice by number of lesions, size, side and vendor.
 - `ranks.csv`: how firm the ranking is when patients are resampled.
 - `variance.csv`: patients against seeds; no row where there is one seed.
+- `trivial.csv`: every method and variant against the rows that no network made (`evaluation.learning`).
 
 Differences are reference minus other method; all scores are fractions.
 """
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation import comparisons, means
-from textbcs.evaluation.runs import COLUMNS, Run, by_method, read_runs
+from textbcs.evaluation.learning import against_trivial
+from textbcs.evaluation.runs import COLUMNS, EVALUATION, Run, by_method, read_runs
 from textbcs.evaluation.surfaces import nsd_columns
 from textbcs.io import InputError, read_csv, read_json, records, write_csv
 
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
 FOLDER = Path("results/statistics")
 UNCERTAINTY = Path("results/uncertainty")
 SCORES = ("ece", "brier", "nll")
+TRIVIAL = ("empty", "prior")
 
 
 def statistics(stage: "Stage") -> None:
-    """Write the five tables.
+    """Write the six tables.
 
     Raises:
         InputError: the reference method is no row of Table 1, or runs hold other slices.
@@ -49,7 +52,9 @@ def statistics(stage: "Stage") -> None:
     nsd = nsd_columns(rules["nsd_tolerances_mm"])
     needed = {*COLUMNS, *means.PER_SLICE, *means.PIXELS, *nsd, *comparisons.FACTS}
     runs = read_runs(stage, sorted(needed))
-    methods = by_method(runs)
+    # One check for all: whatever is paired below holds the same slices.
+    every = by_method([*runs, *read_runs(stage, rows="variants"), *_trivial(stage)])
+    methods = {name: every[name] for name in stage.params["tables"]["table1"]}
     stage.seed = rules["bootstrap"]["seed"]
     depth = _depth(read_csv(stage.input("data/cohort/series.csv"), ["series_uid", "instances"]))
     vendors = _vendors(
@@ -72,12 +77,22 @@ def statistics(stage: "Stage") -> None:
         "subgroups": comparisons.subgroups(methods, reference, vendors, rules["bootstrap"]),
         "ranks": comparisons.rank_table(methods, family, rules["bootstrap"]),
         "variance": comparisons.variance_table(methods, reference, family),
+        "trivial": against_trivial(
+            {name: own for name, own in every.items() if name not in TRIVIAL},
+            {name: every[name] for name in TRIVIAL},
+            rules["bootstrap"],
+        ),
     }
     for name, table in results.items():
         write_csv(stage.output(FOLDER / f"{name}.csv"), table)
     compared = results["comparisons"]
     doubtful = int(compared["verdicts_disagree"].sum())
     stage.log(f"{len(compared)} comparisons, in {doubtful} of which the tests disagree")
+
+
+def _trivial(stage: "Stage") -> list[Run]:
+    files = {name: stage.input(EVALUATION / f"{name}-s0" / "slices.csv") for name in TRIVIAL}
+    return [Run(name, 0, read_csv(path, COLUMNS)) for name, path in files.items()]
 
 
 def _calibrations(stage: "Stage", runs: Sequence[Run]) -> list[Mapping[str, Any]]:

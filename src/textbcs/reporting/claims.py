@@ -33,13 +33,17 @@ class Finding:
         low: lower limit of its interval, or None.
         high: upper limit.
         holds: whether the value alone agrees with the sentence.
+        neutral: the value that says neither yes nor no; an interval that holds it decides nothing.
+        margin: for a sentence that denies a difference: how large one it still allows, either way.
     """
 
     quantity: str
-    ours: float | None
+    ours: float | None  # an int where methods are counted
     low: float | None = None
     high: float | None = None
     holds: bool | None = None
+    neutral: float = 0.0
+    margin: float | None = None
 
 
 def claim_rows(
@@ -75,13 +79,19 @@ def claim_rows(
 def verdict(claim: Mapping[str, Any], found: Finding) -> str:
     """`supported`, `not supported`, `undecided` (the interval holds both) or `not measured`.
 
-    A claimed number must also lie in the interval; where it does not, the direction may still hold.
+    A claimed number must also lie in the interval; where it does not, the direction may still hold. That
+    there is no difference is supported where the whole interval lies within the margin.
     """
     if found.ours is None or found.holds is None:
         return "not measured"
     if found.low is None or found.high is None:
         return "supported" if found.holds else "not supported"
-    if found.low <= 0 <= found.high:
+    if found.margin is not None:
+        if -found.margin < found.low and found.high < found.margin:
+            return "supported"
+        outside = found.low > found.margin or found.high < -found.margin
+        return "not supported" if outside else "undecided"
+    if found.low <= found.neutral <= found.high:
         return "undecided"
     if not found.holds:
         return "not supported"
@@ -112,14 +122,31 @@ def comparison_findings(
             text = f"smallest Dice difference to {len(rows)} methods ({least['baseline']}), points, patients"
             found[key] = _difference(least, text)
     if dice:
-        below = sum(row["p_t_slice"] < 0.05 for row in dice.values())
-        holm = sum(row["holm_sign_flip"] < 0.05 for row in dice.values())
-        better = sum(row["p_t_slice"] < 0.05 and row["difference"] > 0 for row in dice.values())
+        found |= _significance(list(dice.values()))
+    boundary = comparisons[comparisons["metric"].str.startswith("nsd")]
+    if len(boundary):
+        least = min(records(boundary), key=lambda row: float(row["difference"]))
         text = (
-            f"methods of {len(dice)} with p < 0.05 (paired t over slices) in favour of TextBCS; p < 0.05 in "
-            f"either direction: {below}; sign flips over patients, Holm: {holm}"
+            f"smallest difference of the surface Dice ({least['metric']}) to {len(boundary)} methods "
+            f"({least['baseline']}), points, patients"
         )
-        found["significant"] = Finding(text, float(better), holds=better == len(dice))
+        found["ground_truth"] = _difference(least, text)
+    return found
+
+
+def _significance(rows: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
+    """The paper's test over slices, and what is left over patients after Holm's adjustment."""
+    below = sum(row["p_t_slice"] < 0.05 for row in rows)
+    found = {}
+    for key, column, test in (
+        ("significant", "p_t_slice", "paired t over slices"),
+        ("conclusion", "holm_sign_flip", "sign flips over patients, Holm"),
+    ):
+        better = sum(row[column] < 0.05 and row["difference"] > 0 for row in rows)
+        text = f"methods of {len(rows)} with p < 0.05 in favour of TextBCS ({test})"
+        if key == "significant":
+            text += f"; in either direction: {below}"
+        found[key] = Finding(text, better, holds=better == len(rows))
     return found
 
 
@@ -143,24 +170,37 @@ def complexity_findings(
         others = [table[name] for name in guided if name in table]
         less = sum(row[column] < table["textbcs"][column] for row in others)
         text = f"of {len(others)} other text-guided methods, those with {word} than TextBCS (full width)"
-        found[key] = Finding(text, float(less), holds=less == 0)
+        found[key] = Finding(text, less, holds=less == 0)
+    if "unet" in table:
+        own = [table[name] for name in (*guided, "textbcs") if name in table]
+        more = sum(
+            all(row[column] > table["unet"][column] for column in ("params_m", "flops_g"))
+            for row in own
+        )
+        text = f"of {len(own)} text-guided methods, those with more parameters and more FLOPs than UNet"
+        found["guided_costs"] = Finding(text, more, holds=2 * more > len(own))
     return found
 
 
-def pixel_findings(means: Mapping[str, Mapping[str, float]]) -> dict[str, Finding]:
+def pixel_findings(
+    differences: Mapping[str, Mapping[str, tuple[float, float, float]]],
+) -> dict[str, Finding]:
     """Whether any method has fewer false pixels than TextBCS on the tumour slices.
 
     Args:
-        means: per method, `false_positives` and `false_negatives`, pixels a tumour slice.
+        differences: of `false_positives` and `false_negatives`: each other method's pixels a tumour
+            slice minus TextBCS's, the mean over patients, with its limits.
     """
-    if "textbcs" not in means:
-        return {}
     found = {}
-    for key in ("false_positives", "false_negatives"):
-        less = [name for name, row in means.items() if row[key] < means["textbcs"][key]]
-        what = key.replace("_", " ")
-        text = f"of {len(means) - 1} methods, those with fewer {what} (pixels, tumour slices)"
-        found[key] = Finding(text, float(len(less)), holds=not less)
+    for key, others in differences.items():
+        if others:
+            name = min(others, key=lambda one: others[one][0])
+            fewer = sum(values[0] < 0 for values in others.values())
+            text = (
+                f"{key.replace('_', ' ')} of {name} minus TextBCS's, pixels a tumour slice, mean over "
+                f"patients: the fewest of {len(others)} methods; {fewer} have fewer than TextBCS"
+            )
+            found[key] = Finding(text, *others[name], holds=others[name][0] > 0)
     return found
 
 
@@ -170,6 +210,25 @@ def ablation_findings(gains: Mapping[str, tuple[float, float, float]]) -> dict[s
     return {key: Finding(text, *values, holds=values[0] > 0) for key, values in gains.items()}
 
 
+def component_finding(gains: Mapping[str, tuple[float, float, float]]) -> Finding | None:
+    """What the less useful part adds to the other one.
+
+    Args:
+        gains: by part, Dice of both parts minus that of the other part alone, points, with limits.
+    """
+    if len(gains) < 2:
+        return None
+    name = min(gains, key=lambda one: gains[one][0])
+    text = f"Dice of both parts minus that without {name}, points, patients: the smaller of the two"
+    return Finding(text, *gains[name], holds=gains[name][0] > 0)
+
+
+def weight_finding(value: float, gain: tuple[float, float, float]) -> Finding:
+    """Dice with the largest weight of evidential learning over that with the paper's weight."""
+    text = f"Dice with lambda_evidence = {value:g} minus TextBCS's, points, mean over patients"
+    return Finding(text, *gain, holds=gain[0] < 0)
+
+
 def sweep_finding(rows: Sequence[Mapping[str, Any]]) -> Finding:
     """How many cells of Table 3 have a higher test Dice than TextBCS's."""
     base = next(row for row in rows if row["run"] == "textbcs")
@@ -177,7 +236,7 @@ def sweep_finding(rows: Sequence[Mapping[str, Any]]) -> Finding:
         row["dice_slice_mean"] > base["dice_slice_mean"] for row in rows if row["run"] != "textbcs"
     )
     text = f"of {sum(row['run'] != 'textbcs' for row in rows)} other cells, those with a higher test Dice"
-    return Finding(text, float(higher), holds=higher == 0)
+    return Finding(text, higher, holds=higher == 0)
 
 
 def lesion_finding(subgroups: "pd.DataFrame") -> Finding | None:
@@ -191,7 +250,7 @@ def lesion_finding(subgroups: "pd.DataFrame") -> Finding | None:
     least = records(others.sort_values("reference_minus_method"))[0]
     return Finding(
         f"smallest Dice difference on slices with several lesions ({least['method']}), points, "
-        f"{int(least['patients'])} patients",
+        f"patients: {int(least['patients'])}",
         100 * least["reference_minus_method"],
         100 * least["difference_low"],
         100 * least["difference_high"],

@@ -29,7 +29,6 @@ PROMPT_LIMITS = (
 SPLIT_LIMITS = (
     "Slices of one patient are not independent. Tests over slices, the paper's, give p-values that are "
     "too small; the ones over patients are the ones to read.",
-    "With few patients an interval named 95 % covers somewhat less than that.",
     "An interval over patients holds the trained network fixed: it says nothing about another training.",
     "Dice and IoU are taken over tumour slices alone. How often a method raises a false alarm is "
     "measured on a sample of tumour-free slices.",
@@ -130,7 +129,39 @@ def method_facts(
     return headers, lines
 
 
-def limits(phantom: bool, duke: bool, seeds: int, derived: bool) -> list[str]:
+# Quantity of the simulation -> what it is.
+SIMULATED = {
+    "dice": "a mean Dice",
+    "difference": "a paired difference",
+    "difference_rescues": "a difference that few patients carry",
+}
+
+
+def shortfall(coverage: Mapping[str, Any], patients: int) -> str:
+    """The sentence on how often an interval over patients holds the truth, from the simulation.
+
+    Args:
+        coverage: `benchmarks/results/coverage.json`.
+        patients: of this test split.
+    """
+    name = f"{100 * coverage['confidence']:g} %"
+    by_size: dict[int, list[str]] = {}
+    for run in sorted(coverage["runs"], key=lambda run: int(run["patients"])):
+        what = SIMULATED[run["quantity"]]
+        by_size.setdefault(run["patients"], []).append(f"{100 * run['coverage']:.1f} % for {what}")
+    parts = [f"with {size} patients in {', '.join(found)}" for size, found in by_size.items()]
+    few = (
+        f" This test split has {patients}: expect no more than with {min(by_size)}."
+        if patients <= min(by_size)
+        else f" This test split has {patients}."
+    )
+    return (
+        f"An interval named {name} covers less than that where patients are few. In "
+        f"{coverage['simulations']:,} simulated cohorts each it held the truth: {'; '.join(parts)}.{few}"
+    )
+
+
+def limits(phantom: bool, duke: bool, seeds: int, derived: bool, coverage: str = "") -> list[str]:
     """The sentences that say what the numbers mean and do not mean.
 
     Args:
@@ -138,8 +169,10 @@ def limits(phantom: bool, duke: bool, seeds: int, derived: bool) -> list[str]:
         duke: whether it is the paper's.
         seeds: number of seeds.
         derived: whether prompts are read off the reference mask.
+        coverage: the sentence of `shortfall`.
     """
     first = PHANTOM_LIMITS if phantom else () if duke else OTHER_LIMITS
     prompts = PROMPT_LIMITS if derived else ()
     once = (ONE_SEED,) if seeds == 1 else ()
-    return [*first, *prompts, *once, *SPLIT_LIMITS, WEIGHTS_LIMIT]
+    told = (coverage,) if coverage else ()
+    return [*first, *prompts, *once, *SPLIT_LIMITS, *told, WEIGHTS_LIMIT]

@@ -1,18 +1,28 @@
 """The stage `report`: `reports/index.html`, one self-contained file, and the overview figure in it.
 
-Reads the printed tables, the figures that `dvc.yaml` declares, the test shard with its prompts, and the
-runs' predictions. The page itself is made in `page.py`, the viewer's data in `viewer.py`.
+Reads the printed tables, the figures that `dvc.yaml` declares, the test shard with its prompts, the
+runs' predictions, and how often the intervals hold the truth in a simulation (`benchmarks/coverage.py`).
+The page itself is made in `page.py`, the viewer's data in `viewer.py`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.runs import EVALUATION, Run, read_runs
-from textbcs.io import InputError, read_csv, read_tensors, records, write_bytes, write_text
+from textbcs.io import (
+    InputError,
+    read_csv,
+    read_json,
+    read_tensors,
+    records,
+    write_bytes,
+    write_text,
+)
 from textbcs.prompts.table import read_prompts
-from textbcs.reporting.facts import Subject, method_facts, run_facts
+from textbcs.reporting.contents import FIGURES, TABLES
+from textbcs.reporting.facts import Subject, method_facts, run_facts, shortfall
 from textbcs.reporting.figures import overview
-from textbcs.reporting.page import FIGURES, TABLES, Page, render
+from textbcs.reporting.page import Page, render
 from textbcs.reporting.pipetable import PipeTable, read_tables
 from textbcs.reporting.render import cell
 from textbcs.reporting.runs import encoder_label, is_duke, label
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
     from textbcs.slices.store import Shard
 
+COVERAGE = "benchmarks/results/coverage.json"
 OVERVIEW = "reports/figures/overview.png"
 # Written as CSV alone, so its headings stand here.
 DIFFERENCES = {
@@ -57,8 +68,10 @@ def write_report(stage: "Stage") -> None:
         duke=is_duke(stage.params),
         seeds=len(stage.params["seeds"]),
         derived=stage.params["prompts"]["source"] == "derive",
+        coverage=shortfall(read_json(stage.input(COVERAGE)), subject.patients),
         facts=run_facts(stage.params, subject),
         methods=method_facts(stage.params, rows),
+        prior=_prior(records(read_csv(stage.input("reports/tables/trivial.csv")))),
         scores=rows,
         tables=_tables(stage),
         figures=_figures(stage),
@@ -85,6 +98,11 @@ def _tables(stage: "Stage") -> dict[str, list[PipeTable]]:
     title = "TextBCS against each other method, Dice, paired by slice, 95 % interval over patients"
     found["table1_differences"] = [PipeTable(title, list(DIFFERENCES.values()), rows)]
     return found
+
+
+def _prior(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The Dice of the mean mask of the prompt's side and size, in percent."""
+    return next((float(row["dice"]) for row in rows if row["method"] == "prior"), None)
 
 
 def _figures(stage: "Stage") -> dict[str, bytes]:

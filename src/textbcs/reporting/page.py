@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.reporting import ablation, tables, testtable
+from textbcs.reporting.contents import FIGURES, TABLES
 from textbcs.reporting.facts import Facts, limits
 from textbcs.reporting.pipetable import PipeTable
 from textbcs.reporting.plot import score_plot
@@ -20,62 +21,6 @@ from textbcs.reporting.render import html_table
 from textbcs.reporting.runs import NOT_COMPARABLE
 from textbcs.reporting.viewer import script_json
 
-# File of a table -> its heading on the page, in the order of the page.
-TABLES = {
-    "table1": "Table 1: all methods",
-    "table1_differences": "TextBCS against each other method",
-    "table2": "Table 2: ablation",
-    "table3": "Table 3: loss weights",
-    "table4": "Table 4: tests",
-    "claims": "The paper's claims",
-    "text_worth": "What the text is worth",
-    "calibration": "Calibration: what evidential learning has to face",
-    "fractions": "Does vacuity fall as data grow?",
-    "flow": "Flow of patients and slices",
-}
-# File of a figure -> heading and what it shows. A figure of this list is on the page as soon as
-# `dvc.yaml` names it among the dependencies of the stage `report`.
-FIGURES = {
-    "overview": (
-        "Best, median and worst test slice of the last row",
-        "Blue: reference mask. Orange: prediction. Radiological view: the patient's left is at the right; "
-        "the framed part is enlarged. Vacuity is the share of belief that no evidence claims, on a "
-        "logarithmic scale.",
-    ),
-    "qualitative": (
-        "Qualitative comparison over all methods (the paper's Fig. 3)",
-        "Cases chosen by a rule.",
-    ),
-    "gradcam_cases": (
-        "Where UNet looks, with and without SVLI (the paper's Fig. 4)",
-        "Seg-Grad-CAM of the down-sampling stages.",
-    ),
-    "gradcam_stages": (
-        "What makes a heat map evidence",
-        "Pointing game and energy inside the mask, paired by patient, against random weights.",
-    ),
-    "failures": ("Failure cases (the paper's Fig. 5)", "Cases chosen by a rule."),
-    "prompt_styles": (
-        "Styles of prompt (the paper's Fig. 6)",
-        "Predictions under the paper's variant prompts.",
-    ),
-    "dose_response": (
-        "Wrong prompts: dose and response",
-        "Dice against the share of prompts that are another case's.",
-    ),
-    "reliability": (
-        "Reliability",
-        "Predicted probability against the share of pixels that are tumour.",
-    ),
-    "uncertainty_maps": (
-        "Uncertainty maps",
-        "Where each kind of uncertainty lies, beside the errors.",
-    ),
-    "weights": ("Loss weights", "Test and validation Dice over each weight of Table 3."),
-    "training_curves": ("Training curves", "Validation Dice over epochs."),
-    "forest": ("Differences to TextBCS", "Mean over patients with its 95 % interval."),
-    "ranks": ("Ranks", "How often each method takes each place when patients are resampled."),
-}
 # Where `textbcs audit pages` explains every cell, and the columns' names there by their heading.
 TRACED: Mapping[str, Mapping[str, str]] = {
     "table1": tables.HEADERS,
@@ -103,8 +48,10 @@ class Page:
         duke: whether it is the paper's.
         seeds: number of seeds.
         derived: whether prompts are read off the reference mask.
+        coverage: how often intervals hold the truth (`facts.shortfall`).
         facts: what was run on what.
         methods: headings and rows of the table of methods.
+        prior: Dice in percent of what the prompt alone buys; None where it is not known.
         scores: rows of Table 1 with `label`, `dice_patient_mean` and `dice_patient_interval`.
         tables: printed tables by file name.
         figures: PNG by file name.
@@ -115,8 +62,10 @@ class Page:
     duke: bool
     seeds: int
     derived: bool
+    coverage: str
     facts: Facts
     methods: tuple[list[str], list[list[str]]]
+    prior: float | None
     scores: Sequence[Mapping[str, Any]]
     tables: Mapping[str, Sequence[PipeTable]]
     figures: Mapping[str, bytes]
@@ -144,7 +93,7 @@ def render(page: Page) -> str:
     facts = dict(page.facts)
     lead = (
         f"{facts.get('Cohort', '')}; {facts.get('Test split', '')}; text encoder "
-        f"{facts.get('Text encoder', '')}; seeds {facts.get('Seeds', '')}"
+        f"{facts.get('Text encoder', '')}; seed {facts.get('Seeds', '')}"
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -185,7 +134,7 @@ def _item(target: str, title: str, inside: str = "") -> str:
 
 
 def _limits(page: Page) -> str:
-    sentences = limits(page.phantom, page.duke, page.seeds, page.derived)
+    sentences = limits(page.phantom, page.duke, page.seeds, page.derived, page.coverage)
     return (
         '<div class="note"><ul>'
         + "".join(f"<li>{_text(one)}</li>" for one in sentences)
@@ -194,10 +143,18 @@ def _limits(page: Page) -> str:
 
 
 def _glance(page: Page) -> str:
-    return (
-        "<p>Dice in percent, mean over patients, with its 95 % interval over patients "
-        "(of the first seed); the line of TextBCS is orange.</p>" + score_plot(page.scores)
+    told = (
+        "Dice in percent, mean over patients, with its 95 % interval over patients (of the first seed); the "
+        "line of TextBCS is orange."
     )
+    if page.prior is not None:
+        told += (
+            f" Dashed: {page.prior:.1f}, what the prompt alone buys, without the image (the mean mask of its "
+            "side and size)."
+        )
+        if "trivial" in page.tables:
+            told += ' <a href="#trivial">Who is above it</a>.'
+    return f"<p>{told}</p>{score_plot(page.scores, page.prior)}"
 
 
 def _tables(page: Page) -> str:

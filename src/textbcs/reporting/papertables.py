@@ -1,11 +1,11 @@
-"""The stage `tables`: Tables 2 to 4 and the claims table, the paper's values beside ours.
+"""The stage `tables`: Tables 2 to 4, the trivial rows and the claims table, the paper's values beside ours.
 
-Beside them what the paper lacks: whose probabilities can be believed, and whether vacuity falls with
-data. Reads the evaluated runs of Table 1 and of the variants, the training curves,
+Beside them what the paper lacks: who learns at all, whose probabilities can be believed, and whether
+vacuity falls with data. Reads the evaluated runs of Table 1 and of the variants, the training curves,
 `results/statistics/`, `results/uncertainty/fractions.csv` where variants were trained on shares of the
-patients, and `results/complexity/`; writes `reports/tables/table{2,3,4}`, `claims`, `calibration` and
-`fractions`, each as CSV, Markdown and LaTeX. Scores of another cohort than the paper's are never
-subtracted from its own.
+patients, and what decides the claims (`claimsources.py`); writes `reports/tables/table{2,3,4}`, `trivial`,
+`measures`, `subgroups`, `claims`, `calibration` and `fractions`, each as CSV, Markdown and LaTeX. Scores
+of another cohort than the paper's are never subtracted from its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.runs import EVALUATION, Run, fraction_names, read_runs
-from textbcs.io import read_csv, read_json, write_csv, write_text
+from textbcs.io import read_csv, write_csv, write_text
 from textbcs.models.variants import BASE
-from textbcs.reporting import ablation, believed, claims, testtable
-from textbcs.reporting.complexity import complexity_row
+from textbcs.reporting import ablation, believed, claims, measured, testtable, trivialtable
+from textbcs.reporting.claimsources import findings
 from textbcs.reporting.render import latex_table, markdown_table
 from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names
 
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 TABLES = Path("reports/tables")
 STATISTICS, UNCERTAINTY = Path("results/statistics"), Path("results/uncertainty")
-COMPLEXITY = Path("results/complexity")
 
 
 def write_tables(stage: "Stage") -> None:
-    """Write the six tables."""
+    """Write the nine tables."""
     params = stage.params
     prune(EVALUATION, run_names(params))
     printed = paper()
@@ -58,10 +57,36 @@ def write_tables(stage: "Stage") -> None:
         four,
         testtable.disagreements(four),
     )
-    findings = _findings(stage, runs, comparisons, three)
-    rows = claims.claim_rows(printed["claims"], findings, is_duke(params))
+    _write_evidence(stage, subject, labels)
+    found = findings(stage, runs, comparisons, three, printed)
+    rows = claims.claim_rows(printed["claims"], found, is_duke(params))
     _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows)
     _write_doubts(stage, subject)
+
+
+def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> None:
+    """Who learns at all, what overlap does not say, and Dice by subgroup."""
+    tables = stage.params["tables"]
+    own = _own_rows(stage.params)
+    learnt = trivialtable.trivial_rows(
+        read_csv(stage.input(STATISTICS / "trivial.csv")),
+        [*tables["table1"], *own],
+        {**labels, **{name: f"{name} (our own, in no family of tests)" for name in own}},
+    )
+    title = f"Against rows that no network made. {subject}"
+    notes = trivialtable.verdicts(learnt)
+    _write(stage, "trivial", title, trivialtable.HEADERS, learnt, notes)
+    means = read_csv(stage.input(STATISTICS / "means.csv"), ["method", "measure", "value"])
+    headers, rows, notes = measured.measure_table(means, tables["table1"], labels)
+    _write(stage, "measures", f"Boundaries, lesions, false alarms. {subject}", headers, rows, notes)
+    headers, rows = measured.subgroup_table(
+        read_csv(stage.input(STATISTICS / "subgroups.csv")),
+        tables["reference"],
+        tables["table1"],
+        labels,
+    )
+    title = f"Dice by subgroup, mean over the patients in it, 95 % interval. {subject}"
+    _write(stage, "subgroups", title, headers, rows)
 
 
 def _write_doubts(stage: "Stage", subject: str) -> None:
@@ -82,41 +107,11 @@ def _write_doubts(stage: "Stage", subject: str) -> None:
     _write(stage, "fractions", title, believed.FRACTIONS, rows, notes)
 
 
-def _findings(
-    stage: "Stage", runs: ablation.Runs, comparisons: Any, three: Sequence[Mapping[str, Any]]
-) -> dict[str, claims.Finding]:
-    """What this run found, for each of the paper's claims that it can speak of."""
-    params, printed = stage.params, paper()
-    bootstrap = params["evaluation"]["bootstrap"]
-    groups = {name: printed[name] for name in ("unet_based", "text_guided")}
-    methods = params["tables"]["table1"]
-    counted = [
-        complexity_row(m, read_json(stage.input(COMPLEXITY / f"{m}.json")), {}) for m in methods
-    ]
-    names = ablation.ablation_names(params)
-    parts = {"svli": (True, False), "evidential": (False, True), "both": (True, True)}
-    gains = {
-        key: ablation.gain(runs[names[switches]], runs[names[False, False]], bootstrap)
-        for key, switches in parts.items()
-        if switches in names and (False, False) in names
-    }
-    found = {
-        **claims.comparison_findings(comparisons, groups),
-        **claims.complexity_findings(counted, printed["text_guided"]),
-        **claims.pixel_findings({m: _false_pixels(runs[m]) for m in methods}),
-        **claims.ablation_findings(gains),
-        "weights": claims.sweep_finding(three),
-    }
-    several = claims.lesion_finding(read_csv(stage.input(STATISTICS / "subgroups.csv")))
-    return found | ({"several_lesions": several} if several else {})
-
-
-def _false_pixels(runs: Sequence[Run]) -> dict[str, float]:
-    tables = [run.slices[run.slices["kind"] == "tumour"] for run in runs]
-    return {
-        f"{name}s": sum(float(table[name].mean()) for table in tables) / len(tables)
-        for name in ("false_positive", "false_negative")
-    }
+def _own_rows(params: Mapping[str, Any]) -> list[str]:
+    """Variants that are a row of their own: neither of the ablation nor of the loss weights' sweep."""
+    others = {name for _, _, name in ablation.sweep_names(params)}
+    others |= set(ablation.ablation_names(params).values())
+    return [name for name in params["tables"]["variants"] if name not in others]
 
 
 def _validation(stage: "Stage", runs: ablation.Runs) -> dict[str, float]:

@@ -12,12 +12,13 @@ WIDTH = 760
 OURS = "textbcs"
 
 
-def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
+def score_plot(rows: Sequence[Mapping[str, Any]], prior: float | None = None) -> str:
     """A point with its interval per method, the best one on top.
 
     Args:
         rows: Table 1 with `method`, `label`, `dice_patient_mean` in percent and
             `dice_patient_interval`, `<low> to <high>`.
+        prior: the Dice that the prompt alone buys, a dashed line; None where it is not known.
     """
     order = sorted(rows, key=lambda row: -float(row["dice_patient_mean"]))
     height = TOP + LINE * len(order) + 10
@@ -27,6 +28,11 @@ def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
         for v in range(0, 101, 20)
     )
     lines = "".join(_line(row, TOP + LINE * (place + 0.5)) for place, row in enumerate(order))
+    if prior is not None:
+        marks += (
+            f'<line class="prior" x1="{_x(prior):.1f}" x2="{_x(prior):.1f}" y1="{TOP}" '
+            f'y2="{height - 8}"/>'
+        )
     told = "; ".join(f"{row['label']} {float(row['dice_patient_mean']):.1f}" for row in order)
     return (
         f'<svg class="plot" viewBox="0 0 {WIDTH} {height}" role="img" '

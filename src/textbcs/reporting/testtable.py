@@ -88,4 +88,6 @@ def disagreements(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _with_limits(row: Mapping[str, Any], name: str) -> str:
+    if row[name] != row[name]:
+        return "–"
     return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"

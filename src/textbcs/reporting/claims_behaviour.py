@@ -1,0 +1,167 @@
+"""Claims on what the methods look at, how they bear other wordings, and what their uncertainty is worth.
+
+Pure functions on `results/gradcam/summary.csv`, `results/statistics/means.csv` and the values per slice
+of `results/robustness/`; read and write no file.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from textbcs.evaluation.statistics import mean_interval, patient_means
+from textbcs.io import records
+from textbcs.reporting.claims import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DOWN = (1, 2, 3, 4)  # DownCNN1 to DownCNN4; the fifth stage is below them
+DEEP = (3, 4)
+PAIRED = "svli - unet"
+# Why the last row has no number: no slice has both an insufficient and a sufficient prompt.
+INSUFFICIENT = Finding(
+    "not measured: it needs prompts that name quadrant, contour and millimetres for the same slices",
+    None,
+)
+
+
+def gradcam_findings(summary: "pd.DataFrame") -> dict[str, Finding]:
+    """What the heat maps say; of the stages that a sentence is on, the one that speaks most against it.
+
+    The lift is the share of the heat inside the mask over the mask's share of the slice: 1 for heat
+    that lies anywhere. Intervals are over patients; a difference is paired by slice.
+
+    Args:
+        summary: `stage`, `measure`, `network`, `slices`, `mean`, `low`, `high`.
+    """
+    rows = {(row["measure"], row["network"], int(row["stage"])): row for row in records(summary)}
+    found = {
+        "svli_truth": _stage(rows, "lift", "svli", DOWN, least=True),
+        "deep_unet": _stage(rows, "lift", "unet", DEEP, least=False),
+        "deep_svli": _stage(rows, "lift", "svli", DEEP, least=True),
+        "text_locates": _stage(rows, "energy_inside", PAIRED, DEEP, least=True),
+    }
+    return {key: one for key, one in found.items() if one is not None}
+
+
+_NAMES = {"unet": "UNet", "svli": "UNet+SVLI", PAIRED: "UNet+SVLI minus UNet"}
+
+
+def _stage(
+    rows: Mapping[tuple[str, str, int], Mapping[str, Any]],
+    measure: str,
+    network: str,
+    stages: Sequence[int],
+    least: bool,
+) -> Finding | None:
+    """The finding of the stage with the least, or greatest, mean of a measure."""
+    known = {n: rows[measure, network, n] for n in stages if (measure, network, n) in rows}
+    if not known:
+        return None
+    cold = [f"{n}" for n, row in known.items() if row["mean"] != row["mean"]]
+    hot = {n: row for n, row in known.items() if row["mean"] == row["mean"]}
+    which = f"stages {stages[0]} to {stages[-1]}"
+    none = f"; no heat at stage {', '.join(cold)}" if cold else ""
+    what = "lift" if measure == "lift" else "energy inside the mask, points"
+    if not hot:
+        return Finding(f"{what}, {_NAMES[network]}, {which}{none}", None)
+    best = (min if least else max)(hot, key=lambda n: float(hot[n]["mean"]))
+    row, scale = hot[best], 1.0 if measure == "lift" else 100.0
+    neutral = 1.0 if measure == "lift" else 0.0
+    mean, low, high = (scale * float(row[key]) for key in ("mean", "low", "high"))
+    pointing = rows.get(("pointing_hit", network, best), {})
+    share = 100 * float(pointing.get("mean", float("nan")))
+    text = (
+        f"{what}, {_NAMES[network]}, {'least' if least else 'greatest'} of {which}: stage {best}, "
+        f"{int(row['slices'])} slices{none}"
+    )
+    if share == share:
+        text += f"; pointing game there {share:.0f} {'points' if network == PAIRED else '%'}"
+    # A stage without heat activates nothing, whatever the others do.
+    holds = mean > neutral and not cold if least else mean <= neutral
+    return Finding(text, mean, low, high, holds, neutral)
+
+
+def style_findings(
+    values: "pd.DataFrame",
+    complex_variants: Sequence[str],
+    margin: float,
+    bootstrap: Mapping[str, Any],
+) -> dict[str, Finding]:
+    """Stability to the prompt's style, and whether the text is what helps.
+
+    Args:
+        values: TextBCS's quantities per tumour slice (`textworth.slice_values`).
+        complex_variants: probes that the paper calls complex.
+        margin: points of Dice that count as no difference.
+        bootstrap: `resamples`, `seed`, `confidence`.
+    """
+    own = values["dice_true"]
+    table = values[["patient"]].assign(
+        text_attribution=values["text_gain"],
+        style_stable=own - values["paraphrase_mean_paper"],
+        style_complex=own - values[[f"dice_{name}" for name in complex_variants]].mean(axis=1),
+        style_overall=values["paraphrase_loss"],
+        spread=values["paraphrase_sd"],
+    )
+    limits = {
+        name: _points(table, name, bootstrap) for name in map(str, table) if name != "patient"
+    }
+    own_minus = "Dice with the own prompt minus"
+    over = "points, patients"
+    small = f"no difference: less than {margin:g}, the paper's smallest gain"
+    spread = f"standard deviation over all paraphrases of a case {limits['spread'][0]:.2f}"
+    texts = {
+        "text_attribution": f"{own_minus} with an empty one, {over}",
+        "style_stable": f"{own_minus} the mean of the paper's variants, {over}; {spread}; {small}",
+        "style_complex": f"{own_minus} the mean of the paper's complex variants, {over}",
+        "style_overall": f"{own_minus} each case's worst paraphrase, {over}; {small}",
+    }
+    margins = {"style_stable": margin, "style_overall": margin}
+    found = {}
+    for key, text in texts.items():
+        mean, low, high = limits[key]
+        allowed = margins.get(key)
+        holds = mean > 0 if allowed is None else abs(mean) < allowed
+        found[key] = Finding(text, mean, low, high, holds, margin=allowed)
+    return found
+
+
+def _points(
+    table: "pd.DataFrame", column: str, bootstrap: Mapping[str, Any]
+) -> tuple[float, float, float]:
+    found = mean_interval(patient_means(table, column).round(12), **bootstrap)
+    return 100 * found.mean, 100 * found.low, 100 * found.high
+
+
+def reliability_finding(means: "pd.DataFrame") -> Finding | None:
+    """Whether vacuity finds TextBCS's wrong pixels better than entropy finds those of the softmax UNet."""
+    value = {(row["method"], row["measure"]): float(row["value"]) for row in records(means)}
+    keys = [("textbcs", "vacuity_auroc_image"), ("unet", "entropy_auroc_image")]
+    if any(key not in value for key in keys):
+        return None
+    ours, theirs = (100 * value[key] for key in keys)
+    band = [100 * value.get((m, name.replace("image", "band")), float("nan")) for m, name in keys]
+    text = (
+        "AUROC of uncertainty for wrong pixels, points: TextBCS's vacuity minus UNet's entropy "
+        f"({ours:.1f}, {theirs:.1f}; within the boundary band {band[0]:.1f}, {band[1]:.1f}; 50 is chance)"
+    )
+    return Finding(text, ours - theirs, holds=ours > theirs)
+
+
+def guided_finding(
+    differences: Mapping[tuple[str, str], tuple[float, float, float]],
+) -> Finding | None:
+    """The least that a text-guided method gains over UNet or UCTransNet.
+
+    Args:
+        differences: by text-guided method and the other, points of Dice over patients, with limits.
+    """
+    if not differences:
+        return None
+    pair = min(differences, key=lambda one: differences[one][0])
+    above = sum(values[1] > 0 for values in differences.values())
+    text = (
+        f"smallest Dice difference of a text-guided method to UNet or UCTransNet ({pair[0]} to {pair[1]}), "
+        f"points, patients; {above} of {len(differences)} intervals lie above 0"
+    )
+    return Finding(text, *differences[pair], holds=differences[pair][0] > 0)

@@ -1,0 +1,159 @@
+"""What the claims table is decided by: collects the findings of one run of the pipeline.
+
+Reads `results/complexity/`, `results/statistics/`, `results/gradcam/summary.csv` and
+`results/robustness/` for the stage `tables`; writes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textbcs.evaluation.runs import Run, tumour_slices
+from textbcs.evaluation.statistics import mean_interval, patient_means
+from textbcs.io import read_csv, read_json
+from textbcs.models.variants import BASE
+from textbcs.prompts.paraphrase import read_paraphrases
+from textbcs.reporting import ablation, claims, claims_behaviour, robustness
+from textbcs.reporting.claims import Finding
+from textbcs.reporting.complexity import complexity_row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from textbcs.receipt import Stage
+
+STATISTICS = Path("results/statistics")
+COMPLEXITY = Path("results/complexity")
+GRADCAM = Path("results/gradcam/summary.csv")
+UNGUIDED = ("unet", "uctransnet")  # with whom 4.4 (3) compares the text-guided methods
+Limits = tuple[float, float, float]
+
+
+def findings(
+    stage: "Stage",
+    runs: ablation.Runs,
+    comparisons: "pd.DataFrame",
+    three: Sequence[Mapping[str, Any]],
+    printed: Mapping[str, Any],
+) -> dict[str, Finding]:
+    """What was found about each claim; one that this run cannot decide is left out.
+
+    Args:
+        stage: `tables`.
+        runs: of every method and variant.
+        comparisons: as the stage `statistics` writes them.
+        three: the rows of Table 3.
+        printed: the paper's values.
+    """
+    methods = stage.params["tables"]["table1"]
+    groups = {name: printed[name] for name in ("unet_based", "text_guided")}
+    counted = [
+        complexity_row(m, read_json(stage.input(COMPLEXITY / f"{m}.json")), {}) for m in methods
+    ]
+    found: dict[str, Finding | None] = {
+        **claims.comparison_findings(comparisons, groups),
+        **claims.complexity_findings(counted, printed["text_guided"]),
+        **claims.pixel_findings(_false_pixels(stage, runs)),
+        **_parts(stage, runs),
+        "weights": claims.sweep_finding(three),
+        "too_large": _largest_weight(stage, runs),
+        "guided_gain": _guided(stage, runs, printed["text_guided"]),
+        "several_lesions": claims.lesion_finding(
+            read_csv(stage.input(STATISTICS / "subgroups.csv"))
+        ),
+        "reliable": claims_behaviour.reliability_finding(
+            read_csv(stage.input(STATISTICS / "means.csv"))
+        ),
+        **claims_behaviour.gradcam_findings(read_csv(stage.input(GRADCAM))),
+        **_styles(stage, printed),
+        "insufficient_text": claims_behaviour.INSUFFICIENT,
+    }
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def difference(
+    first: Sequence[Run], second: Sequence[Run], column: str, bootstrap: Mapping[str, Any]
+) -> Limits:
+    """Patient-level mean of `first - second` on the tumour slices, with its limits, in the column's unit."""
+    ours, theirs = (tumour_slices(runs, [column]) for runs in (first, second))
+    table = ours[["patient"]].assign(difference=ours[column] - theirs[column])
+    found = mean_interval(patient_means(table, "difference"), **bootstrap)
+    return found.mean, found.low, found.high
+
+
+def _false_pixels(stage: "Stage", runs: ablation.Runs) -> dict[str, dict[str, Limits]]:
+    others = [name for name in stage.params["tables"]["table1"] if name != BASE]
+    bootstrap = stage.params["evaluation"]["bootstrap"]
+    return {
+        f"{column}s": {
+            name: difference(runs[name], runs[BASE], column, bootstrap) for name in others
+        }
+        for column in ("false_positive", "false_negative")
+    }
+
+
+def _parts(stage: "Stage", runs: ablation.Runs) -> dict[str, Finding | None]:
+    """The parts of the method over the baseline, and over each other."""
+    params = stage.params
+    names = ablation.ablation_names(params)
+    bootstrap = params["evaluation"]["bootstrap"]
+
+    def gains(
+        pairs: Mapping[str, tuple[tuple[bool, bool], tuple[bool, bool]]],
+    ) -> dict[str, Limits]:
+        return {
+            key: ablation.gain(runs[names[one]], runs[names[other]], bootstrap)
+            for key, (one, other) in pairs.items()
+            if one in names and other in names
+        }
+
+    neither, svli, evidential, both = (False, False), (True, False), (False, True), (True, True)
+    over_baseline = gains(
+        {"svli": (svli, neither), "evidential": (evidential, neither), "both": (both, neither)}
+    )
+    over_other = gains({"SVLI": (both, evidential), "EL": (both, svli)})
+    return {
+        **claims.ablation_findings(over_baseline),
+        "each_component": claims.component_finding(over_other),
+    }
+
+
+def _largest_weight(stage: "Stage", runs: ablation.Runs) -> Finding | None:
+    cells = [
+        (value, name)
+        for weight, value, name in ablation.sweep_names(stage.params)
+        if weight == "lambda_evidence"
+    ]
+    value, name = max(cells)
+    if name == BASE:
+        return None
+    bootstrap = stage.params["evaluation"]["bootstrap"]
+    return claims.weight_finding(value, ablation.gain(runs[name], runs[BASE], bootstrap))
+
+
+def _guided(stage: "Stage", runs: ablation.Runs, guided: Sequence[str]) -> Finding | None:
+    there = set(stage.params["tables"]["table1"])
+    bootstrap = stage.params["evaluation"]["bootstrap"]
+    return claims_behaviour.guided_finding(
+        {
+            (name, other): ablation.gain(runs[name], runs[other], bootstrap)
+            for name in (*guided, BASE)
+            for other in UNGUIDED
+            if {name, other} <= there
+        }
+    )
+
+
+def _styles(stage: "Stage", printed: Mapping[str, Any]) -> dict[str, Finding]:
+    """Of TextBCS alone; nothing where it was not asked with other wordings."""
+    if BASE not in stage.params["robustness"]["methods"]:
+        return {}
+    tables = [robustness.read_run(stage, f"{BASE}-s{seed}") for seed in stage.params["seeds"]]
+    # A difference that the paper itself would not call a gain is none.
+    margin = min(claim["says"] for claim in printed["claims"].values() if "says" in claim)
+    return claims_behaviour.style_findings(
+        robustness.pooled(tables, read_paraphrases()),
+        printed["complex_variants"],
+        margin,
+        stage.params["evaluation"]["bootstrap"],
+    )

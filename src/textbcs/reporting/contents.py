@@ -1,0 +1,97 @@
+"""The printed tables and figures: their order, headings, and what a figure shows.
+
+Data alone: the page and Snakemake's own report (`workflow/reported.py`) take their headings from here.
+"""
+
+# File of a table -> its heading on the page, in the order of the page.
+TABLES = {
+    "table1": "Table 1: all methods",
+    "table1_differences": "TextBCS against each other method",
+    "table2": "Table 2: ablation",
+    "table3": "Table 3: loss weights",
+    "table4": "Table 4: tests",
+    "measures": "Boundaries, lesions and false alarms",
+    "subgroups": "Dice by subgroup",
+    "trivial": "Does every method learn?",
+    "claims": "The paper's claims",
+    "text_worth": "What the text is worth",
+    "calibration": "Calibration: what evidential learning has to face",
+    "fractions": "Does vacuity fall as data grow?",
+    "complexity": "Parameters and operations",
+    "flow": "Flow of patients and slices",
+}
+# File of a figure -> heading and what it shows. A figure of this list is on the page as soon as
+# `dvc.yaml` names it among the dependencies of the stage `report`.
+FIGURES = {
+    "overview": (
+        "Best, median and worst test slice of the last row",
+        "Blue: reference mask. Orange: prediction. Radiological view: the patient's left is at the "
+        "right; the framed part is enlarged. Vacuity is the share of belief that no evidence claims, "
+        "on a logarithmic scale.",
+    ),
+    "qualitative": (
+        "Qualitative comparison over all methods (the paper's Fig. 3)",
+        "Rows, by rule: the best, the median and the worst test slice of the reference method, and "
+        "one with several lesions. Solid: reference mask. Dashed: prediction. The framed part of the "
+        "slice is enlarged.",
+    ),
+    "gradcam_cases": (
+        "Where UNet looks, with and without SVLI (the paper's Fig. 4)",
+        "Seg-Grad-CAM: what raises the foreground's score, bright, over the reference mask's outline. "
+        "Stages 1 to 4 are the paper's DownCNN1 to 4, stage 5 lies below them. Two cases by rule: "
+        "UNet's median Dice, most lesion parts.",
+    ),
+    "gradcam_stages": (
+        "What makes a heat map evidence",
+        "Pointing game, energy inside the mask and its lift over the mask's area (1: heat that lies "
+        "anywhere), mean over patients with intervals; right: how much of a heat map is left when "
+        "weights are random.",
+    ),
+    "failures": (
+        "Failure cases (the paper's Fig. 5)",
+        "By rule: the lowest Dice of a slice on which something is predicted, the slice with most "
+        "missed lesions, the greatest false positive area. Below each: the prompt that was given.",
+    ),
+    "prompt_styles": (
+        "Styles of prompt (the paper's Fig. 6)",
+        "Predictions of TextBCS under the paper's variant prompts, the worst paraphrase, no prompt "
+        "and wrong ones. Cases: the paper's two prompts, or the slices nearest to them, of median "
+        "Dice.",
+    ),
+    "dose_response": (
+        "Wrong prompts: dose and response",
+        "Dice against the share of cases whose prompt is another case's, or names the other side. "
+        "Band: 95 % interval over patients. Thin line: the same method without any prompt.",
+    ),
+    "reliability": (
+        "Reliability",
+        "Predicted probability against the share of pixels that are tumour; on the diagonal a "
+        "probability means what it says. Left: the whole image, which background flatters. Right: the "
+        "region of interest.",
+    ),
+    "uncertainty_maps": (
+        "Uncertainty maps",
+        "The reference method's median case: vacuity (no evidence), entropy, mutual information, and "
+        "where it is wrong. Useful uncertainty is bright where the error is.",
+    ),
+    "weights": (
+        "Loss weights",
+        "Test and validation Dice over each weight of Table 3, the other one held; ringed: TextBCS. "
+        "Nothing is selected from it.",
+    ),
+    "training_curves": (
+        "Training curves",
+        "Validation Dice over epochs, one panel a method over all others in grey; dot: the epoch that "
+        "is kept.",
+    ),
+    "forest": (
+        "Differences to TextBCS",
+        "TextBCS minus each other method, mean over patients with its 95 % interval; filled where the "
+        "interval excludes 0.",
+    ),
+    "ranks": (
+        "Ranks",
+        "How often each method takes each place when patients are resampled; framed: the place "
+        "observed.",
+    ),
+}

@@ -1,0 +1,127 @@
+"""Claims on heat maps, wordings and uncertainty: what decides them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from textbcs.reporting import claims_behaviour as behaviour
+from textbcs.reporting.claims import verdict
+
+BOOTSTRAP = {"resamples": 499, "seed": 1, "confidence": 0.95}
+NAN = float("nan")
+
+
+def summary(lift: dict[str, list[float]], energy: list[float]) -> pd.DataFrame:
+    """Four stages; intervals of 0.2 either side of the lift and 0.01 of the energy's difference."""
+    rows = [
+        {"measure": "lift", "network": network, "stage": stage, "mean": mean}
+        | {"low": mean - 0.2, "high": mean + 0.2, "slices": 0 if np.isnan(mean) else 9}
+        for network, means in lift.items()
+        for stage, mean in enumerate(means, start=1)
+    ]
+    rows += [
+        {"measure": "energy_inside", "network": behaviour.PAIRED, "stage": stage, "mean": mean}
+        | {"low": mean - 0.01, "high": mean + 0.01, "slices": 9}
+        for stage, mean in enumerate(energy, start=1)
+    ]
+    rows += [
+        {"measure": "pointing_hit", "network": network, "stage": stage, "mean": stage / 10}
+        | {"low": 0.0, "high": 1.0, "slices": 9}
+        for network in (*lift, behaviour.PAIRED)
+        for stage in range(1, 5)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_stage_that_speaks_most_against_a_sentence_decides_it() -> None:
+    lift = {"unet": [9.0, 5.0, 0.5, 0.7], "svli": [1.1, 8.0, 4.0, 3.0]}
+    found = behaviour.gradcam_findings(summary(lift, [-0.9, -0.9, 0.2, 0.05]))
+    assert (found["svli_truth"].ours, found["svli_truth"].neutral) == (1.1, 1)
+    assert "stage 1" in found["svli_truth"].quantity
+    # UNet's deep stages do no better than chance: the sentence holds; its early ones are not asked.
+    assert (found["deep_unet"].ours, found["deep_unet"].holds) == (0.7, True)
+    assert (found["deep_svli"].ours, found["deep_svli"].holds) == (3.0, True)
+    assert found["text_locates"].ours == pytest.approx(5)
+    assert "pointing game there 40 points" in found["text_locates"].quantity
+    said = {key: verdict({}, one) for key, one in found.items()}
+    assert said == {
+        "svli_truth": "undecided",
+        "deep_unet": "supported",
+        "deep_svli": "supported",
+        "text_locates": "supported",
+    }
+
+
+def test_a_unet_whose_deep_stages_see_the_lesion_refutes_the_sentence() -> None:
+    lift = {"unet": [9.0, 5.0, 0.5, 2.0], "svli": [2.0, 2.0, 2.0, 2.0]}
+    found = behaviour.gradcam_findings(summary(lift, [0.0] * 4))["deep_unet"]
+    assert (found.ours, found.holds) == (2.0, False)
+    assert verdict({}, found) == "not supported"
+
+
+def test_a_stage_without_heat_is_named_and_activates_nothing() -> None:
+    lift = {"unet": [9.0, 5.0, NAN, NAN], "svli": [2.0, 2.0, NAN, 3.0]}
+    found = behaviour.gradcam_findings(summary(lift, [0.0] * 4))
+    assert found["deep_unet"].ours is None
+    assert "no heat at stage 3, 4" in found["deep_unet"].quantity
+    assert (found["deep_svli"].ours, found["deep_svli"].holds) == (3.0, False)
+    assert "no heat at stage 3" in found["deep_svli"].quantity
+
+
+def values(stable: float) -> pd.DataFrame:
+    """Six patients, whose Dice the paper's variants change by `stable` points, give or take a tenth."""
+    own = np.array([0.5, 0.6, 0.7, 0.65, 0.55, 0.8])
+    wobble = np.array([1, -1, 1, -1, 1, -1]) / 1000
+    return pd.DataFrame(
+        {
+            "patient": list("abcdef"),
+            "dice_true": own,
+            "text_gain": 0.2 + wobble,
+            "paraphrase_mean_paper": own - stable / 100 + wobble,
+            "dice_long": own - 0.1 + wobble,
+            "dice_longer": own - 0.3 + wobble,
+            "paraphrase_loss": 0.4 + wobble,
+            "paraphrase_sd": 0.03,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("stable", "said"),
+    [(0.5, "supported"), (-0.5, "supported"), (1.0, "undecided"), (3.0, "not supported"),
+     (-3.0, "not supported")],
+)  # fmt: skip
+def test_stability_needs_the_whole_interval_within_the_margin(stable: float, said: str) -> None:
+    found = behaviour.style_findings(values(stable), ["long", "longer"], 1.05, BOOTSTRAP)
+    assert found["style_stable"].ours == pytest.approx(stable)
+    assert verdict({}, found["style_stable"]) == said
+    assert (
+        "standard deviation over all paraphrases of a case 3.00" in found["style_stable"].quantity
+    )
+    assert found["style_complex"].ours == pytest.approx(20)
+    assert verdict({}, found["style_complex"]) == "supported"
+    assert verdict({}, found["style_overall"]) == "not supported"
+    assert found["text_attribution"].ours == pytest.approx(20)
+
+
+def test_reliability_holds_vacuity_against_the_softmax_unets_entropy() -> None:
+    rows = [
+        ("textbcs", "vacuity_auroc_image", 0.9),
+        ("textbcs", "entropy_auroc_image", 0.2),
+        ("unet", "entropy_auroc_image", 0.93),
+    ]
+    table = pd.DataFrame(rows, columns=["method", "measure", "value"])
+    found = behaviour.reliability_finding(table)
+    assert found is not None
+    assert (found.ours, found.holds) == (pytest.approx(-3), False)
+    assert behaviour.reliability_finding(table[table["method"] == "unet"]) is None
+
+
+def test_the_weakest_text_guided_method_decides_what_guiding_gains() -> None:
+    pairs = {("lvit", "unet"): (3.0, 1.0, 5.0), ("convirt", "unet"): (-0.3, -2.0, 1.0)}
+    found = behaviour.guided_finding(pairs)
+    assert found is not None
+    assert (found.ours, found.holds) == (-0.3, False)
+    assert "(convirt to unet)" in found.quantity
+    assert "1 of 2 intervals" in found.quantity
+    assert behaviour.guided_finding({}) is None
