@@ -60,7 +60,7 @@ def test_disagreement_is_a_sentence():
     assert said[0].startswith("Against lvit the tests do not agree")
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.5, "0.5000"), (9e-5, "< 0.0001"), (float("nan"), "")])
+@pytest.mark.parametrize(("p", "text"), [(0.5, "0.5000"), (9e-5, "< 0.0001"), (float("nan"), "–")])
 def test_p_values(p, text):
     assert p_value(p) == text
 

@@ -70,9 +70,9 @@ def table4_rows(
 
 
 def p_value(p: float) -> str:
-    """A p-value as it is printed: four decimals, or a bound."""
+    """A p-value as it is printed: four decimals, or a bound; a dash where there is none."""
     if p != p:
-        return ""
+        return "–"
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
