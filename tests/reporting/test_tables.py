@@ -9,6 +9,7 @@ from textbcs.reporting.runs import encoder_label, paper, prune
 from textbcs.reporting.tables import (
     column_headers,
     differences,
+    first_weights,
     side_follows_prompt,
     table1_row,
     write_table1,
@@ -75,6 +76,16 @@ def test_each_aggregation_is_what_its_name_says() -> None:
     low, high = map(float, row["dice_patient_interval"].split(" to "))
     assert low <= row["dice_patient_mean"] <= high
     assert (row["params_m"], row["flops_g"], row["paper_convention_g"]) == (32.47, 47.25, 52.34)
+
+
+def test_what_a_training_starts_from() -> None:
+    own = {"epochs": 10}
+    assert first_weights({"weights": "none"}) == "random"
+    assert first_weights({"weights": "none", "sha256": ""}) == "random (weights: none)"
+    assert first_weights({"weights": "none", "sha256": "", "pretraining": own}) == (
+        "own pre-training (weights: none)"
+    )
+    assert first_weights({"weights": "w/swin.pth", "sha256": "00"}) == "swin.pth"
 
 
 def test_several_seeds_are_averaged() -> None:
@@ -152,6 +163,7 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     stage = stage_in(
         {
             "tables": {"table1": ["unet", "textbcs"], "variants": []},
+            "methods": {name: {"initial": {"weights": "none"}} for name in ("unet", "textbcs")},
             "seeds": [1],
             "cohort": {"kind": "phantom", "collection": ""},
             "evaluation": {"bootstrap": BOOTSTRAP},
@@ -175,6 +187,7 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     assert "6 tumour slices of 3 patients" in markdown
     assert "masks: expert, reviewed;" in markdown
     assert "text encoder minilm**" in markdown
+    assert table["first_weights"].tolist() == ["random", "random"]
     assert table["text_encoder"].tolist() == ["minilm", "minilm"]
     assert not Path("results/evaluation/lvit-s9").exists()
     assert not Path("results/complexity/lvit.json").exists()

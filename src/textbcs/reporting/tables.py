@@ -14,7 +14,7 @@ import numpy as np
 from textbcs.evaluation import metrics
 from textbcs.evaluation.runs import EVALUATION, Run, read_runs
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
-from textbcs.io import read_json, write_csv, write_text
+from textbcs.io import NONE, read_json, write_csv, write_text
 from textbcs.reporting.complexity import HEADERS as COMPLEXITY_HEADERS
 from textbcs.reporting.complexity import complexity_row
 from textbcs.reporting.render import latex_table, markdown_table
@@ -40,6 +40,7 @@ OURS = "textbcs"
 HEADERS = {
     "label": "Method",
     "reads_at_test": "Reads at test",
+    "first_weights": "First weights",
     "dice_slice_mean": "Dice % (mean over slices)",
     "miou_slice_mean": "mIoU % (mean over slices)",
     "dice_patient_mean": "Dice % (mean over patients)",
@@ -81,6 +82,7 @@ def write_table1(stage: "Stage") -> None:
     ]
     encoder = encoder_label(stage)
     for row in rows:
+        row["first_weights"] = first_weights(stage.params["methods"][row["method"]]["initial"])
         row["text_encoder"] = encoder if complexity[row["method"]]["reads_text"] else ""
     headers = column_headers(rows, duke)
     title = _title(stage, runs, encoder)
@@ -132,6 +134,20 @@ def table1_row(
         row["dice_minus_paper"] = row["dice_slice_mean"] - printed["dice"]
         row["miou_minus_paper"] = row["miou_slice_mean"] - printed["miou"]
     return row
+
+
+def first_weights(initial: Mapping[str, Any]) -> str:
+    """What a training starts from.
+
+    Args:
+        initial: the block `initial` of a method; it has `sha256` where the published training starts
+            from weights of its own kind, and `pretraining` where the method has a pre-training.
+    """
+    if initial["weights"] not in ("none", NONE, ""):
+        return Path(str(initial["weights"])).name
+    if initial.get("pretraining"):
+        return "own pre-training (weights: none)"
+    return "random (weights: none)" if "sha256" in initial else "random"
 
 
 def _scores(run: Run, bootstrap: Mapping[str, Any]) -> dict[str, Any]:
