@@ -121,7 +121,6 @@ def test_a_setting_that_somebody_has_committed_needs_no_training(
     other = clone(elsewhere, tmp_path / "other")
     other.git("reset", "-q", "--hard", "HEAD~")
     other.dvc("pull", "--run-cache")
-    other.git("fetch", "-q")
     other.dvc("fetch", "--all-commits")
     assert other.hashes()[target] != trained
     other.set_param("methods.unet.grid", [[1.0e-3, 4]])
