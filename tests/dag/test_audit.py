@@ -3,8 +3,6 @@
 import json
 import random
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,20 +38,6 @@ def test_a_finished_run_is_clean_to_the_last_digit(tiny: Checkout) -> None:
     assert not any("bit for bit" in text for text in report["remarks"])
     cost = report["receipt_cost"]
     assert cost["receipt_seconds"] < 0.03 * cost["stage_seconds"]
-
-
-def test_a_pulled_clone_is_clean_without_raw_dicom(
-    tiny: Checkout, clones_of: Callable[[Checkout], Checkout], tmp_path: Path
-) -> None:
-    tiny.dvc("remote", "add", "-d", "storage", str(tmp_path / "remote"))
-    tiny.git("commit", "-qam", "remote")
-    tiny.dvc("push", "--run-cache")
-    other = clones_of(tiny)
-    other.dvc("pull", "--run-cache")
-    report = audit(other, "verify")
-    assert named(report) == []
-    assert report["receipt_cost"] is None
-    assert any("data/raw are not here" in text for text in report["remarks"])
 
 
 def test_dvc_commit_forges_the_lock(tiny: Checkout) -> None:

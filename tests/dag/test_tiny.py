@@ -106,27 +106,6 @@ def test_a_changed_metric_retrains_nothing(tiny: Checkout) -> None:
     assert "evaluate@unet-1" in ran
 
 
-def test_pull_then_restore_raw_dicom(
-    tiny: Checkout, clones_of: Callable[[Checkout], Checkout], tmp_path: Path
-) -> None:
-    """A pulled clone has nothing to do; a stage that needs raw DICOM again gets it by itself."""
-    tiny.dvc("remote", "add", "-d", "storage", str(tmp_path / "remote"))
-    tiny.git("commit", "-qam", "remote")
-    tiny.dvc("push", "--run-cache")
-    other = clones_of(tiny)
-    other.dvc("pull", "--run-cache")
-    assert versioned(other) == versioned(tiny)
-    assert other.is_clean()
-    assert not (other.root / "data/raw").exists()
-
-    other.set_param("slices.negatives_per_patient", 3)
-    assert other.ran("data/slices/test") == ["slices"]
-    raw = {path: digest for path, digest in tiny.hashes().items() if path.startswith("data/raw/")}
-    restored = {path: digest for path, digest in other.hashes().items() if path in raw}
-    assert restored
-    assert restored.items() <= raw.items()
-
-
 def test_cores_locale_time_zone_and_hash_seed_change_no_byte(
     tiny_origin: Checkout, clones_of: Callable[[Checkout], Checkout]
 ) -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from textbcs.evaluation.runs import Run
-from textbcs.io import InputError, read_csv, write_csv, write_json
+from textbcs.io import InputError, read_csv, read_json, write_csv, write_json
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
 from textbcs.reporting.runs import encoder_label, paper, prune
 from textbcs.reporting.tables import (
@@ -12,6 +12,7 @@ from textbcs.reporting.tables import (
     first_weights,
     side_follows_prompt,
     table1_row,
+    tracked_scores,
     write_table1,
 )
 
@@ -179,6 +180,9 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     assert table["label"].tolist() == ["UNet", "TextBCS"]
     from pathlib import Path
 
+    for score in ("dice_slice_mean", "miou_slice_mean", "dice_patient_mean"):
+        tracked = read_json(f"reports/metrics/{score}.json")
+        assert tracked == dict(zip(table["method"], table[score], strict=True)), score
     markdown = Path("reports/tables/table1.md").read_text()
     latex = Path("reports/tables/table1.tex").read_text()
     value = f"{table['dice_slice_mean'].iloc[1]:.2f}"
@@ -191,6 +195,14 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     assert table["text_encoder"].tolist() == ["minilm", "minilm"]
     assert not Path("results/evaluation/lvit-s9").exists()
     assert not Path("results/complexity/lvit.json").exists()
+
+
+def test_a_score_without_a_value_is_tracked_as_such() -> None:
+    row = {"method": "unet", "dice_slice_mean": np.nan, "miou_slice_mean": 0.0}
+    found = tracked_scores([row | {"dice_patient_mean": 1.5}])
+    assert found["dice_slice_mean"] == {"unet": None}
+    assert found["miou_slice_mean"] == {"unet": 0.0}
+    assert found["dice_patient_mean"] == {"unet": 1.5}
 
 
 def test_prune_spares_what_is_wanted_and_hidden_files(tmp_path) -> None:

@@ -2,7 +2,8 @@
 
 Reads the evaluated runs, `results/complexity/` and whose weights the text encoder has; writes
 `reports/tables/table1.{csv,md,tex}` and `table1_differences.csv`, TextBCS against each other row at
-patient level. The paper's scores are subtracted from ours only where the cohort is Duke.
+patient level, and three scores once more in `reports/metrics/`, for `dvc metrics`. The paper's scores
+are subtracted from ours only where the cohort is Duke.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from textbcs.evaluation import metrics
 from textbcs.evaluation.runs import EVALUATION, Run, read_runs
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
-from textbcs.io import NONE, read_json, write_csv, write_text
+from textbcs.io import NONE, read_json, write_csv, write_json, write_text
 from textbcs.reporting.complexity import HEADERS as COMPLEXITY_HEADERS
 from textbcs.reporting.complexity import complexity_row
 from textbcs.reporting.render import latex_table, markdown_table
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 COMPLEXITY = Path("results/complexity")
+METRICS = Path("reports/metrics")
 OURS = "textbcs"
+
+# Columns that `dvc metrics` shows, a file each, so that methods are its columns and scores its rows.
+TRACKED = ("dice_slice_mean", "miou_slice_mean", "dice_patient_mean")
 
 # Column -> its header in Markdown, LaTeX and HTML; the order is the order of the printed table.
 HEADERS = {
@@ -90,6 +95,8 @@ def write_table1(stage: "Stage") -> None:
     write_text(stage.output("reports/tables/table1.md"), markdown_table(title, headers, rows))
     write_text(stage.output("reports/tables/table1.tex"), latex_table(title, headers, rows))
     write_csv(stage.output("reports/tables/table1_differences.csv"), differences(runs, bootstrap))
+    for score, by_method in tracked_scores(rows).items():
+        write_json(stage.output(METRICS / f"{score}.json"), by_method)
     counted = [complexity_row(m, complexity[m], paper()["table1"].get(m, {})) for m in methods]
     title = "Complexity at the published size, one image of three channels"
     write_csv(stage.output("reports/tables/complexity.csv"), _frame(counted))
@@ -213,6 +220,14 @@ def differences(runs: Sequence[Run], bootstrap: Mapping[str, Any]) -> "pd.DataFr
             }
         )
     return _frame(rows)
+
+
+def tracked_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Score -> method -> value in percent, of the columns in `TRACKED`; None where there is no value."""
+    return {
+        score: {row["method"]: row[score] if _filled(row[score]) else None for row in rows}
+        for score in TRACKED
+    }
 
 
 def column_headers(rows: Sequence[Mapping[str, Any]], duke: bool) -> dict[str, str]:
