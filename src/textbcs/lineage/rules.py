@@ -125,10 +125,9 @@ def tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
     alpha = 1 - float(params["evaluation.bootstrap.confidence"])
     cells: Cells = {}
     for number, row in enumerate(table):
-        for column, values in (
-            _printed(found[row["method"]], alpha) if row["method"] in found else ()
-        ):
-            cells[number, column] = values
+        if row["method"] in found:
+            for column, values in _printed(found[row["method"]], alpha):
+                cells[number, column] = values
     return cells
 
 
