@@ -235,7 +235,9 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
     yield "difference_points", (100 * mean,)
     yield "interval", _texts("{:.2f} to {:.2f}", 100 * low, 100 * high)
     for column in ("dz", "cliff"):
-        yield column, _texts("{:.2f} ({:.2f} to {:.2f})", *found[column])
+        is_defined = found[column][0] == found[column][0]
+        form = "{:.2f} ({:.2f} to {:.2f})" if is_defined else "–"
+        yield column, _texts(form, *found[column])
     yield "patients", (float(found["patients"]),)
     yield "slices", (float(found["slices"]),)
     verdicts = {found[f"holm_{test}"] < alpha for test in TESTS} | {bool(low > 0 or high < 0)}
