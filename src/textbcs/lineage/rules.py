@@ -245,7 +245,7 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
 
 
 def _p_text(p: float) -> str:
-    return "" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+    return "–" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _texts(form: str, *values: float) -> Values:
