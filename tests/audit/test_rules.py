@@ -281,7 +281,7 @@ def test_a_side_that_follows_the_prompt_by_hand() -> None:
          "predicted_side": ["left", "right", "left", None, "left"],
          "predicted_side_swapped": ["right", "right", None, None, "right"]}
     )  # fmt: skip
-    assert cells.recompute("side_follows_prompt", [table], {}) == (100 / 3,)
+    assert cells.recompute("side_follows_prompt", [table], {}) == (100 * (1 / 3),)
     without_text = table.assign(dice_swapped=np.nan)
     assert math.isnan(float(cells.recompute("side_follows_prompt", [without_text], {})[0]))
     assert math.isnan(float(cells.recompute("side_follows_prompt", [table.iloc[3:4]], {})[0]))

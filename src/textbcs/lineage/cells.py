@@ -265,7 +265,7 @@ def _side_follows_prompt(slices: "pd.DataFrame") -> float:
         return float("nan")
     there = found["predicted_side_swapped"]
     moved = [
-        now == now and now != before
+        bool(now == now and now != before)
         for before, now in zip(found["predicted_side"], there, strict=True)
     ]
     return 100 * (sum(moved) / len(moved))

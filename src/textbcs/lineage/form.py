@@ -42,7 +42,8 @@ class Form:
         self, facts: Mapping[str, Any]
     ) -> tuple[dict[str, Any], set[tuple[str, str]]]:
         """The receipt without the entries that have been found valid, and its other entries."""
-        rest, entries = dict(facts), set()
+        rest: dict[str, Any] = dict(facts)
+        entries: set[tuple[str, str]] = set()
         for name in ("inputs", "outputs"):
             if isinstance(facts.get(name), list):
                 keys = [(name, repr(item)) for item in facts[name]]

@@ -125,10 +125,9 @@ def tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
     alpha = 1 - float(params["evaluation.bootstrap.confidence"])
     cells: Cells = {}
     for number, row in enumerate(table):
-        for column, values in (
-            _printed(found[row["method"]], alpha) if row["method"] in found else ()
-        ):
-            cells[number, column] = values
+        if row["method"] in found:
+            for column, values in _printed(found[row["method"]], alpha):
+                cells[number, column] = values
     return cells
 
 
@@ -236,7 +235,9 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
     yield "difference_points", (100 * mean,)
     yield "interval", _texts("{:.2f} to {:.2f}", 100 * low, 100 * high)
     for column in ("dz", "cliff"):
-        yield column, _texts("{:.2f} ({:.2f} to {:.2f})", *found[column])
+        is_defined = found[column][0] == found[column][0]
+        form = "{:.2f} ({:.2f} to {:.2f})" if is_defined else "–"
+        yield column, _texts(form, *found[column])
     yield "patients", (float(found["patients"]),)
     yield "slices", (float(found["slices"]),)
     verdicts = {found[f"holm_{test}"] < alpha for test in TESTS} | {bool(low > 0 or high < 0)}
@@ -244,7 +245,7 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
 
 
 def _p_text(p: float) -> str:
-    return "" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+    return "–" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _texts(form: str, *values: float) -> Values:
