@@ -147,7 +147,10 @@ def output(path: str, uncached: bool) -> str:
     shown = REPORTED.get(path)
     if shown is None:
         return flagged
-    return report(flagged, caption=shown.caption, category=shown.category, labels=shown.labels)
+    marked: str = report(
+        flagged, caption=shown.caption, category=shown.category, labels=shown.labels
+    )
+    return marked
 
 
 def _substitute(
