@@ -101,7 +101,8 @@ def test_an_experiment_by_dvc_and_one_by_snakemake(tiny: Checkout) -> None:
     assert scores(tiny) == before
     assert "up to date" in tiny.dvc("status")
     tiny.set_param("methods.unet.grid", UNET)
-    assert tiny.ran("reports/tables/table1.csv") == ["table1"], "trained and evaluated already"
+    again = tiny.ran("reports/tables/table1.csv")
+    assert set(again) <= {"table1"}, "searched, trained and evaluated already"
     assert scores(tiny) == after
     told = tiny.dvc("exp", "run", "-n", "again", "table1")
     assert "Running stage" not in told, "it keeps what Snakemake has made"
