@@ -158,9 +158,11 @@ def heal_lockfile() -> str | None:
     if not LOCKFILE.exists():
         return None
     content = LOCKFILE.read_bytes()
+    # What equals the copy was good before; reading a long one takes seconds.
+    if GOOD_LOCKFILE.exists() and GOOD_LOCKFILE.read_bytes() == content and content:
+        return None
     if is_good_lockfile(content):
-        if not GOOD_LOCKFILE.exists() or GOOD_LOCKFILE.read_bytes() != content:
-            write_bytes(GOOD_LOCKFILE, content)
+        write_bytes(GOOD_LOCKFILE, content)
         return None
     sources: dict[str, Callable[[], bytes]] = {
         "the last good copy": lambda: GOOD_LOCKFILE.read_bytes() if GOOD_LOCKFILE.exists() else b"",
