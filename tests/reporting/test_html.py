@@ -14,7 +14,7 @@ from PIL import Image
 
 from textbcs.reporting import viewer
 from textbcs.reporting.contents import FIGURES
-from textbcs.reporting.facts import limits, shortfall
+from textbcs.reporting.facts import limits, retrained, shortfall
 from textbcs.reporting.figures import choose_cases, window_of
 from textbcs.reporting.page import render
 from textbcs.reporting.pipetable import PipeTable, read_tables
@@ -257,3 +257,21 @@ def test_the_enlarged_window_holds_the_mask_and_stays_inside() -> None:
     row, col, side = window_of(mask)
     assert (row, col, side) == (0, 48, 48)
     assert mask[row : row + side, col : col + side].sum() == mask.sum()
+
+
+def test_how_far_other_trainings_lie() -> None:
+    spread = {
+        "seeds": [1, 2],
+        "standard_deviation": {"unet": 1.26, "textbcs": 2.0},
+        "range": {"unet": [50.0, 52.5], "textbcs": [60.0, 64.0]},
+        "textbcs_minus": {"unet": [10.0, -1.5]},
+    }
+    said = retrained(spread)
+    assert "2 seeds" in said
+    assert "UNet 1.3 points (50.0 to 52.5), TextBCS 2.0 points (60.0 to 64.0)" in said
+    assert said.endswith("TextBCS minus UNet -1.5 to +10.0 points.")
+    one, many = ({"phantom": True, "duke": False, "seeds": n, "derived": True} for n in (1, 5))
+    assert said in limits(**one, spread=said)
+    assert said not in limits(**many, spread=said)
+    assert said not in limits(**{**one, "phantom": False}, spread=said)
+    assert page().spread in render(page())

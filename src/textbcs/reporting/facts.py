@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from textbcs.reporting.runs import label
+
 Facts = list[tuple[str, str]]
 
 PHANTOM_LIMITS = (
@@ -161,7 +163,35 @@ def shortfall(coverage: Mapping[str, Any], patients: int) -> str:
     )
 
 
-def limits(phantom: bool, duke: bool, seeds: int, derived: bool, coverage: str = "") -> list[str]:
+def retrained(spread: Mapping[str, Any]) -> str:
+    """The sentence on how far other trainings of the same method lie.
+
+    Args:
+        spread: `benchmarks/results/seeds.json`, Dice in percent, means over patients.
+    """
+    each = ", ".join(
+        f"{label(method)} {deviation:.1f} points ({low:.1f} to {high:.1f})"
+        for method, deviation in spread["standard_deviation"].items()
+        for low, high in [spread["range"][method]]
+    )
+    against = ", ".join(
+        f"{label(method)} {min(values):+.1f} to {max(values):+.1f}"
+        for method, values in spread["textbcs_minus"].items()
+    )
+    return (
+        f"Trained with {len(spread['seeds'])} seeds on the default phantom, the mean Dice over patients "
+        f"has a standard deviation of: {each}. Seed by seed TextBCS minus {against} points."
+    )
+
+
+def limits(
+    phantom: bool,
+    duke: bool,
+    seeds: int,
+    derived: bool,
+    coverage: str = "",
+    spread: str = "",
+) -> list[str]:
     """The sentences that say what the numbers mean and do not mean.
 
     Args:
@@ -170,9 +200,12 @@ def limits(phantom: bool, duke: bool, seeds: int, derived: bool, coverage: str =
         seeds: number of seeds.
         derived: whether prompts are read off the reference mask.
         coverage: the sentence of `shortfall`.
+        spread: the sentence of `retrained`, told where a phantom's networks were trained once.
     """
     first = PHANTOM_LIMITS if phantom else () if duke else OTHER_LIMITS
     prompts = PROMPT_LIMITS if derived else ()
-    once = (ONE_SEED,) if seeds == 1 else ()
+    once: tuple[str, ...] = (ONE_SEED,) if seeds == 1 else ()
+    if once and phantom and spread:
+        once = (ONE_SEED, spread)
     told = (coverage,) if coverage else ()
     return [*first, *prompts, *once, *SPLIT_LIMITS, *told, WEIGHTS_LIMIT]

@@ -1,4 +1,4 @@
-"""Uncertainty maps of the reference method's median case: vacuity, entropy, mutual information, error.
+"""The four uncertainty maps of the reference method's median case, and its errors.
 
 Pure functions; `paperfigures.py` reads the predictions and writes
 `reports/figures/uncertainty_maps`.
@@ -21,6 +21,7 @@ INVENTED = "#D55E00"  # of another lightness than white and black
 NAMES = {
     "vacuity": "vacuity",
     "entropy": "entropy, nats",
+    "expected_entropy": "expected entropy, nats",
     "mutual_information": "mutual information, nats",
 }
 

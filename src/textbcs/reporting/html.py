@@ -1,7 +1,8 @@
 """The stage `report`: `reports/index.html`, one self-contained file, and the overview figure in it.
 
 Reads the printed tables, the figures that `dvc.yaml` declares, the test shard with its prompts, the
-runs' predictions, and how often the intervals hold the truth in a simulation (`benchmarks/coverage.py`).
+runs' predictions, and what two benchmarks found: how often the intervals hold the truth in a simulation
+(`coverage.py`), and how far other trainings of a method lie (`seeds.py`).
 The page itself is made in `page.py`, the viewer's data in `viewer.py`.
 """
 
@@ -20,7 +21,7 @@ from textbcs.io import (
 )
 from textbcs.prompts.table import read_prompts
 from textbcs.reporting.contents import FIGURES, TABLES
-from textbcs.reporting.facts import Subject, method_facts, run_facts, shortfall
+from textbcs.reporting.facts import Subject, method_facts, retrained, run_facts, shortfall
 from textbcs.reporting.figures import overview
 from textbcs.reporting.page import Page, render
 from textbcs.reporting.pipetable import PipeTable, read_tables
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from textbcs.slices.store import Shard
 
 COVERAGE = "benchmarks/results/coverage.json"
+SEEDS = "benchmarks/results/seeds.json"
 OVERVIEW = "reports/figures/overview.png"
 # Written as CSV alone, so its headings stand here.
 DIFFERENCES = {
@@ -69,6 +71,7 @@ def write_report(stage: "Stage") -> None:
         seeds=len(stage.params["seeds"]),
         derived=stage.params["prompts"]["source"] == "derive",
         coverage=shortfall(read_json(stage.input(COVERAGE)), subject.patients),
+        spread=retrained(read_json(stage.input(SEEDS))),
         facts=run_facts(stage.params, subject),
         methods=method_facts(stage.params, rows),
         prior=_prior(records(read_csv(stage.input("reports/tables/trivial.csv")))),

@@ -29,7 +29,10 @@ DISTANCES = (
     "Distances are in mm with each slice's own spacing; a tumour slice on which nothing is predicted "
     "counts with the slice's diagonal."
 )
-ONE_SEED = "One seed: how far another training of the same method would lie is not known."
+ONE_SEED = (
+    "One seed: the intervals hold each trained network fixed; another training of the same method "
+    "would lie elsewhere."
+)
 
 
 def measure_table(

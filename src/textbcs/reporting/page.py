@@ -49,6 +49,7 @@ class Page:
         seeds: number of seeds.
         derived: whether prompts are read off the reference mask.
         coverage: how often intervals hold the truth (`facts.shortfall`).
+        spread: how far other trainings lie (`facts.retrained`).
         facts: what was run on what.
         methods: headings and rows of the table of methods.
         prior: Dice in percent of what the prompt alone buys; None where it is not known.
@@ -63,6 +64,7 @@ class Page:
     seeds: int
     derived: bool
     coverage: str
+    spread: str
     facts: Facts
     methods: tuple[list[str], list[list[str]]]
     prior: float | None
@@ -134,7 +136,9 @@ def _item(target: str, title: str, inside: str = "") -> str:
 
 
 def _limits(page: Page) -> str:
-    sentences = limits(page.phantom, page.duke, page.seeds, page.derived, page.coverage)
+    sentences = limits(
+        page.phantom, page.duke, page.seeds, page.derived, page.coverage, page.spread
+    )
     return (
         '<div class="note"><ul>'
         + "".join(f"<li>{_text(one)}</li>" for one in sentences)
