@@ -85,7 +85,9 @@ def test_use_switches_and_says_what_changed(project: Path) -> None:
     assert found.returncode == 0
     assert "phantom.patients: 160 -> 14\n" in found.stdout
     assert (project / "params.yaml").read_text() == Path("presets/tiny.yaml").read_text()
-    fails_in_one_line(run("use", "nothing", cwd=project), "allowed: duke, fractions, own, phantom, tiny")
+    fails_in_one_line(
+        run("use", "nothing", cwd=project), "allowed: duke, fractions, own, phantom, tiny"
+    )
 
 
 def test_a_message_of_several_lines_is_folded(monkeypatch, capsys) -> None:
