@@ -1,12 +1,14 @@
-"""What the training loop costs beside the network itself, as a ratio measured in one run.
+r"""What the training loop costs beside the network itself, as a ratio measured in one run.
 
 The loop gathers, augments, schedules and records; the bare step is forward, backward and update
 on a fixed batch that lies on the device. Both run in turn, on the same network, so that other work
 on the machine hits both alike; the target is a loop of at least 0.95 times the bare step's images a
 second. On the CPU process time is measured (one thread), on a GPU wall time.
 
-    python benchmarks/training.py [--preset phantom] [--methods unet textbcs] [--device cpu]
+    MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=67108864 \
+        python benchmarks/training.py [--preset phantom] [--methods unet textbcs] [--device cpu]
 
+The variables are those of `workflow/stage`; without them the loop's share of page faults is measured too.
 Every method of the preset is measured as the preset trains it, UNet and TextBCS in float32 as well.
 With `--device cuda --preset duke --compile` these are the images a second at 224 px of which the
 hours of the whole preset follow. Writes `benchmarks/results/training.json` (`training_cuda.json`).
@@ -133,6 +135,7 @@ def machine(device: str) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "malloc": {k: v for k, v in sorted(os.environ.items()) if k.startswith("MALLOC_")},
     }
 
 
