@@ -81,3 +81,29 @@ def test_what_a_stage_reads() -> None:
     assert stage.reads("data"), "it holds what is read"
     assert not stage.reads("data/slices2")
     assert not stage.reads("y.csv")
+
+
+def test_parameters_are_not_read_once_a_stage_and_every_change_is_seen(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dvc.repo import Repo
+    from dvc.utils import serialize
+
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(here / "site"))
+    (here / "params.yaml").write_text("x: 1\ny: 1\n")
+    stages = [f"{key}: {{cmd: 'echo > {key}', params: [{key}], outs: [{key}]}}" for key in "xy"]
+    (here / "dvc.yaml").write_text("stages:\n  " + "\n  ".join(stages) + "\n")
+    with Repo.init(".", no_scm=True) as repo:
+        repo.reproduce()
+    read, load = [], serialize.LOADERS[".yaml"]
+
+    def counted(path: str, **settings: object) -> object:
+        read.append(Path(path).name)
+        return load(path, **settings)
+
+    monkeypatch.setitem(serialize.LOADERS, ".yaml", counted)
+    assert ask_dvc(status=True).stale == frozenset()
+    assert read.count("params.yaml") == 2, "for the values in dvc.yaml, and for all stages"
+    (here / "params.yaml").write_text("x: 1\ny: 2\n")
+    assert ask_dvc(status=True).stale == {"y"}
+    assert serialize.LOADERS[".yaml"] is counted, "DVC is left as it was"
