@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from textbcs.evaluation.runs import Run
+from textbcs.evaluation.statistics import mean_interval
 from textbcs.io import InputError, read_csv, read_json, write_csv, write_json
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
 from textbcs.reporting.runs import encoder_label, paper, prune
@@ -95,6 +96,11 @@ def test_several_seeds_are_averaged() -> None:
     both = table1_row("textbcs", runs, COMPLEXITY, BOOTSTRAP, False)
     assert both["dice_slice_mean"] == pytest.approx(np.mean([r["dice_slice_mean"] for r in rows]))
     assert both["seeds"] == 2
+    # The interval is that of the patients' means over the seeds, not of one seed's.
+    each = [np.mean([2 * hit / (2 * hit + 10) for hit in (10 * n, 10 * n - 5)]) for n in (1, 2, 3)]
+    limits = mean_interval(np.array(each), **BOOTSTRAP)
+    assert both["dice_patient_interval"] == f"{100 * limits.low:.2f} to {100 * limits.high:.2f}"
+    assert both["dice_patient_interval"] != rows[0]["dice_patient_interval"]
 
 
 def test_the_papers_scores_are_subtracted_on_duke_alone() -> None:

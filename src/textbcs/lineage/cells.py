@@ -162,8 +162,8 @@ def recompute(
 
     try:
         if column == "dice_patient_interval":
-            found = [_interval(one, params) for one in (runs[0], _over_seeds(runs))]
-            return tuple(dict.fromkeys(one for one in found if one is not None))
+            found = _interval(_over_seeds(runs), params)
+            return () if found is None else (found,)
         if column == "seeds":
             return (float(len(runs)),)
         if column not in FORMULAS:

@@ -12,6 +12,7 @@ TABLES = {
     "table4": "Table 4: tests",
     "measures": "Boundaries, lesions and false alarms",
     "subgroups": "Dice by subgroup",
+    "stability": "How firm is the ranking?",
     "trivial": "Does every method learn?",
     "claims": "The paper's claims",
     "text_worth": "What the text is worth",

@@ -148,8 +148,8 @@ def _limits(page: Page) -> str:
 
 def _glance(page: Page) -> str:
     told = (
-        "Dice in percent, mean over patients, with its 95 % interval over patients (of the first seed); the "
-        "line of TextBCS is orange."
+        "Dice in percent, mean over patients, with its 95 % interval over patients; the line of "
+        "TextBCS is orange."
     )
     if page.prior is not None:
         told += (

@@ -4,8 +4,8 @@ Beside them what the paper lacks: who learns at all, whose probabilities can be 
 vacuity falls with data. Reads the evaluated runs of Table 1 and of the variants, the training curves,
 `results/statistics/`, `results/uncertainty/fractions.csv` where variants were trained on shares of the
 patients, and what decides the claims (`claimsources.py`); writes `reports/tables/table{2,3,4}`, `trivial`,
-`measures`, `subgroups`, `claims`, `calibration` and `fractions`, each as CSV, Markdown and LaTeX. Scores
-of another cohort than the paper's are never subtracted from its own.
+`measures`, `subgroups`, `stability`, `claims`, `calibration` and `fractions`, each as CSV, Markdown and
+LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from textbcs.evaluation.runs import EVALUATION, Run, fraction_names, read_runs
 from textbcs.io import read_csv, write_csv, write_text
 from textbcs.models.variants import BASE
-from textbcs.reporting import ablation, believed, claims, measured, testtable, trivialtable
+from textbcs.reporting import (
+    ablation,
+    believed,
+    claims,
+    measured,
+    stabilitytable,
+    testtable,
+    trivialtable,
+)
 from textbcs.reporting.claimsources import findings
 from textbcs.reporting.render import latex_table, markdown_table
 from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names
@@ -28,7 +36,7 @@ STATISTICS, UNCERTAINTY = Path("results/statistics"), Path("results/uncertainty"
 
 
 def write_tables(stage: "Stage") -> None:
-    """Write the nine tables."""
+    """Write the ten tables."""
     params = stage.params
     prune(EVALUATION, run_names(params))
     printed = paper()
@@ -87,6 +95,14 @@ def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> 
     )
     title = f"Dice by subgroup, mean over the patients in it, 95 % interval. {subject}"
     _write(stage, "subgroups", title, headers, rows)
+    headers, rows, notes = stabilitytable.stability_table(
+        read_csv(stage.input(STATISTICS / "ranks.csv")),
+        read_csv(stage.input(STATISTICS / "variance.csv")),
+        tables["reference"],
+        tables["table1"],
+        labels,
+    )
+    _write(stage, "stability", f"How firm the ranking is. {subject}", headers, rows, notes)
 
 
 def _write_doubts(stage: "Stage", subject: str) -> None:
