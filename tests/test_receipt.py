@@ -8,7 +8,7 @@ from textbcs import runinfo
 from textbcs.definition import Definition, Makers, define, define_all
 from textbcs.io import InputError, read_json, sha256_bytes, sha256_file, write_text
 from textbcs.params import load_params, read_yaml
-from textbcs.receipt import Stage
+from textbcs.receipt import Stage, seeds
 
 
 @pytest.fixture
@@ -31,6 +31,18 @@ def run(definition: Definition) -> bytes:
         stage.seed = 1
         write_text(stage.output("out/b.csv"), stage.input("in/a.csv").read_text() * 2)
     return Path(definition.receipt).read_bytes()
+
+
+def test_every_kind_of_seed_is_named() -> None:
+    params = {
+        "split.seed": 17,
+        "training.fraction_seed": 43,
+        "seeds": [1],
+        "fit.seeding": 3,
+        "seed": 2,
+    }
+    assert seeds(None, params) == {"split.seed": 17, "training.fraction_seed": 43, "seed": 2}
+    assert seeds(9, {}) == {"run": 9}
 
 
 def test_receipt_says_what_ran_on_what(definition: Definition) -> None:

@@ -8,6 +8,7 @@ stage's receipt. Downstream stages never read it. What does vary goes to `runinf
 Written around a stage by cli.py; outside every stage's code closure, so editing it re-runs nothing.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -181,8 +182,11 @@ def modules(declared: Iterable[str]) -> Iterator[str]:
 
 
 def seeds(run: int | None, params: Mapping[str, Any]) -> dict[str, int]:
-    """Every seed that was declared: the run's own (`run`) and those among its parameters."""
-    found = {key: value for key, value in params.items() if key.split(".")[-1] == "seed"}
+    """Every seed that was declared: the run's own (`run`) and those among its parameters.
+
+    A parameter is a seed if its name is `seed` or ends so (`fraction_seed`).
+    """
+    found = {key: value for key, value in params.items() if re.search(r"(^|[._])seed$", key)}
     return found if run is None else {"run": run, **found}
 
 

@@ -83,7 +83,9 @@ def test_restore_makes_a_lost_archive_again(workplace, params) -> None:
 
 def test_restore_touches_nothing_when_all_is_there(workplace, params) -> None:
     params["cohort"]["kind"] = "no such kind"  # the archive is not even opened
+    before = {path: path.stat().st_mtime_ns for path in RAW.rglob("*")}
     restore(read_files(), params)
+    assert {path: path.stat().st_mtime_ns for path in RAW.rglob("*")} == before
 
 
 def test_restore_of_some_rows_restores_those(workplace, params) -> None:

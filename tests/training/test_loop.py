@@ -55,6 +55,7 @@ def test_writes_weights_that_the_registry_reads_and_a_history(dataset, params, f
     history = pd.read_csv(f"results/runs/{method}-s3/history.csv")
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history.columns[:3].tolist() == ["epoch", "learning_rate", "loss"]
+    assert set(history["micro_batches"]) == {1}
     assert history["validation_dice"].between(0, 1).all()
     assert not list(Path(".cache/resume").glob("*"))
 
@@ -208,3 +209,12 @@ def test_a_slice_that_never_fits_is_one_line(dataset, params, fake_stage):
     with pytest.raises(InputError, match="not even one slice"):
         run.gradients(batch)
     assert run.parts == 4
+
+
+def test_the_micro_batches_of_a_step_are_in_the_history(dataset, params, fake_stage, tmp_path):
+    from textbcs.training.setup import set_up
+
+    run = set_up(fake_stage(params), "unet").run(3, learning_rate=1e-3, batch_size=4)
+    run.parts = 2
+    with fake_stage(params).progress(total=run.steps) as bar:
+        assert run.one_epoch(bar, tmp_path)["micro_batches"] == 2

@@ -118,6 +118,9 @@ class Run:
         means = dict(zip(losses_of_parts[0], table.mean(0).tolist(), strict=True))
         rate = self.optimizer.param_groups[0]["lr"]
         row = {"epoch": self.epoch, "learning_rate": rate, **means, **validated}
+        # On record: where the device's memory forced more than one part, batch normalisation saw
+        # smaller batches, and the weights are not those that a larger device gives.
+        row["micro_batches"] = self.parts
         self.history.append(row)
         return row
 

@@ -81,6 +81,20 @@ def softmax_dice_ce(
     return dice_weight * parts["dice"] + ce_weight * parts["ce"], parts
 
 
+def softmax_dice_ce_objective(config: Mapping[str, Any]) -> Objective:
+    """`softmax_dice_ce` as the whole objective, with the `dice_weight` and `ce_weight` of `config`."""
+
+    def objective(output: Output, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        return softmax_dice_ce(
+            output.logits,
+            batch.mask,
+            dice_weight=config["dice_weight"],
+            ce_weight=config["ce_weight"],
+        )
+
+    return objective
+
+
 def _mean_where(values: Tensor, weight: Tensor, factor: float) -> Tensor:
     """factor * weighted mean of values; 0 where no weight is set."""
     return factor * (values * weight).sum() / weight.sum().clamp_min(1)
