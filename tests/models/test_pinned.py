@@ -196,9 +196,3 @@ def test_a_method_without_published_weights_says_so(swin_file):
         InputError, match=r"methods.unet.initial.weights: there are no published weights"
     ):
         pinned.published_initial_weights({"model": "unet"}, network, path, found)
-
-
-def test_a_row_says_where_a_training_started():
-    assert pinned.row_label("transunet", "none") == "none"
-    assert pinned.row_label("swinunet", "weights/swin.pth") == NAME
-    assert pinned.row_label("unet", "none") == ""

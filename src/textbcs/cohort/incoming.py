@@ -106,7 +106,7 @@ def _fetched(client: Client, wanted: Wanted, bring: Callable[[Path], None]) -> l
             if attempt and client.stop.wait(client.network.backoff_s * 2**attempt):
                 raise TransferError("stopped")
             bring(folder)
-            return _record(folder, _checked(folder, wanted), wanted)
+            return _record(_checked(folder, wanted), wanted)
         except ChangedError as error:
             reason = str(error)
         except RejectedError as error:
@@ -141,7 +141,7 @@ def _checked(folder: Path, wanted: Wanted) -> list[Header]:
     return sorted(headers.values(), key=lambda one: (one.instance_number, one.sop_uid))
 
 
-def _record(folder: Path, headers: list[Header], wanted: Wanted) -> list[Instance]:
+def _record(headers: list[Header], wanted: Wanted) -> list[Instance]:
     """Write down what was checked, before anything moves."""
     found = [
         Instance(one.sop_uid, one.instance_number, one.size, Path(one.path), sha256_file(one.path))

@@ -155,9 +155,7 @@ def make_patient(settings: Settings, index: int) -> Patient:
     for number, (_, box, _, filled, _) in enumerate(painted):
         if number < len(tumours):
             mask[box] |= filled
-    phases = np.stack(
-        [_phase(settings, facts, anatomy, painted, k) for k in range(_count(settings))]
-    )
+    phases = np.stack([_phase(facts, anatomy, painted, k) for k in range(_count(settings))])
     return Patient(facts, anatomy, tumours, distractors, _measure(settings, facts, phases), mask)
 
 
@@ -181,7 +179,7 @@ def _count(settings: Settings) -> int:
 
 
 def _phase(
-    settings: Settings, facts: Facts, anatomy: Anatomy, painted: list[Painted], phase: int
+    facts: Facts, anatomy: Anatomy, painted: list[Painted], phase: int
 ) -> NDArray[np.float32]:
     """Noise-free signal of a phase (0 = before contrast), coil sensitivity included."""
     signal = anatomy.base.copy()

@@ -25,11 +25,6 @@ class Counts:
     false_negative: int
     true_negative: int
 
-    @property
-    def is_true_negative(self) -> bool:
-        """Nothing there and nothing found."""
-        return self.true_positive + self.false_positive + self.false_negative == 0
-
 
 @dataclass(frozen=True)
 class EmptyRule:

@@ -20,11 +20,8 @@ from torch import Tensor, nn
 from textbcs.io import NONE, InputError, sha256_file
 from textbcs.params import read_yaml
 
-NO_WEIGHTS = (
-    "none",
-    NONE,
-    "",
-)  # values of `methods.<method>.initial.weights` that mean a random start
+# Values of `methods.<method>.initial.weights` that mean a random start.
+NO_WEIGHTS = ("none", NONE, "")
 
 # (published tensors, one of the network's names, its shape) -> its published counterpart or None
 Counterpart = Callable[[Mapping[str, Tensor], str, tuple[int, ...]], Tensor | None]
@@ -147,19 +144,6 @@ def counterparts(
     """
     found = {name: counterpart(published, name, shape) for name, shape in shapes.items()}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def row_label(model: str, path: str | Path) -> str:
-    """What a table's row says of the start: "none", the name in `pinned.yaml`, or "" where there is none.
-
-    Args:
-        model: the method's folder.
-        path: `methods.<method>.initial.weights`.
-    """
-    module = _weights_module(model)
-    if module is None:
-        return ""
-    return "none" if str(path) in NO_WEIGHTS else str(module.SOURCE)
 
 
 def _weights_module(model: str) -> ModuleType | None:

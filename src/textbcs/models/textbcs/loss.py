@@ -3,7 +3,6 @@
 Everything is computed in float32 or float64, outside autocast. Reads and writes no file.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -47,23 +46,6 @@ def evidence_loss(alpha: Tensor, onehot: Tensor) -> Tensor:
     """
     true = (onehot * alpha).sum(1)
     return torch.digamma(alpha.sum(1)) - torch.digamma(true)
-
-
-def kl_to_uniform(alpha: Tensor) -> Tensor:
-    """KL[D(p | alpha) || D(p | 1)] of any number of classes, in float64: TextBCS eq. 13.
-
-    float32 would be off by 0.06 at alpha = 1e5 and wrong altogether from 1e6 on.
-
-    Args:
-        alpha: (B, C, ...) > 0.
-
-    Returns:
-        (B, ...) float64, >= 0.
-    """
-    a = alpha.double()
-    total = a.sum(1, keepdim=True)
-    lead = torch.lgamma(total[:, 0]) - math.lgamma(a.shape[1]) - torch.lgamma(a).sum(1)
-    return lead + ((a - 1) * (torch.digamma(a) - torch.digamma(total))).sum(1)
 
 
 def kl_two_classes(evidence: Tensor, onehot: Tensor) -> Tensor:
