@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from textbcs.explain.attention import chosen_cases, summary
+from textbcs.explain.attention import MEASURES, chosen_cases, slice_rows, summary, survival
 from textbcs.explain.gradcam import STAGES, heat_maps, stage_maps
 from textbcs.io import InputError
 from textbcs.models import registry
@@ -46,7 +46,7 @@ def test_heat_of_the_deepest_stage_follows_from_numeric_derivatives():
     model = network(False).double()
     image, text = example()
     image = image.double()
-    heat, _ = heat_maps(model, image, text, threshold=1.0)
+    found = heat_maps(model, image, text, threshold=1.0)
     kept: list[torch.Tensor] = []
     handle = model.trunk.bottom.register_forward_hook(lambda m, i, out: kept.append(out.detach()))
     with torch.no_grad():
@@ -66,18 +66,21 @@ def test_heat_of_the_deepest_stage_follows_from_numeric_derivatives():
             handle.remove()
         # moving a whole channel adds up the derivatives of its pixels
         weights[:, channel] = (sums[0] - sums[1]) / (2 * step) / values[0, 0].numel()
-    coarse = (weights[:, :, None, None] * values).sum(1, keepdim=True).relu()
+    signed = (weights[:, :, None, None] * values).sum(1, keepdim=True)
+    torch.testing.assert_close(found.signed[4].double(), signed[:, 0], rtol=2e-3, atol=1e-6)
+    assert signed.min() < 0
+    coarse = signed.relu()
     expected = torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear")[:, 0]
-    torch.testing.assert_close(heat[:, 4].double(), expected, rtol=2e-3, atol=1e-6)
+    torch.testing.assert_close(found.heat[:, 4].double(), expected, rtol=2e-3, atol=1e-6)
 
 
 def test_only_the_predicted_mask_is_explained():
     model = network(False)
     image, text = example()
-    _, probability = heat_maps(model, image, text, 0.5)
+    probability = heat_maps(model, image, text, 0.5).probability
     threshold = float(probability.flatten(1).quantile(0.9, dim=1).min())
-    some, _ = heat_maps(model, image, text, threshold)
-    every, _ = heat_maps(model, image, text, 1.0)
+    some = heat_maps(model, image, text, threshold).heat
+    every = heat_maps(model, image, text, 1.0).heat
     assert not torch.allclose(some, every)
 
 
@@ -87,31 +90,71 @@ def test_another_family_is_refused():
 
 
 def facts() -> pd.DataFrame:
-    rows = [
-        {
-            "slice_id": f"{patient}{index}",
-            "patient": patient,
-            "network": label,
-            "stage": 1,
-            "dice": 0.1 * place,
-            "pointing_hit": float(label == "svli"),
-            "energy_inside": 0.2 if label == "unet" else 0.5,
-            "lift": np.nan if (label, patient) == ("unet", "c") else 2.0,
-            "randomised_correlation": 0.3,
-        }
-        for label in ("unet", "svli")
-        for place, (patient, index) in enumerate([("a", 0), ("a", 1), ("b", 0), ("c", 0)])
-    ]
+    """UNet's map of patient c is dead; SVLI has none of c's correlations."""
+    rows = []
+    for label in ("unet", "svli"):
+        for place, (patient, index) in enumerate([("a", 0), ("a", 1), ("b", 0), ("c", 0)]):
+            dead = (label, patient) == ("unet", "c")
+            row = {"slice_id": f"{patient}{index}", "patient": patient, "network": label}
+            row |= {"stage": 1, "seed": 7, "dice": 0.1 * place, "has_heat": int(not dead)}
+            row |= {"pointing_hit": float(label == "svli")}
+            row |= {"energy_inside": 0.5 if label == "svli" else 0.2 * (not dead)}
+            row |= {"lift": 2.0 * (not dead), "randomised_correlation": -0.3}
+            row |= {"draw_1": -0.1, "draw_2": -0.5}
+            if (label, patient) == ("svli", "c"):
+                row |= {"randomised_correlation": np.nan, "draw_1": np.nan, "draw_2": np.nan}
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
-def test_summary_is_paired_and_by_patient():
+def test_summary_is_paired_and_by_patient_and_a_dead_map_counts_as_nothing():
     table = summary(facts(), BOOTSTRAP).set_index(["measure", "network"])
-    assert table.loc[("energy_inside", "svli - unet"), "mean"] == pytest.approx(0.3)
     assert table.loc[("pointing_hit", "svli"), "mean"] == 1
-    assert table.loc[("lift", "unet"), "slices"] == 3
-    assert table.loc[("lift", "svli - unet"), "slices"] == 3
-    assert table.loc[("energy_inside", "unet"), "patients"] == 3
+    # Patients a, b, c: 0.2, 0.2, 0 with the dead map, which leaving it out would hide.
+    unet = table.loc[("energy_inside", "unet")]
+    assert unet["mean"] == pytest.approx(0.4 / 3)
+    assert unet["mean_with_heat"] == pytest.approx(0.2)
+    assert unet[["slices", "dead_maps", "slices_with_heat"]].tolist() == [4, 1, 3]
+    assert unet[["patients", "patients_with_heat", "seed"]].tolist() == [3, 2, 7]
+    gap = table.loc[("energy_inside", "svli - unet")]
+    assert gap["mean"] == pytest.approx((0.3 + 0.3 + 0.5) / 3)
+    assert gap["mean_with_heat"] == pytest.approx(0.3)
+    assert gap[["slices", "dead_maps", "slices_with_heat"]].tolist() == [4, 1, 3]
+
+
+def test_what_has_no_correlation_is_counted_and_draws_are_told_apart():
+    table = summary(facts(), BOOTSTRAP).set_index(["measure", "network"])
+    svli = table.loc[("randomised_correlation", "svli")]
+    assert svli[["slices", "missing", "dead_maps"]].tolist() == [3, 1, 0]
+    assert svli["mean"] == pytest.approx(-0.3)
+    assert svli[["draw_least", "draw_greatest"]].tolist() == pytest.approx([-0.5, -0.1])
+    assert table.loc[("randomised_correlation", "svli - unet"), "missing"] == 1
+
+
+def test_survival_is_measured_slice_by_slice_and_stage_by_stage():
+    generator = np.random.default_rng(0)
+    fine, coarse = generator.standard_normal((3, 8, 8)), generator.standard_normal((3, 4, 4))
+    found = survival([fine, coarse], [-fine, np.zeros_like(coarse)])
+    assert found.shape == (3, 2)
+    assert found[:, 0].tolist() == pytest.approx([-1] * 3)
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_rows_tell_a_dead_map_from_one_that_misses():
+    table = pd.DataFrame({"slice_id": ["a0"], "patient": ["a"], "spacing_row_mm": [1.0]})
+    mask = np.zeros((1, 8, 8), np.uint8)
+    mask[0, 1, 1] = 1
+    heat = np.zeros((1, 2, 8, 8), np.float32)
+    heat[0, 1, 7, 7] = 1
+    params = {"gradcam": {"tolerance_mm": 1.0}, "evaluation": {"threshold": 0.5}}
+    shard = Shard(table, np.zeros((1, 8, 8), np.float16), mask)
+    drawn = np.array([[[0.5, np.nan]], [[-0.1, np.nan]]])
+    rows = slice_rows(shard, heat, drawn, mask.astype(np.float32), params)
+    assert [row["has_heat"] for row in rows] == [0, 1]
+    assert all(row[name] == 0 for row in rows for name in MEASURES[:3])
+    assert rows[0]["randomised_correlation"] == pytest.approx(0.2)
+    assert np.isnan(rows[1]["randomised_correlation"])
+    assert (rows[0]["draw_2"], rows[0]["dice"]) == (-0.1, 1)
 
 
 def test_cases_follow_their_rules():

@@ -11,26 +11,26 @@ BOOTSTRAP = {"resamples": 499, "seed": 1, "confidence": 0.95}
 NAN = float("nan")
 
 
-def summary(lift: dict[str, list[float]], energy: list[float]) -> pd.DataFrame:
+def summary(lift: dict[str, list[float]], energy: list[float], dead: int = 0) -> pd.DataFrame:
     """Four stages; intervals of 0.2 either side of the lift and 0.01 of the energy's difference."""
     rows = [
         {"measure": "lift", "network": network, "stage": stage, "mean": mean}
-        | {"low": mean - 0.2, "high": mean + 0.2, "slices": 0 if np.isnan(mean) else 9}
+        | {"low": mean - 0.2, "high": mean + 0.2, "mean_with_heat": 2 * mean}
         for network, means in lift.items()
         for stage, mean in enumerate(means, start=1)
     ]
     rows += [
         {"measure": "energy_inside", "network": behaviour.PAIRED, "stage": stage, "mean": mean}
-        | {"low": mean - 0.01, "high": mean + 0.01, "slices": 9}
+        | {"low": mean - 0.01, "high": mean + 0.01, "mean_with_heat": 2 * mean}
         for stage, mean in enumerate(energy, start=1)
     ]
     rows += [
         {"measure": "pointing_hit", "network": network, "stage": stage, "mean": stage / 10}
-        | {"low": 0.0, "high": 1.0, "slices": 9}
+        | {"low": 0.0, "high": 1.0, "mean_with_heat": 1.0}
         for network in (*lift, behaviour.PAIRED)
         for stage in range(1, 5)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(slices=9, dead_maps=dead, seed=3)
 
 
 def test_the_stage_that_speaks_most_against_a_sentence_decides_it() -> None:
@@ -59,13 +59,21 @@ def test_a_unet_whose_deep_stages_see_the_lesion_refutes_the_sentence() -> None:
     assert verdict({}, found) == "not supported"
 
 
-def test_a_stage_without_heat_is_named_and_activates_nothing() -> None:
-    lift = {"unet": [9.0, 5.0, NAN, NAN], "svli": [2.0, 2.0, NAN, 3.0]}
-    found = behaviour.gradcam_findings(summary(lift, [0.0] * 4))
-    assert found["deep_unet"].ours is None
-    assert "no heat at stage 3, 4" in found["deep_unet"].quantity
-    assert (found["deep_svli"].ours, found["deep_svli"].holds) == (3.0, False)
-    assert "no heat at stage 3" in found["deep_svli"].quantity
+def test_maps_without_heat_are_counted_and_what_the_others_say_stands_beside() -> None:
+    lift = {"unet": [9.0, 5.0, 0.4, 0.3], "svli": [2.0, 2.0, 0.0, 3.0]}
+    found = behaviour.gradcam_findings(summary(lift, [0.0] * 4, dead=6))
+    assert (found["deep_svli"].ours, found["deep_svli"].holds) == (0.0, False)
+    assert (
+        "the ablation's UNet (seed 3), greatest of stages 3 to 4: stage 3, 9 slices, 6 of them without "
+        "heat (0.80 over the others)" in found["deep_unet"].quantity
+    )
+    none = behaviour.gradcam_findings(summary(lift, [0.0] * 4))["deep_unet"].quantity
+    assert "0 of them without heat; pointing" in none
+
+
+def test_a_stage_without_a_lesion_decides_nothing() -> None:
+    found = behaviour.gradcam_findings(summary({"unet": [NAN] * 4, "svli": [2.0] * 4}, [0.0] * 4))
+    assert "deep_unet" not in found
 
 
 def values(stable: float) -> pd.DataFrame:

@@ -82,6 +82,8 @@ def summary() -> pd.DataFrame:
             for network, mean in (("unet", 1.0), ("svli", 2.0), ("svli - unet", 1.0)):
                 row = {"stage": stage, "measure": measure, "network": network, "slices": 3}
                 row |= {"mean": mean, "low": mean - 0.5, "high": mean + 0.5, "patients": 3}
+                row |= {"seed": 1, "missing": 0, "dead_maps": 2 if network == "svli" else 0}
+                row |= {"mean_with_heat": 3 * mean, "draw_least": 0.1, "draw_greatest": 0.4}
                 rows.append(row | ({"low": low} if network == "svli - unet" else {}))
     return pd.DataFrame(rows)
 
@@ -136,7 +138,7 @@ def written(stage_in):
     io.write_csv("results/gradcam/cases.csv", cases)
     facts = [
         {"slice_id": s, "network": network, "stage": number, "dice": 0.5, "pointing_hit": 1.0}
-        | {"energy_inside": number / 10, "lift": 2.0}
+        | {"energy_inside": number / 10, "lift": 2.0, "seed": 1, "has_heat": 1}
         for s in SLICES[:3]
         for network in ("unet", "svli")
         for number in range(1, 6)
@@ -259,7 +261,7 @@ def test_a_heat_map_of_zeros_says_so() -> None:
     cases = pd.DataFrame({"rule": ["median"], "slice_id": ["a-1"]})
     keys = [(network, number) for network in maps for number in (1, 2)]
     facts = pd.DataFrame(keys, columns=["network", "stage"]).assign(
-        slice_id="a-1", dice=0.5, pointing_hit=1.0, energy_inside=0.25, lift=2.0
+        slice_id="a-1", dice=0.5, pointing_hit=1.0, energy_inside=0.25, lift=2.0, seed=1, has_heat=1
     )
     shown = fig_gradcam_cases.panel_rows(cases, facts, maps)
     assert shown["greatest"].tolist() == [4, 0, 4, 0]
@@ -271,10 +273,20 @@ def test_a_heat_map_of_zeros_says_so() -> None:
 
 def test_stages_are_drawn_as_summarised_and_differences_starred() -> None:
     shown = fig_gradcam_stages.stage_rows(summary())
-    assert shown.groupby("stage")["differs"].all().tolist() == [True, False]
-    for panel in fig_gradcam_stages.draw(shown).axes:
+    localised = shown[shown["measure"] != fig_gradcam_stages.RANDOMISED]
+    assert localised.groupby("stage")["differs"].all().tolist() == [True, False]
+    axes = fig_gradcam_stages.draw(shown).axes
+    for place, panel in enumerate(axes):
+        is_last = place == len(axes) - 1
         assert [line.get_ydata()[0] for line in panel.lines[:2]] == [1, 2]
-        assert [text.xy[0] for text in panel.texts] == [1]
+        # Only patients are behind the correlation's interval, so it has no star.
+        assert [text.xy[0] for text in panel.texts] == ([] if is_last else [1])
+        labels = [label.get_text() for label in panel.get_xticklabels()]
+        assert labels == (["1\n0 / 0", "2\n0 / 0"] if is_last else ["1\n0 / 2", "2\n0 / 2"])
+        assert ("without a correlation" in panel.get_xlabel()) == is_last
+    # UNet has no dead map, so only SVLI has hollow marks: each collection but intervals.
+    hollow = [one for one in axes[0].collections if len(one.get_offsets()) == 2]
+    assert [one.get_offsets()[:, 1].tolist() for one in hollow] == [[6, 6]]
 
 
 def test_reliability_leaves_empty_bins_and_missing_kinds_out() -> None:

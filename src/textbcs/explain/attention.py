@@ -1,19 +1,20 @@
-"""The stage `gradcam`: where UNet and UNet + SVLI look, stage by stage, on the test slices.
+"""The stage `gradcam`: where the ablation's UNet and UNet + SVLI look, stage by stage, on the test slices.
 
-The two networks are rows of the ablation, equal but for the interaction. Reads their weights, the test
-slices, prompts and embeddings; writes `results/gradcam/`: `slices.csv` (a row per tumour slice,
-network and stage), `summary.csv` (patient means with intervals, their paired difference, and how much
-of a heat map survives random weights) and `maps.safetensors` with `cases.csv`, the heat maps of the
-cases that the figure shows.
+The two networks are rows of the ablation, equal but for the interaction; neither is Table 1's UNet. Reads
+their weights of the first seed, the test slices, prompts and embeddings; writes `results/gradcam/`:
+`slices.csv` (a row per tumour slice, network and stage), `summary.csv` (patient means with intervals, their
+paired difference, how many maps are dead, and how much of a map survives random weights) and
+`maps.safetensors` with `cases.csv`, the heat maps of the cases that the figure shows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textbcs.evaluation.choice import by_dice, middle
 from textbcs.evaluation.predict import load
 from textbcs.evaluation.statistics import mean_interval, patient_means
 from textbcs.explain import saliency
@@ -24,26 +25,30 @@ from textbcs.slices.store import Shard, read_slices
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor
 
+    from textbcs.explain.gradcam import Explained
     from textbcs.models.contract import Segmenter
     from textbcs.models.prompttable import PromptTable
     from textbcs.receipt import Stage
 
 FOLDER = Path("results/gradcam")
-MEASURES = ("pointing_hit", "energy_inside", "lift", "randomised_correlation")
+LOCALISED = ("pointing_hit", "energy_inside", "lift")
+PAIRED = "svli - unet"
+RANDOMISED = "randomised_correlation"
+MEASURES = (*LOCALISED, RANDOMISED)
 _BATCH = 8
+Maps = list[NDArray[np.float32]]  # one a stage, each (n, h, w)
 
 
 def gradcam(stage: "Stage") -> None:
     """Write the heat maps' facts.
 
-    Params read: `gradcam`, `evaluation`, `training.device`, `slices`, `methods.textbcs.network`,
+    Params read: `gradcam`, `seeds`, `evaluation`, `training.device`, `slices`, `methods.textbcs.network`,
     the two variants.
     """
     import pandas as pd
 
-    rules = stage.params["gradcam"]
+    rules, seed = stage.params["gradcam"], int(stage.params["seeds"][0])
     shard = tumour_only(read_slices(stage, "test"))
     prompts = read_prompts(stage.input("data/prompts/test.csv")).set_index("slice_id")
     texts = prompts.loc[shard.table["slice_id"], "text"].tolist()
@@ -51,12 +56,17 @@ def gradcam(stage: "Stage") -> None:
     heats, rows = {}, []
     for label, name in (("unet", rules["without"]), ("svli", rules["with"])):
         _check(stage.params, name, svli=label == "svli")
-        model, table = load(stage, name, str(stage.params["seeds"][0]), "probe")
-        found, probability = heat_of(stage, model, table, shard, texts)
-        heats[label] = found
-        random = _randomised(stage, name, model, table)
-        blind, _ = heat_of(stage, random, table, shard, texts)
-        rows += slice_rows(shard, label, found, blind, probability, stage.params)
+        model, table = load(stage, name, str(seed), "probe")
+        parts = list(explained(stage, model, table, shard, texts))
+        heats[label] = np.concatenate([part.heat.cpu().numpy() for part in parts])
+        probability = np.concatenate([part.probability.cpu().numpy() for part in parts])
+        own = signed_maps(parts)
+        correlations = [
+            survival(own, signed_maps(explained(stage, blind, table, shard, texts)))
+            for blind in _randomised(stage, name, model, table)
+        ]
+        found = slice_rows(shard, heats[label], np.stack(correlations), probability, stage.params)
+        rows += [{"network": label, "seed": seed, **row} for row in found]
     facts = pd.DataFrame(rows)
     cases = chosen_cases(facts, shard)
     write_csv(stage.output(FOLDER / "slices.csv"), facts)
@@ -79,35 +89,44 @@ def tumour_only(shard: Shard) -> Shard:
     return Shard(table, shard.images[places], shard.masks[places], shard.native_masks)
 
 
-def heat_of(
+def explained(
     stage: "Stage", model: "Segmenter", table: "PromptTable", shard: Shard, texts: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Heat (n, 5, H, W) and probability (n, H, W) of every slice of the shard."""
+) -> "Iterator[Explained]":
+    """Heat maps and probabilities of the shard's slices, a batch at a time."""
     import torch
 
     from textbcs.explain.gradcam import heat_maps
     from textbcs.models.inference import network_input
 
     model.eval()
-    device = table.tokens.device
     prompts = table.rows(list(texts))
-    image = torch.from_numpy(shard.images).to(device)
+    image = torch.from_numpy(shard.images).to(table.tokens.device)
     channels = int(stage.params["slices"]["channels"])
     threshold = float(stage.params["evaluation"]["threshold"])
-    heats: list[Tensor] = []
-    found: list[Tensor] = []
     starts = range(0, len(texts), _BATCH)
     for start in stage.progress(starts, total=len(starts), desc="heat maps"):
         part = slice(start, start + _BATCH)
-        heat, probability = heat_maps(
-            model,
-            network_input(image[part], channels, channels_last=False),
-            table.batch(prompts[part]),
-            threshold,
-        )
-        heats.append(heat.cpu())
-        found.append(probability.cpu())
-    return torch.cat(heats).numpy(), torch.cat(found).numpy()
+        pictures = network_input(image[part], channels, channels_last=False)
+        yield heat_maps(model, pictures, table.batch(prompts[part]), threshold)
+
+
+def signed_maps(parts: "Iterable[Explained]") -> Maps:
+    """Each stage's maps before the cut at zero, of all slices, at the stage's own size."""
+    stages = zip(*(part.signed for part in parts), strict=True)
+    return [np.concatenate([one.cpu().numpy() for one in stage]) for stage in stages]
+
+
+def survival(own: Maps, blind: Maps) -> NDArray[np.float64]:
+    """Rank correlation (n, stages) of each slice's maps with those of random weights.
+
+    Before the cut at zero, which leaves nothing of many maps: an empty map has no correlation.
+    """
+    return np.array(
+        [
+            [saliency.rank_correlation(a, b) for a, b in zip(first, second, strict=True)]
+            for first, second in zip(own, blind, strict=True)
+        ]
+    ).T
 
 
 def _check(params: Mapping[str, Any], name: str, svli: bool) -> None:
@@ -120,39 +139,44 @@ def _check(params: Mapping[str, Any], name: str, svli: bool) -> None:
         )
 
 
-def _randomised(stage: "Stage", name: str, model: "Segmenter", table: "PromptTable") -> "Segmenter":
-    """The same network with weights that never saw a slice (Adebayo et al. 2018)."""
+def _randomised(
+    stage: "Stage", name: str, model: "Segmenter", table: "PromptTable"
+) -> "Iterator[Segmenter]":
+    """The same network with weights that never saw a slice, drawn anew each time (Adebayo et al. 2018)."""
     import torch
 
     from textbcs.models.registry import build
 
-    torch.manual_seed(int(stage.params["gradcam"]["seed"]))
-    fresh = build(
-        configuration(stage.params, name)["network"],
-        channels=stage.params["slices"]["channels"],
-        image_size=stage.params["slices"]["size"],
-        text_dim=table.dimension,
-    )
-    return fresh.to(next(model.parameters()).device)
+    for draw in range(int(stage.params["gradcam"]["draws"])):
+        torch.manual_seed(int(stage.params["gradcam"]["seed"]) + draw)
+        fresh = build(
+            configuration(stage.params, name)["network"],
+            channels=stage.params["slices"]["channels"],
+            image_size=stage.params["slices"]["size"],
+            text_dim=table.dimension,
+        )
+        yield fresh.to(next(model.parameters()).device)
 
 
 def slice_rows(
     shard: Shard,
-    label: str,
     heat: NDArray[np.float32],
-    blind: NDArray[np.float32],
+    correlations: NDArray[np.float64],
     probability: NDArray[np.float32],
     params: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """One row per slice and stage.
+    """One row per slice and stage of a network.
 
     Args:
         shard: n tumour slices.
-        label: of the network.
         heat: (n, 5, H, W) of the trained network.
-        blind: likewise, of the one with random weights.
+        correlations: (draws, n, 5) with random weights.
         probability: (n, H, W), for the slice's Dice.
         params: `gradcam.tolerance_mm` and `evaluation.threshold`.
+
+    Returns:
+        Rows with `has_heat`, 0 for a map that is zero everywhere, the measures of `MEASURES`, of which
+        the correlation is the mean of the draws that have one, and each draw's own.
     """
     from textbcs.evaluation import metrics
 
@@ -162,50 +186,92 @@ def slice_rows(
         tolerance = params["gradcam"]["tolerance_mm"] / float(facts["spacing_row_mm"])
         found = metrics.count(probability[place] > params["evaluation"]["threshold"], mask)
         for number in range(heat.shape[1]):
-            energy = saliency.energy_inside(heat[place, number], mask)
-            rows.append(
-                {
-                    "slice_id": facts["slice_id"],
-                    "patient": facts["patient"],
-                    "network": label,
-                    "stage": number + 1,
-                    "dice": metrics.dice(found),
-                    "pointing_hit": saliency.pointing_hit(heat[place, number], mask, tolerance),
-                    "energy_inside": energy,
-                    "lift": saliency.lift(energy, mask),
-                    "randomised_correlation": saliency.rank_correlation(
-                        heat[place, number], blind[place, number]
-                    ),
-                }
-            )
+            one, drawn = heat[place, number], correlations[:, place, number]
+            energy = saliency.energy_inside(one, mask)
+            known = drawn[~np.isnan(drawn)]
+            row = {
+                "slice_id": facts["slice_id"],
+                "patient": facts["patient"],
+                "stage": number + 1,
+                "dice": metrics.dice(found),
+                "has_heat": int(saliency.has_heat(one)),
+                "pointing_hit": saliency.pointing_hit(one, mask, tolerance),
+                "energy_inside": energy,
+                "lift": saliency.lift(energy, mask),
+                RANDOMISED: float(known.mean()) if len(known) else float("nan"),
+            }
+            rows.append(row | {f"draw_{n}": float(value) for n, value in enumerate(drawn, start=1)})
     return rows
 
 
 def summary(facts: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> "pd.DataFrame":
     """Patient means of each network and stage with intervals, and SVLI minus UNet, paired by slice.
 
-    A slice whose heat map is zero has no localisation; `slices` counts those that have one (in a
-    difference: in both networks).
+    Returns:
+        `seed`; `slices`, those with a value (in a difference: in both networks), and `missing`, those
+        without; `dead_maps`, the slices whose heat map is zero everywhere (in a difference: of one
+        network at least), which count as a miss without energy; `mean`, `low`, `high`, `patients`. For
+        the localisation the same without dead maps, `..._with_heat`, as a check of what they do; for
+        the correlation `draw_least` and `draw_greatest`, the means of single sets of random weights.
     """
     import pandas as pd
 
     rows = []
     for number, own in facts.groupby("stage", sort=True):
         tables = {label: part.set_index("slice_id") for label, part in own.groupby("network")}
+        tables[PAIRED] = _paired(tables["svli"], tables["unet"])
         for measure in MEASURES:
-            values = {label: part[["patient", measure]] for label, part in tables.items()}
-            gap = values["svli"][["patient"]].assign(
-                **{measure: values["svli"][measure] - values["unet"][measure]}
-            )
-            for label, table in (*values.items(), ("svli - unet", gap)):
-                known = table.dropna()
-                row = {"stage": number, "measure": measure, "network": label, "slices": len(known)}
-                if len(known):
-                    found = mean_interval(patient_means(known, measure), **bootstrap)
-                    row |= {"mean": found.mean, "low": found.low, "high": found.high}
-                    row |= {"patients": found.patients}
+            for label in ("svli", "unet", PAIRED):
+                table = tables[label]
+                row = {"stage": number, "measure": measure, "network": label}
+                row |= {"seed": int(own["seed"].iloc[0])}
+                row |= _mean(table, measure, bootstrap)
+                row |= {"missing": len(table) - row["slices"]}
+                row |= {"dead_maps": int((table["has_heat"] == 0).sum())}
+                if measure in LOCALISED:
+                    hot = _mean(table[table["has_heat"] == 1], measure, bootstrap)
+                    row |= {f"{key}_with_heat": value for key, value in hot.items()}
+                else:
+                    row |= _draws(table)
                 rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _paired(svli: "pd.DataFrame", unet: "pd.DataFrame") -> "pd.DataFrame":
+    """What SVLI adds on each slice; there is heat where both networks have some."""
+    columns = [*MEASURES, *_draw_columns(svli)]
+    gap = svli[columns] - unet[columns]
+    both = svli["has_heat"] * unet["has_heat"]
+    return gap.assign(patient=svli["patient"], has_heat=both)
+
+
+def _mean(table: "pd.DataFrame", column: str, bootstrap: Mapping[str, Any]) -> dict[str, Any]:
+    """Slices with a value, and the mean of the patients' means with its limits; NaN where none has."""
+    known = table[["patient", column]].dropna()
+    if not len(known):
+        nothing = dict.fromkeys(("mean", "low", "high"), float("nan"))
+        return {"slices": 0, **nothing, "patients": 0}
+    found = mean_interval(patient_means(known, column), **bootstrap)
+    row = {"slices": len(known), "mean": found.mean, "low": found.low, "high": found.high}
+    return row | {"patients": found.patients}
+
+
+def _draw_columns(table: "pd.DataFrame") -> list[str]:
+    return [name for name in map(str, table.columns) if name.startswith("draw_")]
+
+
+def _draws(table: "pd.DataFrame") -> dict[str, float]:
+    """The least and the greatest mean of a single set of random weights."""
+    means = [
+        float(values.mean())
+        for values in (patient_means(table, name) for name in _draw_columns(table))
+        if len(values)
+    ]
+    nothing = float("nan")
+    return {
+        "draw_least": min(means, default=nothing),
+        "draw_greatest": max(means, default=nothing),
+    }
 
 
 def chosen_cases(facts: "pd.DataFrame", shard: Shard) -> "pd.DataFrame":
@@ -218,15 +284,14 @@ def chosen_cases(facts: "pd.DataFrame", shard: Shard) -> "pd.DataFrame":
     from scipy.ndimage import label
 
     dice = facts[(facts["network"] == "unet") & (facts["stage"] == 1)].reset_index(drop=True)
-    order = dice.sort_values(["dice", "slice_id"], kind="stable")
-    median = str(order["slice_id"].iloc[(len(order) - 1) // 2])
+    median = str(dice["slice_id"].iloc[middle(by_dice(dice))])
     parts = [int(label(mask)[1]) for mask in shard.masks]
     ids = shard.table["slice_id"].astype(str).tolist()
     several = max(
         (place for place in range(len(ids)) if ids[place] != median or len(ids) == 1),
         key=lambda place: (parts[place], -place),
     )
-    chosen = [("median Dice of UNet", median), ("most lesion parts", ids[several])]
+    chosen = [("median Dice of the ablation's UNet", median), ("most lesion parts", ids[several])]
     return pd.DataFrame(
         [{"rule": rule, "slice_id": name, "row": ids.index(name)} for rule, name in chosen]
     )

@@ -8,6 +8,7 @@ one; stage 5 is the bottom of the trunk (image size / 16). Reads and writes no f
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -55,9 +56,22 @@ def stage_maps(model: Segmenter, image: Tensor, text: TextBatch) -> tuple[Tensor
     return logits[:, 0].float(), [*kept, *bottoms]
 
 
-def heat_maps(
-    model: Segmenter, image: Tensor, text: TextBatch, threshold: float
-) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Explained:
+    """What a batch's predictions rest on.
+
+    Attributes:
+        heat: Seg-Grad-CAM of every stage at the image's size, (B, 5, H, W), >= 0.
+        signed: the same before the cut at zero, at each stage's own size, five maps (B, h, w).
+        probability: of the foreground, (B, H, W).
+    """
+
+    heat: Tensor
+    signed: tuple[Tensor, ...]
+    probability: Tensor
+
+
+def heat_maps(model: Segmenter, image: Tensor, text: TextBatch, threshold: float) -> Explained:
     """Seg-Grad-CAM of every stage.
 
     Args:
@@ -65,9 +79,6 @@ def heat_maps(
         image: (B, channels, H, W).
         text: the prompts.
         threshold: a pixel is predicted foreground where its probability exceeds it.
-
-    Returns:
-        Heat (B, 5, H, W) >= 0, and the foreground probability (B, H, W).
     """
     with torch.enable_grad():
         logits, maps = stage_maps(model, image, text)
@@ -77,15 +88,19 @@ def heat_maps(
         region = torch.where(empty[:, None, None], torch.ones_like(found), found)
         # Slices of a batch do not touch one another in evaluation mode, so one sum serves them all.
         gradients = torch.autograd.grad((region * logits).sum(), maps)
-    size = image.shape[-2:]
-    return torch.stack(
-        [_cam(values.detach(), grad, size) for values, grad in zip(maps, gradients, strict=True)],
-        dim=1,
-    ), probability
+    signed = [
+        _weighed(values.detach(), gradient)
+        for values, gradient in zip(maps, gradients, strict=True)
+    ]
+    heat = torch.cat([_cut(one, image.shape[-2:]) for one in signed], dim=1)
+    return Explained(heat, tuple(one[:, 0] for one in signed), probability)
 
 
-def _cam(values: Tensor, gradient: Tensor, size: torch.Size) -> Tensor:
-    """relu(sum_k mean(dy/dA_k) A_k), (B, H, W)."""
-    weight = gradient.mean((2, 3), keepdim=True)
-    heat = (weight * values).sum(1, keepdim=True).relu()
-    return functional.interpolate(heat, size=size, mode="bilinear", align_corners=False)[:, 0]
+def _weighed(values: Tensor, gradient: Tensor) -> Tensor:
+    """sum_k mean(dy/dA_k) A_k, (B, 1, h, w)."""
+    return (gradient.mean((2, 3), keepdim=True) * values).sum(1, keepdim=True)
+
+
+def _cut(signed: Tensor, size: torch.Size) -> Tensor:
+    """A map's positive part, at the image's size."""
+    return functional.interpolate(signed.relu(), size=size, mode="bilinear", align_corners=False)

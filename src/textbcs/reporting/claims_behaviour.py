@@ -28,10 +28,11 @@ def gradcam_findings(summary: "pd.DataFrame") -> dict[str, Finding]:
     """What the heat maps say; of the stages that a sentence is on, the one that speaks most against it.
 
     The lift is the share of the heat inside the mask over the mask's share of the slice: 1 for heat
-    that lies anywhere. Intervals are over patients; a difference is paired by slice.
+    that lies anywhere, 0 for a map without heat. Intervals are over patients; a difference is paired by
+    slice.
 
     Args:
-        summary: `stage`, `measure`, `network`, `slices`, `mean`, `low`, `high`.
+        summary: of the stage `gradcam`.
     """
     rows = {(row["measure"], row["network"], int(row["stage"])): row for row in records(summary)}
     found = {
@@ -43,7 +44,12 @@ def gradcam_findings(summary: "pd.DataFrame") -> dict[str, Finding]:
     return {key: one for key, one in found.items() if one is not None}
 
 
-_NAMES = {"unet": "UNet", "svli": "UNet+SVLI", PAIRED: "UNet+SVLI minus UNet"}
+# Rows of the ablation, of which Table 1's UNet is none.
+_NAMES = {
+    "unet": "the ablation's UNet",
+    "svli": "the ablation's UNet+SVLI",
+    PAIRED: "the ablation's UNet+SVLI minus its UNet",
+}
 
 
 def _stage(
@@ -55,30 +61,25 @@ def _stage(
 ) -> Finding | None:
     """The finding of the stage with the least, or greatest, mean of a measure."""
     known = {n: rows[measure, network, n] for n in stages if (measure, network, n) in rows}
+    known = {n: row for n, row in known.items() if row["mean"] == row["mean"]}
     if not known:
         return None
-    cold = [f"{n}" for n, row in known.items() if row["mean"] != row["mean"]]
-    hot = {n: row for n, row in known.items() if row["mean"] == row["mean"]}
-    which = f"stages {stages[0]} to {stages[-1]}"
-    none = f"; no heat at stage {', '.join(cold)}" if cold else ""
-    what = "lift" if measure == "lift" else "energy inside the mask, points"
-    if not hot:
-        return Finding(f"{what}, {_NAMES[network]}, {which}{none}", None)
-    best = (min if least else max)(hot, key=lambda n: float(hot[n]["mean"]))
-    row, scale = hot[best], 1.0 if measure == "lift" else 100.0
-    neutral = 1.0 if measure == "lift" else 0.0
+    best = (min if least else max)(known, key=lambda n: float(known[n]["mean"]))
+    row, is_lift = known[best], measure == "lift"
+    scale, neutral = (1.0, 1.0) if is_lift else (100.0, 0.0)
     mean, low, high = (scale * float(row[key]) for key in ("mean", "low", "high"))
-    pointing = rows.get(("pointing_hit", network, best), {})
-    share = 100 * float(pointing.get("mean", float("nan")))
     text = (
-        f"{what}, {_NAMES[network]}, {'least' if least else 'greatest'} of {which}: stage {best}, "
-        f"{int(row['slices'])} slices{none}"
+        f"{'lift' if is_lift else 'energy inside the mask, points'}, {_NAMES[network]} (seed "
+        f"{int(row['seed'])}), {'least' if least else 'greatest'} of stages {stages[0]} to {stages[-1]}: "
+        f"stage {best}, {int(row['slices'])} slices, {int(row['dead_maps'])} of them without heat"
     )
+    hot = scale * float(row["mean_with_heat"])
+    if row["dead_maps"]:
+        text += f" ({hot:z.2f} over the others)" if hot == hot else ""
+    share = 100 * float(rows.get(("pointing_hit", network, best), {}).get("mean", float("nan")))
     if share == share:
-        text += f"; pointing game there {share:.0f} {'points' if network == PAIRED else '%'}"
-    # A stage without heat activates nothing, whatever the others do.
-    holds = mean > neutral and not cold if least else mean <= neutral
-    return Finding(text, mean, low, high, holds, neutral)
+        text += f"; pointing game there {share:z.0f} {'points' if network == PAIRED else '%'}"
+    return Finding(text, mean, low, high, mean > neutral if least else mean <= neutral, neutral)
 
 
 def style_findings(

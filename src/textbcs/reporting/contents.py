@@ -37,16 +37,18 @@ FIGURES = {
         "slice is enlarged.",
     ),
     "gradcam_cases": (
-        "Where UNet looks, with and without SVLI (the paper's Fig. 4)",
+        "Where the ablation's UNet looks, with and without SVLI (the paper's Fig. 4)",
         "Seg-Grad-CAM: what raises the foreground's score, bright, over the reference mask's outline. "
-        "Stages 1 to 4 are the paper's DownCNN1 to 4, stage 5 lies below them. Two cases by rule: "
-        "UNet's median Dice, most lesion parts.",
+        "Stages 1 to 4 are the paper's DownCNN1 to 4, stage 5 lies below them. Both networks are rows of "
+        "the ablation with the first seed; Table 1's UNet is another run. Two cases by rule: the median "
+        "Dice of that UNet, most lesion parts.",
     ),
     "gradcam_stages": (
         "What makes a heat map evidence",
         "Pointing game, energy inside the mask and its lift over the mask's area (1: heat that lies "
-        "anywhere), mean over patients with intervals; right: how much of a heat map is left when "
-        "weights are random.",
+        "anywhere), mean over patients with intervals. A map without any heat is a miss with no energy; "
+        "below each stage stands how many there are, hollow is the mean without them. Last: how much of a "
+        "map, before its cut at zero, is left when weights are random; bars: each set of random weights.",
     ),
     "failures": (
         "Failure cases (the paper's Fig. 5)",

@@ -1,8 +1,9 @@
-"""Fig. 4: heat maps of UNet and UNet with SVLI at each stage, on two cases.
+"""Fig. 4: heat maps of the ablation's UNet and UNet with SVLI at each stage, on two cases.
 
 Pure functions; `paperfigures.py` reads `results/gradcam/` and writes `reports/figures/gradcam_cases`.
 """
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from textbcs.slices.store import Shard
 
-NETWORKS = {"unet": "UNet", "svli": "UNet + SVLI"}
+# Rows of the ablation: Table 1's UNet is another run.
+NETWORKS = {"unet": "ablation's UNet", "svli": "ablation's UNet + SVLI"}
 
 
 def panel_rows(
@@ -41,7 +43,7 @@ def panel_rows(
                 row |= {"stage": number + 1, "greatest": float(maps[network][place, number].max())}
                 rows.append(row)
     keys = ["slice_id", "network", "stage"]
-    quantities = ["dice", "pointing_hit", "energy_inside", "lift"]
+    quantities = ["seed", "dice", "has_heat", "pointing_hit", "energy_inside", "lift"]
     return pd.DataFrame(rows).merge(facts[[*keys, *quantities]], on=keys, how="left")
 
 
@@ -55,7 +57,7 @@ def draw(shown: "pd.DataFrame", maps: Mapping[str, NDArray[Any]], shard: "Shard"
     """
     rules = list(dict.fromkeys(shown["rule"]))
     stages = int(shown["stage"].max())
-    figure = new_figure(1.6 * (stages + 1), 1.85 * len(rules) * len(NETWORKS))
+    figure = new_figure(1.3 * (stages + 1), 1.75 * len(rules) * len(NETWORKS))
     axes = figure.subplots(len(rules) * len(NETWORKS), stages + 1, squeeze=False)
     ids = shard.table["slice_id"].astype(str).tolist()
     for place, rule in enumerate(rules):
@@ -64,15 +66,18 @@ def draw(shown: "pd.DataFrame", maps: Mapping[str, NDArray[Any]], shard: "Shard"
             row = ids.index(str(own[0]["slice_id"]))
             image, mask = shard.images[row].astype(np.float32), shard.masks[row]
             panels = axes[place * len(NETWORKS) + line]
-            picture(panels[0], image, f"{rule}\n{own[0]['slice_id']}")
-            panels[0].set_ylabel(f"{NETWORKS[network]}\nDice {own[0]['dice']:.2f}", fontsize=7)
+            picture(panels[0], image, "\n".join([*textwrap.wrap(rule, 18), own[0]["slice_id"]]))
+            panels[0].set_ylabel(f"{NETWORKS[network]}\nDice {own[0]['dice']:.2f}", fontsize=8)
             outlines(panels[0], mask)
             for panel, facts in zip(panels[1:], own, strict=True):
                 heat = maps[network][place, facts["stage"] - 1].astype(np.float32)
                 _heat(panel, image, heat, facts)
                 outlines(panel, mask)
                 panel.set_aspect("equal")
-    figure.supxlabel("outline: mask; each heat map over its own greatest value", fontsize=8)
+    seeds = ", ".join(str(seed) for seed in sorted(set(shown["seed"])))
+    figure.supxlabel(
+        f"outline: mask; each heat map over its own greatest value; seed {seeds}", fontsize=8
+    )
     return figure
 
 
