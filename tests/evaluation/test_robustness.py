@@ -155,7 +155,7 @@ def test_the_stage_asks_everything_and_writes_the_figures_cases(written) -> None
     robustness(written, "textbcs", "1")
     rows = io.read_csv("results/robustness/textbcs-s1/slices.csv", dtype={"prompt": str})
     prompts = rows.fillna({"prompt": ""}).pivot(index="slice_id", columns="probe", values="prompt")
-    assert len(rows) == 4 * 24
+    assert len(rows) == 4 * 28
     assert prompts["true"].tolist() == [LEFT, LEFT, RIGHT, LEFT]
     shuffled = prompts["shuffled"].tolist()
     assert shuffled[:2] == [RIGHT, RIGHT]

@@ -10,9 +10,11 @@ from textbcs.prompts.paraphrase import read_paraphrases
 from textbcs.prompts.perturb import (
     NOTHING,
     SWAPPED,
+    WITHOUT,
     automatic_prompt,
     possible_texts,
     probe_texts,
+    shortened,
     shuffled,
     swapped,
 )
@@ -56,6 +58,15 @@ def test_a_split_too_small_for_that_still_gets_wrong_prompts() -> None:
     assert all(not set(vars(parse(text)).items()) & set(vars(own).items()) for text in alone)
 
 
+def test_one_phrase_is_left_out_and_the_rest_stays() -> None:
+    assert [shortened(parse(A), probe) for probe in WITHOUT] == [
+        "shape round; size small; number one",
+        "location left; size small; number one",
+        "location left; shape round; number one",
+        "location left; shape round; size small",
+    ]
+
+
 @pytest.mark.parametrize("probe", SWAPPED[:4])
 def test_one_word_is_wrong_and_only_that(probe: str) -> None:
     slot = probe.removeprefix("swapped_")
@@ -97,12 +108,12 @@ def test_every_probe_of_every_slice_can_be_embedded_beforehand() -> None:
     assert probes["true"] == texts
     assert probes["automatic"] == automatic
     assert probes["empty"] == [""] * 4
-    assert len(probes) == 4 + 5 + 1 + 14
+    assert len(probes) == 4 + 5 + 1 + 14 + 4
     assert all(len(of) == 4 for of in probes.values())
     possible = possible_texts([C, A, B], paraphrases, 41)
     assert {text for of in probes.values() for text in of} <= set(possible)
-    # The grammar, three prompts' fourteen wordings and typing errors, and the empty prompt.
-    assert len(possible) == len(set(possible)) == 198 + 3 * 15 + 1
+    # The grammar, three prompts' fourteen wordings, typing errors and four omissions, and the empty one.
+    assert len(possible) == len(set(possible)) == 198 + 3 * 19 + 1
     assert possible == sorted(possible)
 
 

@@ -6,6 +6,7 @@ import pytest
 from textbcs.reporting import claims
 from textbcs.reporting.claims import Finding
 from textbcs.reporting.complexity import complexity_row, verdict
+from textbcs.reporting.render import cell
 from textbcs.reporting.runs import paper
 
 CLAIM = {"section": "4.4", "sentence": "rises", "says": 2.0}
@@ -42,6 +43,13 @@ def test_a_phantom_gets_the_quantity_and_no_verdict():
     assert [row["verdict"] for row in duke] == ["supported", "not measured"]
 
 
+def test_a_limit_that_rounds_to_nothing_has_no_sign():
+    row = claims.claim_rows({"a": CLAIM}, {"a": Finding("q", -1e-4, -2e-4, 0.0, False)}, False)[0]
+    assert row["interval"] == "0.00 to 0.00"
+    assert cell(row["ours"]) == "0.00"
+    assert cell(-0.006) == "-0.01"
+
+
 def comparisons(**differences: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -63,7 +71,8 @@ def test_a_group_is_decided_by_its_best_member():
     )
     assert found["over_transunet"].ours == pytest.approx(3)
     assert found["unet_based"].ours == pytest.approx(1)
-    assert "(unet)" in found["unet_based"].quantity
+    assert "(UNet)" in found["unet_based"].quantity
+    assert "minus TransUNet's" in found["over_transunet"].quantity
     assert (found["over_mgca"].ours, found["over_mgca"].holds) == (pytest.approx(-2), False)
     # mgca is significant, but against TextBCS
     assert (found["significant"].ours, found["significant"].holds) == (1, False)
@@ -77,7 +86,7 @@ def test_the_surface_dice_decides_what_is_more_like_the_reference():
     boundary = comparisons(transunet=0.05, unet=0.04, mgca=-0.06).assign(metric="nsd_2mm")
     found = claims.comparison_findings(pd.concat([table, boundary]), {})["ground_truth"]
     assert (found.ours, found.holds) == (pytest.approx(-6), False)
-    assert "nsd_2mm" in found.quantity
+    assert "(NSD at 2 mm) to 3 methods (MGCA)" in found.quantity
 
 
 def test_smaller_methods_refute_fewer_params():
@@ -88,6 +97,7 @@ def test_smaller_methods_refute_fewer_params():
             ("textbcs", 32.5, 47.2),
             ("lvit", 29.9, 54.2),
             ("mgca", 91.5, 42.3),
+            ("uctransnet", 66.4, 65.9),
         )
     ]
     found = claims.complexity_findings(rows, ["lvit", "mgca", "clip"])
@@ -95,6 +105,10 @@ def test_smaller_methods_refute_fewer_params():
     assert found["fewer_flops"].ours == 1
     # mgca has more parameters than UNet and fewer operations.
     assert (found["guided_costs"].ours, found["guided_costs"].holds) == (2, True)
+    # textbcs and lvit take more operations than UNet, none more than UCTransNet.
+    assert (found["guided_flops"].ours, found["guided_flops"].holds) == (0, False)
+    assert "(than UNet 2, than UCTransNet 0)" in found["guided_flops"].quantity
+    assert "guided_flops" not in claims.complexity_findings(rows[:-1], ["lvit", "mgca"])
 
 
 def test_false_pixels_and_sweep():
@@ -107,12 +121,15 @@ def test_false_pixels_and_sweep():
     first, second = found["false_positives"], found["false_negatives"]
     assert (first.ours, first.holds, claims.verdict({}, first)) == (2.0, True, "undecided")
     assert (second.ours, second.holds, claims.verdict({}, second)) == (-1.0, False, "not supported")
-    assert "of lvit" in first.quantity
+    assert "of LViT" in first.quantity
     assert "1 have fewer" in second.quantity
     rows = [
         {"run": r, "dice_slice_mean": d} for r, d in (("textbcs", 70.0), ("a", 71.0), ("b", 69.0))
     ]
-    assert claims.sweep_finding(rows).ours == 1.0
+    found = claims.sweep_findings(rows)
+    assert (found["weights"].ours, found["weights"].holds) == (1, False)
+    assert (found["other_weights"].ours, found["other_weights"].holds) == (1, True)
+    assert claims.sweep_findings(rows[:2])["other_weights"].holds is False
 
 
 def test_several_lesions_take_the_least_favourable_method():
@@ -138,7 +155,7 @@ def test_several_lesions_take_the_least_favourable_method():
     found = claims.lesion_finding(table)
     assert found is not None
     assert found.ours == pytest.approx(2)
-    assert "lvit" in found.quantity
+    assert "(LViT)" in found.quantity
     assert claims.lesion_finding(table[table["level"] == "one"]) is None
 
 
@@ -152,6 +169,10 @@ def test_a_part_that_adds_nothing_to_the_other_decides_whether_each_contributes(
     # The sentence says that a large weight harms: a loss supports it.
     assert claims.verdict({}, claims.weight_finding(1.0, (-3.0, -4.0, -2.0))) == "supported"
     assert claims.verdict({}, claims.weight_finding(1.0, (3.0, 2.0, 4.0))) == "not supported"
+
+
+def test_the_claims_table_says_why_counts_have_no_interval():
+    assert any("count" in note for note in claims.NOTES)
 
 
 def test_every_claim_names_its_section():

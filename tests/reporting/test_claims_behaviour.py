@@ -84,12 +84,15 @@ def values(stable: float) -> pd.DataFrame:
         {
             "patient": list("abcdef"),
             "dice_true": own,
-            "text_gain": 0.2 + wobble,
             "paraphrase_mean_paper": own - stable / 100 + wobble,
             "dice_long": own - 0.1 + wobble,
             "dice_longer": own - 0.3 + wobble,
             "paraphrase_loss": 0.4 + wobble,
             "paraphrase_sd": 0.03,
+            "dice_without_location": own - 0.4 + wobble,
+            "dice_without_shape": own + 0.05 + wobble,
+            "dice_without_size": own - 0.02 + wobble,
+            "dice_without_number": own - 0.03 + wobble,
         }
     )
 
@@ -109,7 +112,23 @@ def test_stability_needs_the_whole_interval_within_the_margin(stable: float, sai
     assert found["style_complex"].ours == pytest.approx(20)
     assert verdict({}, found["style_complex"]) == "supported"
     assert verdict({}, found["style_overall"]) == "not supported"
-    assert found["text_attribution"].ours == pytest.approx(20)
+
+
+def test_the_text_is_held_against_the_recipe_without_it_and_not_against_an_empty_prompt() -> None:
+    gain, empty = (-1.0, -2.0, -0.5), (31.5, 26.1, 37.8)
+    found = behaviour.attribution_finding("ablation_evidential", gain, empty)
+    assert (found.ours, found.low, found.high, found.holds) == (*gain, False)
+    assert verdict({}, found) == "not supported"
+    assert "an empty one 31.50 (26.10 to 37.80), but no network was trained" in found.quantity
+    assert "31.50" not in behaviour.attribution_finding("x", gain, None).quantity
+
+
+def test_the_attribute_whose_silence_costs_most_decides_what_is_insufficient() -> None:
+    found = behaviour.insufficient_finding(values(0), BOOTSTRAP)
+    assert (found.ours, found.holds) == (pytest.approx(40), True)
+    assert "does not say the location" in found.quantity
+    assert "(location 40.00, shape -5.00, size 2.00, number 3.00)" in found.quantity
+    assert verdict({}, found) == "supported"
 
 
 def test_reliability_holds_vacuity_against_the_softmax_unets_entropy() -> None:
@@ -130,6 +149,6 @@ def test_the_weakest_text_guided_method_decides_what_guiding_gains() -> None:
     found = behaviour.guided_finding(pairs)
     assert found is not None
     assert (found.ours, found.holds) == (-0.3, False)
-    assert "(convirt to unet)" in found.quantity
+    assert "(ConVIRT to UNet)" in found.quantity
     assert "1 of 2 intervals" in found.quantity
     assert behaviour.guided_finding({}) is None

@@ -1,8 +1,9 @@
 """Probe prompts: what a trained method is asked in place of a slice's own prompt.
 
 None of them is ever trained on. `empty` says nothing; `shuffled` is another case's prompt;
-`swapped_<slot>` has one word wrong, `swapped_all` all four; `automatic` is read off the mask that a
-network without text found; `typing` has a typing error in each word; the rest are other wordings.
+`swapped_<slot>` has one word wrong, `swapped_all` all four; `without_<slot>` leaves one unsaid;
+`automatic` is read off the mask that a network without text found; `typing` has a typing error in each
+word; the rest are other wordings.
 Pure functions; reads and writes no file.
 """
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TRUE, EMPTY, SHUFFLED, AUTOMATIC, TYPING = "true", "empty", "shuffled", "automatic", "typing"
 SWAPPED = tuple(f"swapped_{slot}" for slot in (*VOCABULARY, "all"))
+WITHOUT = tuple(f"without_{slot}" for slot in VOCABULARY)
 NOTHING = ""  # the empty prompt
 
 # Words that take another's place. Few slices have more than three lesions, so a rarer number would
@@ -54,7 +56,8 @@ def probe_texts(
     probes |= {probe: swapped(texts, probe, seed) for probe in SWAPPED}
     probes[TYPING] = [mistyped(prompt, seed) for prompt in prompts]
     asked = [paraphrases.asked(prompt) for prompt in prompts]
-    return probes | {one.name: [of[one.name] for of in asked] for one in paraphrases.probe}
+    probes |= {one.name: [of[one.name] for of in asked] for one in paraphrases.probe}
+    return probes | {probe: [shortened(prompt, probe) for prompt in prompts] for probe in WITHOUT}
 
 
 def possible_texts(texts: Sequence[str], paraphrases: Paraphrases, seed: int) -> list[str]:
@@ -68,6 +71,7 @@ def possible_texts(texts: Sequence[str], paraphrases: Paraphrases, seed: int) ->
     ]
     prompts = [parse(text) for text in set(texts)]
     others = {text for prompt in prompts for text in paraphrases.asked(prompt).values()}
+    others |= {shortened(prompt, probe) for prompt in prompts for probe in WITHOUT}
     return sorted({NOTHING, *grammar, *others, *(mistyped(prompt, seed) for prompt in prompts)})
 
 
@@ -143,6 +147,17 @@ def _swap(
         word = others[int(generators[slot].random() * len(others))]
         prompt = replace(prompt, **{slot: word})
     return prompt
+
+
+def shortened(prompt: Prompt, probe: str) -> str:
+    """The prompt without one of its four phrases.
+
+    Args:
+        prompt: of the grammar.
+        probe: one of `WITHOUT`.
+    """
+    left_out = probe.removeprefix("without_")
+    return "; ".join(f"{slot} {getattr(prompt, slot)}" for slot in VOCABULARY if slot != left_out)
 
 
 def automatic_prompt(

@@ -1,7 +1,7 @@
 """The claims table: each sentence of the paper that asserts a result, and the quantity that decides it.
 
 A verdict stands only where the cohort is the paper's own; on any other the quantity stands alone.
-Pure functions; reads and writes no file.
+Pure functions; writes no file, and reads but the methods' names of `paper.yaml`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textbcs.io import records
+from textbcs.reporting.runs import label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,8 @@ HEADERS = {
     "interval": "95 % interval",
     "verdict": "Verdict",
 }
+
+NOTES = ("A count (of methods, of cells) has no interval: nothing is estimated by it.",)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def claim_rows(
                 "ours": found.ours,
                 "low": found.low,
                 "high": found.high,
-                "interval": f"{found.low:.2f} to {found.high:.2f}" if limits else "",
+                "interval": f"{found.low:z.2f} to {found.high:z.2f}" if limits else "",
                 "verdict": verdict(claim, found) if is_duke else "",
             }
         )
@@ -114,12 +117,17 @@ def comparison_findings(
     found = {}
     for key, name in (("over_transunet", "transunet"), ("over_mgca", "mgca")):
         if name in dice:
-            found[key] = _difference(dice[name], f"Dice minus {name}'s, points, mean over patients")
+            found[key] = _difference(
+                dice[name], f"Dice minus {label(name)}'s, points, mean over patients"
+            )
     for key, names in groups.items():
         rows = [dice[name] for name in names if name in dice]
         if rows:
             least = min(rows, key=lambda row: float(row["difference"]))
-            text = f"smallest Dice difference to {len(rows)} methods ({least['baseline']}), points, patients"
+            text = (
+                f"smallest Dice difference to {len(rows)} methods ({label(least['baseline'])}), points, "
+                "patients"
+            )
             found[key] = _difference(least, text)
     if dice:
         found |= _significance(list(dice.values()))
@@ -127,8 +135,8 @@ def comparison_findings(
     if len(boundary):
         least = min(records(boundary), key=lambda row: float(row["difference"]))
         text = (
-            f"smallest difference of the surface Dice ({least['metric']}) to {len(boundary)} methods "
-            f"({least['baseline']}), points, patients"
+            f"smallest difference of the surface Dice ({_tolerance(least['metric'])}) to {len(boundary)} "
+            f"methods ({label(least['baseline'])}), points, patients"
         )
         found["ground_truth"] = _difference(least, text)
     return found
@@ -148,6 +156,11 @@ def _significance(rows: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
             text += f"; in either direction: {below}"
         found[key] = Finding(text, better, holds=better == len(rows))
     return found
+
+
+def _tolerance(metric: str) -> str:
+    """`nsd_3mm` in words."""
+    return f"NSD at {metric.removeprefix('nsd_').removesuffix('mm')} mm"
 
 
 def _difference(row: Mapping[str, Any], quantity: str) -> Finding:
@@ -179,7 +192,23 @@ def complexity_findings(
         )
         text = f"of {len(own)} text-guided methods, those with more parameters and more FLOPs than UNet"
         found["guided_costs"] = Finding(text, more, holds=2 * more > len(own))
+        if "uctransnet" in table:
+            found["guided_flops"] = _flops(own, table["unet"], table["uctransnet"])
     return found
+
+
+def _flops(
+    own: Sequence[Mapping[str, Any]], unet: Mapping[str, Any], uctransnet: Mapping[str, Any]
+) -> Finding:
+    """How many text-guided methods take more operations than both U-shaped networks that are named."""
+    above = [sum(row["flops_g"] > one["flops_g"] for row in own) for one in (unet, uctransnet)]
+    both = max(unet["flops_g"], uctransnet["flops_g"])
+    more = sum(row["flops_g"] > both for row in own)
+    text = (
+        f"of {len(own)} text-guided methods, those with more FLOPs than UNet and than UCTransNet (than UNet "
+        f"{above[0]}, than UCTransNet {above[1]})"
+    )
+    return Finding(text, more, holds=2 * more > len(own))
 
 
 def pixel_findings(
@@ -197,7 +226,7 @@ def pixel_findings(
             name = min(others, key=lambda one: others[one][0])
             fewer = sum(values[0] < 0 for values in others.values())
             text = (
-                f"{key.replace('_', ' ')} of {name} minus TextBCS's, pixels a tumour slice, mean over "
+                f"{key.replace('_', ' ')} of {label(name)} minus TextBCS's, pixels a tumour slice, mean over "
                 f"patients: the fewest of {len(others)} methods; {fewer} have fewer than TextBCS"
             )
             found[key] = Finding(text, *others[name], holds=others[name][0] > 0)
@@ -229,14 +258,18 @@ def weight_finding(value: float, gain: tuple[float, float, float]) -> Finding:
     return Finding(text, *gain, holds=gain[0] < 0)
 
 
-def sweep_finding(rows: Sequence[Mapping[str, Any]]) -> Finding:
-    """How many cells of Table 3 have a higher test Dice than TextBCS's."""
+def sweep_findings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
+    """How many cells of Table 3 have a higher test Dice than TextBCS's, and how many have not."""
     base = next(row for row in rows if row["run"] == "textbcs")
-    higher = sum(
-        row["dice_slice_mean"] > base["dice_slice_mean"] for row in rows if row["run"] != "textbcs"
-    )
-    text = f"of {sum(row['run'] != 'textbcs' for row in rows)} other cells, those with a higher test Dice"
-    return Finding(text, higher, holds=higher == 0)
+    others = [row for row in rows if row["run"] != "textbcs"]
+    higher = sum(row["dice_slice_mean"] > base["dice_slice_mean"] for row in others)
+    of, no_higher = f"of {len(others)} other cells, those", len(others) - higher
+    return {
+        "weights": Finding(f"{of} with a higher test Dice", higher, holds=higher == 0),
+        "other_weights": Finding(
+            f"{of} without a higher test Dice", no_higher, holds=no_higher > 0
+        ),
+    }
 
 
 def lesion_finding(subgroups: "pd.DataFrame") -> Finding | None:
@@ -249,7 +282,7 @@ def lesion_finding(subgroups: "pd.DataFrame") -> Finding | None:
         return None
     least = records(others.sort_values("reference_minus_method"))[0]
     return Finding(
-        f"smallest Dice difference on slices with several lesions ({least['method']}), points, "
+        f"smallest Dice difference on slices with several lesions ({label(least['method'])}), points, "
         f"patients: {int(least['patients'])}",
         100 * least["reference_minus_method"],
         100 * least["difference_low"],

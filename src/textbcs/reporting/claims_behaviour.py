@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.statistics import mean_interval, patient_means
 from textbcs.io import records
+from textbcs.prompts.grammar import VOCABULARY
 from textbcs.reporting.claims import Finding
+from textbcs.reporting.runs import label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,11 +19,8 @@ if TYPE_CHECKING:
 DOWN = (1, 2, 3, 4)  # DownCNN1 to DownCNN4; the fifth stage is below them
 DEEP = (3, 4)
 PAIRED = "svli - unet"
-# Why the last row has no number: no slice has both an insufficient and a sufficient prompt.
-INSUFFICIENT = Finding(
-    "not measured: it needs prompts that name quadrant, contour and millimetres for the same slices",
-    None,
-)
+Limits = tuple[float, float, float]
+UNFAMILIAR = "no network was trained on such a prompt"
 
 
 def gradcam_findings(summary: "pd.DataFrame") -> dict[str, Finding]:
@@ -88,7 +87,7 @@ def style_findings(
     margin: float,
     bootstrap: Mapping[str, Any],
 ) -> dict[str, Finding]:
-    """Stability to the prompt's style, and whether the text is what helps.
+    """Stability to the prompt's style.
 
     Args:
         values: TextBCS's quantities per tumour slice (`textworth.slice_values`).
@@ -98,21 +97,17 @@ def style_findings(
     """
     own = values["dice_true"]
     table = values[["patient"]].assign(
-        text_attribution=values["text_gain"],
         style_stable=own - values["paraphrase_mean_paper"],
         style_complex=own - values[[f"dice_{name}" for name in complex_variants]].mean(axis=1),
         style_overall=values["paraphrase_loss"],
         spread=values["paraphrase_sd"],
     )
-    limits = {
-        name: _points(table, name, bootstrap) for name in map(str, table) if name != "patient"
-    }
+    limits = {name: points(table, name, bootstrap) for name in map(str, table) if name != "patient"}
     own_minus = "Dice with the own prompt minus"
     over = "points, patients"
     small = f"no difference: less than {margin:g}, the paper's smallest gain"
     spread = f"standard deviation over all paraphrases of a case {limits['spread'][0]:.2f}"
     texts = {
-        "text_attribution": f"{own_minus} with an empty one, {over}",
         "style_stable": f"{own_minus} the mean of the paper's variants, {over}; {spread}; {small}",
         "style_complex": f"{own_minus} the mean of the paper's complex variants, {over}",
         "style_overall": f"{own_minus} each case's worst paraphrase, {over}; {small}",
@@ -127,9 +122,45 @@ def style_findings(
     return found
 
 
-def _points(
-    table: "pd.DataFrame", column: str, bootstrap: Mapping[str, Any]
-) -> tuple[float, float, float]:
+def attribution_finding(variant: str, gain: Limits, empty: Limits | None) -> Finding:
+    """Whether the text is what helps: against the same recipe trained without text.
+
+    Args:
+        variant: the run without text.
+        gain: TextBCS's Dice minus that run's, points over patients, with limits.
+        empty: TextBCS's Dice with the own prompt minus with an empty one, likewise; None if not asked.
+    """
+    text = f"Dice minus that of the same recipe trained without text ({variant}), points, mean over patients"
+    if empty is not None:
+        mean, low, high = empty
+        text += f"; own prompt minus an empty one {mean:z.2f} ({low:z.2f} to {high:z.2f}), but {UNFAMILIAR}"
+    return Finding(text, *gain, holds=gain[0] > 0)
+
+
+def insufficient_finding(values: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> Finding:
+    """What a prompt that says less costs: the attribute whose silence costs most decides.
+
+    Args:
+        values: as for `style_findings`, with the probes that leave one attribute out.
+        bootstrap: `resamples`, `seed`, `confidence`.
+    """
+    own = values["dice_true"]
+    loss = values[["patient"]].assign(
+        **{slot: own - values[f"dice_without_{slot}"] for slot in VOCABULARY}
+    )
+    limits = {slot: points(loss, slot, bootstrap) for slot in VOCABULARY}
+    dearest = max(limits, key=lambda slot: limits[slot][0])
+    each = ", ".join(f"{slot} {mean:z.2f}" for slot, (mean, _, _) in limits.items())
+    text = (
+        f"Dice with the own prompt minus with one that does not say the {dearest}, the dearest of four "
+        f"attributes, points, patients ({each}); {UNFAMILIAR}; what quadrant, contour and millimetres "
+        "would add is not measured"
+    )
+    return Finding(text, *limits[dearest], holds=limits[dearest][0] > 0)
+
+
+def points(table: "pd.DataFrame", column: str, bootstrap: Mapping[str, Any]) -> Limits:
+    """A column's mean over patients with its limits, shares as points."""
     found = mean_interval(patient_means(table, column).round(12), **bootstrap)
     return 100 * found.mean, 100 * found.low, 100 * found.high
 
@@ -162,7 +193,7 @@ def guided_finding(
     pair = min(differences, key=lambda one: differences[one][0])
     above = sum(values[1] > 0 for values in differences.values())
     text = (
-        f"smallest Dice difference of a text-guided method to UNet or UCTransNet ({pair[0]} to {pair[1]}), "
-        f"points, patients; {above} of {len(differences)} intervals lie above 0"
+        f"smallest Dice difference of a text-guided method to UNet or UCTransNet ({label(pair[0])} to "
+        f"{label(pair[1])}), points, patients; {above} of {len(differences)} intervals lie above 0"
     )
     return Finding(text, *differences[pair], holds=differences[pair][0] > 0)

@@ -50,12 +50,13 @@ def findings(
     counted = [
         complexity_row(m, read_json(stage.input(COMPLEXITY / f"{m}.json")), {}) for m in methods
     ]
+    values = _asked(stage)
     found: dict[str, Finding | None] = {
         **claims.comparison_findings(comparisons, groups),
         **claims.complexity_findings(counted, printed["text_guided"]),
         **claims.pixel_findings(_false_pixels(stage, runs)),
         **_parts(stage, runs),
-        "weights": claims.sweep_finding(three),
+        **claims.sweep_findings(three),
         "too_large": _largest_weight(stage, runs),
         "guided_gain": _guided(stage, runs, printed["text_guided"]),
         "several_lesions": claims.lesion_finding(
@@ -65,8 +66,8 @@ def findings(
             read_csv(stage.input(STATISTICS / "means.csv"))
         ),
         **claims_behaviour.gradcam_findings(read_csv(stage.input(GRADCAM))),
-        **_styles(stage, printed),
-        "insufficient_text": claims_behaviour.INSUFFICIENT,
+        "text_attribution": _attribution(stage, runs, values),
+        **_styles(stage, printed, values),
     }
     return {key: one for key, one in found.items() if one is not None}
 
@@ -144,16 +145,38 @@ def _guided(stage: "Stage", runs: ablation.Runs, guided: Sequence[str]) -> Findi
     )
 
 
-def _styles(stage: "Stage", printed: Mapping[str, Any]) -> dict[str, Finding]:
-    """Of TextBCS alone; nothing where it was not asked with other wordings."""
+def _asked(stage: "Stage") -> "pd.DataFrame | None":
+    """TextBCS's quantities per tumour slice under other wordings; None where it was not asked."""
     if BASE not in stage.params["robustness"]["methods"]:
-        return {}
+        return None
     tables = [robustness.read_run(stage, f"{BASE}-s{seed}") for seed in stage.params["seeds"]]
+    return robustness.pooled(tables, read_paraphrases())
+
+
+def _attribution(
+    stage: "Stage", runs: ablation.Runs, values: "pd.DataFrame | None"
+) -> Finding | None:
+    """TextBCS against its own recipe without text, the row of the ablation without SVLI."""
+    name = ablation.ablation_names(stage.params).get((False, True))
+    if name is None:
+        return None
+    bootstrap = stage.params["evaluation"]["bootstrap"]
+    empty = None
+    if values is not None:
+        empty = claims_behaviour.points(values, "text_gain", bootstrap)
+    return claims_behaviour.attribution_finding(
+        name, ablation.gain(runs[BASE], runs[name], bootstrap), empty
+    )
+
+
+def _styles(
+    stage: "Stage", printed: Mapping[str, Any], values: "pd.DataFrame | None"
+) -> dict[str, Finding]:
+    """Of TextBCS alone; nothing where it was not asked with other wordings."""
+    if values is None:
+        return {}
+    bootstrap = stage.params["evaluation"]["bootstrap"]
     # A difference that the paper itself would not call a gain is none.
     margin = min(claim["says"] for claim in printed["claims"].values() if "says" in claim)
-    return claims_behaviour.style_findings(
-        robustness.pooled(tables, read_paraphrases()),
-        printed["complex_variants"],
-        margin,
-        stage.params["evaluation"]["bootstrap"],
-    )
+    found = claims_behaviour.style_findings(values, printed["complex_variants"], margin, bootstrap)
+    return found | {"insufficient_text": claims_behaviour.insufficient_finding(values, bootstrap)}

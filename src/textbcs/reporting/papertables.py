@@ -68,7 +68,7 @@ def write_tables(stage: "Stage") -> None:
     _write_evidence(stage, subject, labels)
     found = findings(stage, runs, comparisons, three, printed)
     rows = claims.claim_rows(printed["claims"], found, is_duke(params))
-    _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows)
+    _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows, claims.NOTES)
     _write_doubts(stage, subject)
 
 

@@ -24,10 +24,10 @@ _LATEX = {
 
 
 def cell(value: Any) -> str:
-    """A value as it is printed: two decimals for fractions, a dash for what is missing."""
+    """A value as it is printed: two decimals for fractions, never -0.00, a dash for what is missing."""
     if value is None or value != value:
         return "–"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:z.2f}" if isinstance(value, float) else str(value)
 
 
 def markdown_table(title: str, headers: Mapping[str, str], rows: Sequence[Row]) -> str:
