@@ -87,7 +87,7 @@ STAGES = {
     ),
     "report": (
         "textbcs.reporting.html:write_report",
-        "draw the overview figure and the HTML report",
+        "write the HTML report",
     ),
 }
 

@@ -166,7 +166,7 @@ def test_the_stage_asks_everything_and_writes_the_figures_cases(written) -> None
     assert prompts["automatic"].tolist() == [square, "", square, ""]
     assert rows["vacuity"].between(0, 1).all()
     maps = io.read_tensors("results/robustness/textbcs-s1/cases.safetensors")
-    assert len(maps) == 2 * 24
+    assert len(maps) == 2 * 28
     slices = {name.split("/")[0] for name in maps}
     assert "b-1" in slices
     assert len(slices & {"a-1", "a-2"}) == 1

@@ -116,11 +116,11 @@ def test_stability_needs_the_whole_interval_within_the_margin(stable: float, sai
 
 def test_the_text_is_held_against_the_recipe_without_it_and_not_against_an_empty_prompt() -> None:
     gain, empty = (-1.0, -2.0, -0.5), (31.5, 26.1, 37.8)
-    found = behaviour.attribution_finding("ablation_evidential", gain, empty)
+    found = behaviour.attribution_finding(gain, empty)
     assert (found.ours, found.low, found.high, found.holds) == (*gain, False)
     assert verdict({}, found) == "not supported"
     assert "an empty one 31.50 (26.10 to 37.80), but no network was trained" in found.quantity
-    assert "31.50" not in behaviour.attribution_finding("x", gain, None).quantity
+    assert "31.50" not in behaviour.attribution_finding(gain, None).quantity
 
 
 def test_the_attribute_whose_silence_costs_most_decides_what_is_insufficient() -> None:

@@ -14,6 +14,7 @@ from textbcs.reporting import (
     fig_forest,
     fig_gradcam_cases,
     fig_gradcam_stages,
+    fig_overview,
     fig_qualitative,
     fig_ranks,
     fig_reliability,
@@ -43,8 +44,8 @@ PARAMS: dict[str, Any] = {
     "evaluation": {"threshold": 0.5, "bootstrap": BOOTSTRAP},
 }
 NAMES = (
-    *("failures", "forest", "gradcam_cases", "gradcam_stages", "qualitative", "ranks"),
-    *("reliability", "training_curves", "uncertainty_maps", "weights"),
+    *("failures", "forest", "gradcam_cases", "gradcam_stages", "overview", "qualitative"),
+    *("ranks", "reliability", "training_curves", "uncertainty_maps", "weights"),
 )
 EVIDENCE = np.array([3.0, 1.0])
 
@@ -114,6 +115,7 @@ def written(stage_in):
         if method == "textbcs":
             full = np.broadcast_to(EVIDENCE[None, :, None, None], (4, 2, SIZE, SIZE))
             maps["evidence"] = full.astype(np.float16)
+            maps["vacuity"] = np.full((4, SIZE, SIZE), 0.25, np.float16)
         io.write_tensors(f"{folder}/predictions.safetensors", maps)
         history = pd.DataFrame({"epoch": [1, 2, 3], "validation_dice": [0.1, 0.6 - shift, 0.3]})
         io.write_csv(f"results/runs/{method}-s1/history.csv", history)
@@ -163,8 +165,15 @@ def test_every_figure_has_its_three_files(written) -> None:
     failed = io.read_csv("reports/figures/failures.csv")
     assert dict(zip(failed["rule"], failed["slice_id"], strict=True)) == {
         "lowest Dice": "c-1",
+        "most missed lesions": "none",
         "most false positive area": "c-9",
     }
+    overview = io.read_csv("reports/figures/overview.csv")
+    assert overview["method"].tolist() == ["unet", "textbcs"] * 3
+    assert overview["slice_id"].tolist()[::2] == ["a-1", "b-1", "c-1"]
+    assert overview["vacuity"].tolist()[1::2] == [0.25] * 3
+    assert overview["vacuity"].isna().tolist()[::2] == [True] * 3
+    assert set(overview["prompt"]) == {"location left; shape round; size small; number one"}
     weights = io.read_csv("reports/figures/weights.csv").set_index(["weight", "value"])
     assert weights.loc[("lambda_evidence", 1.0), ["validation", "test"]].tolist() == pytest.approx(
         [40, 50]
@@ -227,18 +236,18 @@ def test_pixels_that_a_panel_cannot_show_are_counted() -> None:
     assert shown[["pixels", "pixels_outside"]].iloc[0].tolist() == [8, 2]
     figure = fig_qualitative.draw(shown, {"unet": found}, shard, 0.5)
     assert figure.axes[1].get_title() == "UNet\nDice 0.50"
-    assert figure.axes[1].get_xlabel() == "2 pixels outside"
+    assert figure.axes[1].get_xlabel() == "2 pixels more outside\nthe frame"
     everywhere = np.ones_like(found)
     shown = shown.assign(pixels=SIZE * SIZE)
     figure = fig_qualitative.draw(shown, {"unet": everywhere}, shard, 0.5)
-    assert figure.axes[1].get_xlabel() == "the whole slice predicted"
+    assert figure.axes[1].get_xlabel() == "the whole slice\npredicted"
     shown = shown.assign(pixels=0, pixels_outside=0)
     figure = fig_qualitative.draw(shown, {"unet": 0 * found}, shard, 0.5)
     assert figure.axes[1].get_xlabel() == "nothing predicted"
 
 
 def test_an_outline_is_closed_at_the_edge_and_widens_no_picture() -> None:
-    shown = fig_failures.failure_rows({"best": 0}, _FailedRun(), {"a-1": "location left"})
+    shown = fig_failures.failure_rows({"lowest Dice": 0}, _FailedRun(), {"a-1": "location left"})
     figure = fig_failures.draw(shown, np.ones((1, SIZE, SIZE)), _Shard(), 0.5)
     whole = figure.axes[0]
     assert (whole.get_xlim(), whole.get_ylim()) == ((-0.5, SIZE - 0.5), (SIZE - 0.5, -0.5))
@@ -250,8 +259,35 @@ def test_an_outline_is_closed_at_the_edge_and_widens_no_picture() -> None:
 def test_no_failure_is_said() -> None:
     shown = fig_failures.failure_rows({}, _Run(), {})
     figure = fig_failures.draw(shown, np.zeros((0, SIZE, SIZE)), _Shard(), 0.5)
-    assert len(shown) == 0
-    assert figure.get_supxlabel().startswith("no failure")
+    assert shown["slice_id"].tolist() == ["none"] * 3
+    assert figure.get_supxlabel().endswith(
+        "no further slice by the rule: lowest Dice, most missed lesions, most false positive area"
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        (["unet", "convirt", "lvit", "textbcs"], ["unet", "lvit", "textbcs"]),
+        (["unet", "textbcs"], ["unet", "textbcs"]),
+        (["textbcs"], ["textbcs"]),
+    ],
+)
+def test_the_overview_shows_what_was_run(there: list[str], expected: list[str]) -> None:
+    assert fig_overview.columns(there, "textbcs") == expected
+    assert fig_overview.columns(["unet", "lvit"], "lvit") == ["unet", "lvit"]
+
+
+def test_an_overview_without_evidence_has_no_vacuity() -> None:
+    found, shard, runs = np.zeros((1, SIZE, SIZE)), _Shard(), {"unet": _Run()}
+    for vacuity, panels in ((None, 2), (np.full((1, SIZE, SIZE), 0.1), 4)):
+        shown = fig_overview.overview_rows(
+            {"best": 0}, runs, {"unet": found}, vacuity, shard, {"a-1": "left"}, 0.5
+        )
+        figure = fig_overview.draw(shown, {"unet": found}, vacuity, shard, 0.5)
+        assert len(figure.axes) == panels  # with vacuity its scale too
+        assert figure.get_supxlabel().startswith("best test slice of UNet by Dice")
+        assert ("vacuity" in shown) == (vacuity is not None)
 
 
 def test_a_heat_map_of_zeros_says_so() -> None:

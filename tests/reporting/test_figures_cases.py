@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from textbcs.reporting.cases import failure_cases, qualitative_cases
+from textbcs.reporting.cases import choose_cases, failure_cases, qualitative_cases
 
 
 def rows(*facts: tuple) -> pd.DataFrame:
@@ -46,13 +46,26 @@ def test_each_failure_is_a_slice_of_its_own() -> None:
     # `b` has most false positive area as well; the next one is the tumour-free slice.
     assert failure_cases(table) == {
         "lowest Dice": 1,
-        "missed lesion": 2,
+        "most missed lesions": 2,
         "most false positive area": 4,
     }
 
 
 def test_rules_without_a_slice_are_left_out() -> None:
     table = rows(("a", "tumour", 0.0, 0, 0, 1, 0, 40.0, 0.0))
-    assert failure_cases(table) == {"missed lesion": 0}
+    assert failure_cases(table) == {"most missed lesions": 0}
     table = rows(("a", "tumour", 1.0, 5, 0, 1, 1, 40.0, 0.0))
     assert failure_cases(table) == {"lowest Dice": 0}
+
+
+def test_ties_go_by_name_and_the_median_is_the_lower_one() -> None:
+    table = pd.DataFrame(
+        {
+            "slice_id": list("abcdef"),
+            "kind": ["tumour"] * 5 + ["negative"],
+            "dice": [0.5, 0.9, 0.1, 0.9, 0.7, np.nan],
+        }
+    )
+    assert choose_cases(table) == {"best": 3, "median": 4, "worst": 2}
+    # Of four (0.1, 0.5, 0.9, 0.9) the second: the same rule as the heat maps' and the prompt styles'.
+    assert choose_cases(table.drop(index=4)) == {"best": 3, "median": 0, "worst": 2}

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from pagecase import SIDE, page
 from PIL import Image
@@ -15,7 +14,6 @@ from PIL import Image
 from textbcs.reporting import viewer
 from textbcs.reporting.contents import FIGURES
 from textbcs.reporting.facts import limits, retrained, shortfall
-from textbcs.reporting.figures import choose_cases, window_of
 from textbcs.reporting.page import render
 from textbcs.reporting.pipetable import PipeTable, read_tables
 from textbcs.reporting.render import html_table, markdown_table
@@ -118,7 +116,7 @@ def test_the_glance_shows_what_the_prompt_alone_buys() -> None:
     assert "Dashed: 12.5" in text
     assert text.count('class="prior"') == 1
     without = render(replace(page(), prior=None))
-    assert "Dashed" not in without
+    assert "Dashed: 12.5" not in without
     assert 'class="prior"' not in without
     trivial = PipeTable("Trivial", ["Method"], [["UNet"]])
     linked = render(replace(page(), tables={**page().tables, "trivial": [trivial]}))
@@ -238,25 +236,6 @@ def test_columns_of_numbers_are_marked() -> None:
 
 def test_figures_have_a_heading_and_a_caption() -> None:
     assert all(title and caption.endswith(".") for title, caption in FIGURES.values())
-
-
-def test_cases_follow_a_rule_and_are_tumour_slices() -> None:
-    slices = pd.DataFrame(
-        {
-            "slice_id": list("abcdef"),
-            "kind": ["tumour"] * 5 + ["negative"],
-            "dice": [0.5, 0.9, 0.1, 0.9, 0.7, np.nan],
-        }
-    )
-    assert choose_cases(slices) == {"best": 3, "median": 4, "worst": 2}
-
-
-def test_the_enlarged_window_holds_the_mask_and_stays_inside() -> None:
-    mask = np.zeros((96, 96))
-    mask[2:6, 90:95] = 1
-    row, col, side = window_of(mask)
-    assert (row, col, side) == (0, 48, 48)
-    assert mask[row : row + side, col : col + side].sum() == mask.sum()
 
 
 def test_how_far_other_trainings_lie() -> None:

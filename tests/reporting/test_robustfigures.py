@@ -13,9 +13,11 @@ from textbcs.io import InputError
 from textbcs.prompts.grammar import Prompt
 from textbcs.prompts.paraphrase import read_paraphrases
 from textbcs.prompts.perturb import probe_texts
-from textbcs.reporting.robustfigures import style_rows, view, write_robustness_figures
-from textbcs.reporting.robustness import findings, printed_rows, write_text_worth
-from textbcs.slices.store import COLUMNS
+from textbcs.reporting import fig_dose_response, fig_prompt_styles
+from textbcs.reporting.canvas import view
+from textbcs.reporting.robustfigures import write_robustness_figures
+from textbcs.reporting.robustness import CAUTION, findings, printed_rows, write_text_worth
+from textbcs.slices.store import COLUMNS, Shard
 
 SIZE = 16
 PARAMS = {
@@ -106,6 +108,7 @@ def test_the_table_in_three_forms(written) -> None:
         "- TextBCS, text gain 2.00 [2.00, 2.00] points: its own prompt is better than none."
         in markdown
     )
+    assert f"- {CAUTION}\n" in markdown
     assert r"\end{table}" in Path("reports/tables/text_worth.tex").read_text()
     agreed = io.read_csv("reports/tables/automatic_prompts.csv")
     assert agreed["agreement"].tolist() == [1] * 4
@@ -136,7 +139,7 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 
 def test_styles_are_the_papers_own_variants_and_the_worst() -> None:
-    shown = style_rows(answers(0), read_paraphrases())
+    shown = fig_prompt_styles.style_rows(answers(0), read_paraphrases(), "textbcs")
     assert shown.groupby("case")["slice_id"].unique().map(list).tolist() == [["c-1"], ["b-1"]]
     first, second = (shown[shown["case"] == case]["probe"].tolist() for case in (1, 2))
     tail = ["slots_in_prose", "empty", "shuffled", "swapped_location"]
@@ -145,6 +148,42 @@ def test_styles_are_the_papers_own_variants_and_the_worst() -> None:
     prompts = shown.set_index(["case", "probe"])["prompt"]
     assert prompts[1, "paper_1a"] == "a single medium-sized irregular mass in the left breast"
     assert prompts[2, "swapped_location"].startswith("location left")
+
+
+def test_the_worst_other_wording_is_none_of_the_variants_beside_it() -> None:
+    rows = answers(0)
+    rows.loc[(rows["slice_id"] == "c-1") & (rows["probe"] == "paper_1b"), "dice"] = -1
+    first = fig_prompt_styles.style_rows(rows, read_paraphrases(), "lvit").query("case == 1")
+    assert first["probe"].is_unique
+    assert first.set_index("style").loc["worst other wording", "probe"] == "slots_in_prose"
+    assert set(first["method"]) == {"lvit"}
+
+
+def test_the_mask_is_an_area_and_the_prediction_a_line() -> None:
+    shown = fig_prompt_styles.style_rows(answers(0), read_paraphrases(), "lvit")
+    maps = {f"{row.slice_id}/{row.probe}": np.eye(SIZE) for row in shown.itertuples()}
+    shard = Shard(
+        pd.DataFrame({"slice_id": SLICES}),
+        np.zeros((4, SIZE, SIZE), np.float16),
+        np.pad(np.ones((4, 4, 4), np.uint8), ((0, 0), (4, 8), (4, 8))),
+    )
+    figure = fig_prompt_styles.draw(shown, maps, shard, 0.5)
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert len(panels) == len(shown)
+    area = np.asarray(panels[0].images[1].get_array())[..., 3]
+    assert ((area > 0) == (shard.masks[2] > 0)).all()
+    assert len(panels[0].collections) == 1
+    assert figure.get_supxlabel().startswith("LViT; light area: mask")
+
+
+def test_the_dose_figure_says_that_it_is_computed() -> None:
+    points = pd.DataFrame(
+        {"method": "lvit", "wrong": "shuffled", "dose": [0.0, 100.0], "dice": 50.0}
+    )
+    names = ("low", "high", "drawn_low", "drawn_high", "dice_empty")
+    figure = fig_dose_response.draw(points.assign(**dict.fromkeys(names, 40.0)))
+    assert figure.get_supxlabel().startswith("computed from the two end points")
+    assert figure.axes[0].get_xlabel().startswith("slices")
 
 
 def test_figures_come_with_their_data_and_are_the_same_each_time(written) -> None:

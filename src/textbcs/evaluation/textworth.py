@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textbcs.evaluation.choice import by_dice, middle
 from textbcs.evaluation.statistics import Interval, mean_interval, patient_means
 from textbcs.prompts.grammar import parse
 from textbcs.prompts.perturb import AUTOMATIC, EMPTY, SHUFFLED, TRUE
@@ -238,6 +239,5 @@ def choose_cases(rows: "pd.DataFrame") -> list[int]:
         same = tumour[tumour["prompt"] == text]
         same = same if len(same) else tumour[number == parse(text).number]
         if len(same):
-            order = same.sort_values(["dice", "slice_id"]).index.tolist()
-            chosen.append(int(order[(len(order) - 1) // 2]))
+            chosen.append(middle(by_dice(same)))
     return chosen

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.io import write_bytes, write_csv
-from textbcs.reporting.figures import PREDICTION, TRUTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +27,8 @@ LOOKS = (
     ("#009E73", "-.", "^"),
     ("#CC79A7", ":", "D"),
 )
+# Of the same palette: told apart by the colour-blind and in grey.
+TRUTH, PREDICTION = "#56B4E9", "#E69F00"
 Window = tuple[slice, slice]
 
 
@@ -87,6 +88,7 @@ def picture(
     title: str,
     window: Window | None = None,
     below: str = "",
+    wrap: int = 36,
     **how: Any,
 ) -> Any:
     """One picture in radiological view: the patient's right is at the left, anterior is up.
@@ -96,18 +98,39 @@ def picture(
         image: (H, W).
         title: above the picture.
         window: the part that is shown; None: all of it.
-        below: text below the picture, wrapped.
+        below: text below the picture.
+        wrap: characters of a line of it.
         how: of matplotlib's `imshow`; grey from 0 to 1 unless told.
     """
     shown = axes.imshow(image, **({"cmap": "gray", "vmin": 0, "vmax": 1} | how))
     axes.set_title(title, fontsize=7)
-    axes.set_xlabel("\n".join(textwrap.wrap(below, 36)), fontsize=6)
+    axes.set_xlabel("\n".join(textwrap.wrap(below, wrap)), fontsize=7)
     axes.set_xticks([])
     axes.set_yticks([])
     rows, columns = window or (slice(0, image.shape[0]), slice(0, image.shape[1]))
     axes.set_xlim(columns.start - 0.5, columns.stop - 0.5)
     axes.set_ylim(rows.stop - 0.5, rows.start - 0.5)
     return shown
+
+
+def frame(axes: Any, window: Window) -> None:
+    """The outline of a window, on a picture of the whole slice."""
+    from matplotlib.patches import Rectangle
+
+    rows, columns = window
+    corner = (columns.start - 0.5, rows.start - 0.5)
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    look = {"fill": False, "edgecolor": "white", "linewidth": 0.8}
+    axes.add_patch(Rectangle(corner, width, height, **look))
+
+
+def fill(axes: Any, mask: NDArray[Any]) -> None:
+    """The mask as a light area, on which an outline is seen in grey print too."""
+    from matplotlib.colors import to_rgb
+
+    layer = np.zeros((*mask.shape, 4))
+    layer[mask > 0] = (*to_rgb(TRUTH), 0.5)
+    axes.imshow(layer)
 
 
 def outlines(
@@ -119,8 +142,12 @@ def outlines(
     """The mask's outline, solid, and the prediction's, dashed, on a picture."""
     if np.any(mask > 0) and not np.all(mask > 0):
         axes.contour(mask, [0.5], colors=TRUTH, linewidths=1.2)
-    if probability is None:
-        return
+    if probability is not None:
+        dashed(axes, probability, threshold)
+
+
+def dashed(axes: Any, probability: NDArray[Any], threshold: float) -> None:
+    """The prediction's outline, dashed; nothing where nothing is predicted."""
     if probability.max() > threshold:
         # A margin of nothing, so that an outline is closed where the picture ends.
         rows, columns = (np.arange(-1, length + 1) for length in probability.shape)

@@ -5,13 +5,20 @@ Pure functions on a run's `slices.csv`; reads and writes no file.
 
 from typing import TYPE_CHECKING
 
-from textbcs.reporting.figures import choose_cases
+from textbcs.evaluation.choice import by_dice, middle
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MEDIAN, SEVERAL = "median", "several lesions"
-LOWEST, MISSED, INVENTED = "lowest Dice", "missed lesion", "most false positive area"
+LOWEST, MISSED, INVENTED = "lowest Dice", "most missed lesions", "most false positive area"
+FAILURES = (LOWEST, MISSED, INVENTED)
+
+
+def choose_cases(slices: "pd.DataFrame") -> dict[str, int]:
+    """Rows of the best, the median and the worst tumour slice by Dice; ties by slice name."""
+    order = by_dice(slices[slices["kind"] == "tumour"])
+    return {"best": order[-1], MEDIAN: middle(order), "worst": order[0]}
 
 
 def qualitative_cases(slices: "pd.DataFrame") -> dict[str, int]:

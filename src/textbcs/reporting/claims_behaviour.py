@@ -122,15 +122,17 @@ def style_findings(
     return found
 
 
-def attribution_finding(variant: str, gain: Limits, empty: Limits | None) -> Finding:
+def attribution_finding(gain: Limits, empty: Limits | None) -> Finding:
     """Whether the text is what helps: against the same recipe trained without text.
 
     Args:
-        variant: the run without text.
-        gain: TextBCS's Dice minus that run's, points over patients, with limits.
+        gain: TextBCS's Dice minus that recipe's, points over patients, with limits.
         empty: TextBCS's Dice with the own prompt minus with an empty one, likewise; None if not asked.
     """
-    text = f"Dice minus that of the same recipe trained without text ({variant}), points, mean over patients"
+    text = (
+        "Dice minus that of the same recipe trained without text (Table 2, EL alone), points, mean over "
+        "patients"
+    )
     if empty is not None:
         mean, low, high = empty
         text += f"; own prompt minus an empty one {mean:z.2f} ({low:z.2f} to {high:z.2f}), but {UNFAMILIAR}"

@@ -165,7 +165,7 @@ def _attribution(
     if values is not None:
         empty = claims_behaviour.points(values, "text_gain", bootstrap)
     return claims_behaviour.attribution_finding(
-        name, ablation.gain(runs[BASE], runs[name], bootstrap), empty
+        ablation.gain(runs[BASE], runs[name], bootstrap), empty
     )
 
 

@@ -25,16 +25,18 @@ TABLES = {
 # `dvc.yaml` names it among the dependencies of the stage `report`.
 FIGURES = {
     "overview": (
-        "Best, median and worst test slice of the last row",
-        "Blue: reference mask. Orange: prediction. Radiological view: the patient's left is at the "
-        "right; the framed part is enlarged. Vacuity is the share of belief that no evidence claims, "
-        "on a logarithmic scale.",
+        "Three test slices",
+        "The best, the median and the worst test slice of the reference method by its Dice (the median of an "
+        "even number: the lower one in the middle; ties by slice name). From left to right: the slice with "
+        "its reference mask, UNet and LViT where they were run, the reference method, and its vacuity, the "
+        "share of belief that no evidence claims, on a logarithmic scale. Solid: reference mask. Dashed: "
+        "prediction. The framed part is enlarged. Radiological view: the patient's left is at the right.",
     ),
     "qualitative": (
         "Qualitative comparison over all methods (the paper's Fig. 3)",
         "Rows, by rule: the best, the median and the worst test slice of the reference method, and "
         "one with several lesions. Solid: reference mask. Dashed: prediction. The framed part of the "
-        "slice is enlarged.",
+        "slice is enlarged; predicted pixels outside it are counted below a panel.",
     ),
     "gradcam_cases": (
         "Where the ablation's UNet looks, with and without SVLI (the paper's Fig. 4)",
@@ -53,18 +55,22 @@ FIGURES = {
     "failures": (
         "Failure cases (the paper's Fig. 5)",
         "By rule: the lowest Dice of a slice on which something is predicted, the slice with most "
-        "missed lesions, the greatest false positive area. Below each: the prompt that was given.",
+        "missed lesions, the greatest false positive area; each rule takes a slice that no earlier one took. "
+        "Where a rule finds none, the figure says so. Below each: the prompt that was given.",
     ),
     "prompt_styles": (
         "Styles of prompt (the paper's Fig. 6)",
-        "Predictions of TextBCS under the paper's variant prompts, the worst paraphrase, no prompt "
-        "and wrong ones. Cases: the paper's two prompts, or the slices nearest to them, of median "
-        "Dice.",
+        "Predictions of TextBCS (dashed) over the reference mask (light area) under the paper's variant "
+        "prompts, the worst of all other wordings, no prompt and wrong ones. Cases: the paper's two prompts, "
+        "or the slices nearest to them, of median Dice.",
     ),
     "dose_response": (
         "Wrong prompts: dose and response",
-        "Dice against the share of cases whose prompt is another case's, or names the other side. "
-        "Band: 95 % interval over patients. Thin line: the same method without any prompt.",
+        "Dice against the share of slices whose prompt is another case's, or names the other side. Computed "
+        "from the two end points, what each slice scores with its own and with the wrong prompt, and not "
+        "measured at each dose: the line is straight by construction. Band: 95 % interval over patients. "
+        "Vertical bars: the central 95 % over which slices get the wrong prompt by chance. Thin line: the "
+        "same method without any prompt.",
     ),
     "reliability": (
         "Reliability",

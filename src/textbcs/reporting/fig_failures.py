@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from textbcs.io import records
 from textbcs.reporting.canvas import new_figure, outlines, picture, view
+from textbcs.reporting.cases import FAILURES
 from textbcs.reporting.runs import label
 
 if TYPE_CHECKING:
@@ -20,24 +21,32 @@ if TYPE_CHECKING:
     from textbcs.evaluation.runs import Run
     from textbcs.slices.store import Shard
 
+NONE = "none"  # the slice of a rule that no slice meets
 FACTS = ("dice", "lesions", "lesions_found", "reference_mm2", "false_positive_mm2")
 
 
 def failure_rows(
     cases: Mapping[str, int], run: "Run", prompts: Mapping[str, str]
 ) -> "pd.DataFrame":
-    """A row per case: `rule`, `slice_id`, `row`, `method`, `kind`, the run's facts, `prompt`."""
+    """A row per rule: `rule`, `slice_id`, `row`, `method`, `kind`, the run's facts, `prompt`.
+
+    A rule that no slice meets has the slice `none` and nothing else.
+    """
     import pandas as pd
 
     rows = []
-    for rule, row in cases.items():
+    for rule in FAILURES:
+        if rule not in cases:
+            rows.append({"rule": rule, "slice_id": NONE, "method": run.method})
+            continue
+        row = cases[rule]
         facts = run.slices.iloc[row]
         name = str(facts["slice_id"])
         shown = {"rule": rule, "slice_id": name, "row": row, "method": run.method}
         shown |= {"kind": facts["kind"], **{key: facts[key] for key in FACTS}}
         rows.append(shown | {"prompt": prompts.get(name, "")})
     columns = ["rule", "slice_id", "row", "method", "kind", *FACTS, "prompt"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"row": "Int64"})
 
 
 def draw(shown: "pd.DataFrame", maps: NDArray[Any], shard: "Shard", threshold: float) -> "Figure":
@@ -49,10 +58,11 @@ def draw(shown: "pd.DataFrame", maps: NDArray[Any], shard: "Shard", threshold: f
         shard: the test slices.
         threshold: foreground where the probability exceeds this.
     """
-    columns = max(len(shown), 1)
+    drawn = records(shown[shown["slice_id"] != NONE])
+    columns = max(len(drawn), 1)
     figure = new_figure(2.6 * columns, 5.4)
     axes = figure.subplots(2, columns, squeeze=False)
-    for place, facts in enumerate(records(shown)):
+    for place, facts in enumerate(drawn):
         image = shard.images[facts["row"]].astype(np.float32)
         mask, found = shard.masks[facts["row"]], maps[place].astype(np.float32)
         window = view((mask > 0) | (found > threshold))
@@ -61,11 +71,14 @@ def draw(shown: "pd.DataFrame", maps: NDArray[Any], shard: "Shard", threshold: f
         picture(axes[1, place], image, _says(facts), window, prompt)
         for panel in axes[:, place]:
             outlines(panel, mask, found, threshold)
-    if not len(shown):
+    if not drawn:
         for panel in axes.ravel():
             panel.set_axis_off()
-    who = label(shown["method"].iloc[0]) if len(shown) else "no failure"
-    figure.supxlabel(f"{who}; solid: mask; dashed: prediction", fontsize=8)
+    told = f"{label(shown['method'].iloc[0])}; solid: mask; dashed: prediction"
+    empty = shown.loc[shown["slice_id"] == NONE, "rule"].tolist()
+    if empty:
+        told += f"\nno further slice by the rule: {', '.join(empty)}"
+    figure.supxlabel(told, fontsize=8)
     return figure
 
 

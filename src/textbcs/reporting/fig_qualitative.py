@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.io import records
-from textbcs.reporting.canvas import new_figure, outlines, picture, square
+from textbcs.reporting.canvas import frame, new_figure, outlines, picture, square
 from textbcs.reporting.runs import label
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def draw(shown: "pd.DataFrame", maps: Maps, shard: "Shard", threshold: float) ->
     panels = 1 + shown["method"].nunique()
     columns = min(_COLUMNS, panels)
     lines = -(-panels // columns)
-    figure = new_figure(1.5 * columns, 1.75 * lines * len(rules))
+    figure = new_figure(1.12 * columns, 1.5 * lines * len(rules))
     axes = figure.subplots(lines * len(rules), columns, squeeze=False)
     for panel in axes.ravel():
         panel.set_axis_off()
@@ -89,13 +89,15 @@ def draw(shown: "pd.DataFrame", maps: Maps, shard: "Shard", threshold: float) ->
         window = square(mask)
         for panel in free[: len(own) + 1]:
             panel.set_axis_on()
-        picture(free[0], image, f"{rule}\n{own[0]['slice_id']}")
-        free[0].add_patch(_frame(window))
+        picture(free[0], image, rule, below=str(own[0]["slice_id"]))
+        frame(free[0], window)
         for panel, facts in zip(free[1:], own, strict=False):
             title = f"{facts['label']}\nDice {facts['dice']:.2f}"
-            picture(panel, image, title, window, _note(facts, image.size))
+            picture(panel, image, title, window, _note(facts, image.size), wrap=24)
             outlines(panel, mask, maps[facts["method"]][place].astype(np.float32), threshold)
-    figure.supxlabel("solid: mask; dashed: prediction", fontsize=8)
+    figure.supxlabel(
+        "solid: mask; dashed: prediction; frame: the part that is enlarged beside it", fontsize=8
+    )
     return figure
 
 
@@ -103,13 +105,8 @@ def _note(facts: Mapping[str, Any], pixels: int) -> str:
     """What a panel's outlines do not say."""
     if facts["pixels"] in (0, pixels):
         return "the whole slice predicted" if facts["pixels"] else "nothing predicted"
-    return f"{facts['pixels_outside']} pixels outside" if facts["pixels_outside"] else ""
-
-
-def _frame(window: tuple[slice, slice]) -> Any:
-    from matplotlib.patches import Rectangle
-
-    rows, columns = window
-    corner = (columns.start - 0.5, rows.start - 0.5)
-    width, height = columns.stop - columns.start, rows.stop - rows.start
-    return Rectangle(corner, width, height, fill=False, edgecolor="white", linewidth=0.8)
+    return (
+        f"{facts['pixels_outside']} pixels more outside the frame"
+        if facts["pixels_outside"]
+        else ""
+    )

@@ -1,4 +1,4 @@
-"""The stage `report`: `reports/index.html`, one self-contained file, and the overview figure in it.
+"""The stage `report`: `reports/index.html`, one self-contained file.
 
 Reads the printed tables, the figures that `dvc.yaml` declares, the test shard with its prompts, the
 runs' predictions, and what two benchmarks found: how often the intervals hold the truth in a simulation
@@ -16,13 +16,11 @@ from textbcs.io import (
     read_json,
     read_tensors,
     records,
-    write_bytes,
     write_text,
 )
 from textbcs.prompts.table import read_prompts
 from textbcs.reporting.contents import FIGURES, TABLES
 from textbcs.reporting.facts import Subject, method_facts, retrained, run_facts, shortfall
-from textbcs.reporting.figures import overview
 from textbcs.reporting.page import Page, render
 from textbcs.reporting.pipetable import PipeTable, read_tables
 from textbcs.reporting.render import cell
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 COVERAGE = "benchmarks/results/coverage.json"
 SEEDS = "benchmarks/results/seeds.json"
-OVERVIEW = "reports/figures/overview.png"
 # Written as CSV alone, so its headings stand here.
 DIFFERENCES = {
     "subtrahend": "TextBCS minus",
@@ -49,12 +46,11 @@ DIFFERENCES = {
 
 
 def write_report(stage: "Stage") -> None:
-    """Draw the overview figure and write the report around tables, figures and slices."""
+    """Write the report around tables, figures and slices."""
     runs = read_runs(stage)
     shard = read_slices(stage, "test")
     prompts = records(read_prompts(stage.input("data/prompts/test.csv")))
     text_of = {str(row["slice_id"]): str(row["text"]) for row in prompts}
-    write_bytes(stage.output(OVERVIEW), overview(stage, shard, runs, text_of))
     rows = records(read_csv(stage.input("reports/tables/table1.csv")))
     subject = Subject(
         encoder=encoder_label(stage),
@@ -109,13 +105,11 @@ def _prior(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _figures(stage: "Stage") -> dict[str, bytes]:
-    """The figures of the page's list that `dvc.yaml` names as dependencies, and the overview."""
+    """The figures of the page's list that `dvc.yaml` names as dependencies."""
     found = {}
     for name in FIGURES:
         path = f"reports/figures/{name}.png"
-        if stage.definition.may_write(path):
-            found[name] = stage.output(path).read_bytes()
-        elif stage.definition.may_read(path):
+        if stage.definition.may_read(path):
             found[name] = stage.input(path).read_bytes()
     return found
 

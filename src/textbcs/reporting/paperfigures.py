@@ -3,8 +3,8 @@
 Reads the evaluated runs of Table 1 and of the variants, their training curves, the test slices and
 prompts, `results/gradcam/`, `results/uncertainty/` and `results/statistics/`; writes
 `reports/figures/<name>` as PDF and PNG with what is drawn as CSV beside it. Each figure has its own
-script, `fig_<name>.py`; the prompts' figures are in `robustfigures.py`. Where there are several seeds,
-pictures show the first one.
+script, `fig_<name>.py`; the prompts' figures are written by `robustfigures.py`. Where there are several
+seeds, pictures show the first one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ from textbcs.reporting import (
     fig_forest,
     fig_gradcam_cases,
     fig_gradcam_stages,
+    fig_overview,
     fig_qualitative,
     fig_ranks,
     fig_reliability,
@@ -32,7 +33,7 @@ from textbcs.reporting import (
 )
 from textbcs.reporting.ablation import best_validation, by_name, sweep_names
 from textbcs.reporting.canvas import write_figure
-from textbcs.reporting.cases import MEDIAN, failure_cases, qualitative_cases
+from textbcs.reporting.cases import MEDIAN, choose_cases, failure_cases, qualitative_cases
 from textbcs.reporting.runs import label
 from textbcs.slices.store import Shard, read_slices
 
@@ -91,7 +92,7 @@ def first_seed(runs: Sequence[Run], shard: Shard) -> dict[str, Run]:
 
 
 def _cases(stage: "Stage", shard: Shard, runs: Mapping[str, Run]) -> None:
-    """Figures 3 and 5 and the uncertainty maps: slices chosen by the reference method's rows."""
+    """The overview, Figures 3 and 5, the uncertainty maps: slices by the reference method's rows."""
     threshold = float(stage.params["evaluation"]["threshold"])
     run = runs[stage.params["tables"]["reference"]]
     cases, failed = qualitative_cases(run.slices), failure_cases(run.slices)
@@ -101,6 +102,7 @@ def _cases(stage: "Stage", shard: Shard, runs: Mapping[str, Run]) -> None:
     write_figure(stage, "qualitative", fig_qualitative.draw(shown, found, shard, threshold), shown)
     prompts = read_prompts(stage.input("data/prompts/test.csv"))
     texts = dict(zip(prompts["slice_id"], prompts["text"], strict=True))
+    _overview(stage, runs, maps, shard, texts)
     shown = fig_failures.failure_rows(failed, run, texts)
     wrong = _predicted(stage, run, list(failed.values()))["probability"]
     write_figure(stage, "failures", fig_failures.draw(shown, wrong, shard, threshold), shown)
@@ -112,11 +114,32 @@ def _cases(stage: "Stage", shard: Shard, runs: Mapping[str, Run]) -> None:
     write_figure(stage, "uncertainty_maps", figure, pixels)
 
 
+def _overview(
+    stage: "Stage",
+    runs: Mapping[str, Run],
+    maps: Mapping[str, Mapping[str, NDArray[Any]]],
+    shard: Shard,
+    texts: Mapping[str, str],
+) -> None:
+    """The picture to begin with; its cases are the first ones of Figure 3."""
+    reference, threshold = (
+        stage.params["tables"]["reference"],
+        stage.params["evaluation"]["threshold"],
+    )
+    own = {name: runs[name] for name in fig_overview.columns(list(runs), reference)}
+    cases = choose_cases(runs[reference].slices)
+    found = {name: maps[name]["probability"] for name in own}
+    vacuity = maps[reference].get("vacuity")
+    shown = fig_overview.overview_rows(cases, own, found, vacuity, shard, texts, threshold)
+    figure = fig_overview.draw(shown, found, vacuity, shard, threshold)
+    write_figure(stage, "overview", figure, shown)
+
+
 def _predicted(stage: "Stage", run: Run, rows: Sequence[int]) -> dict[str, NDArray[Any]]:
-    """Some slices of a run's probability and, of an evidential head, evidence."""
+    """Some slices of a run's probability and, of an evidential head, evidence and vacuity."""
     path = EVALUATION / run.name / "predictions.safetensors"
     tensors = read_tensors(stage.input(path))
-    names = [name for name in ("probability", "evidence") if name in tensors]
+    names = [name for name in ("probability", "evidence", "vacuity") if name in tensors]
     return {name: tensors[name][np.asarray(rows, dtype=np.int64)] for name in names}
 
 
