@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from textbcs import io
+from textbcs.evaluation.runs import Run
 from textbcs.io import InputError
 from textbcs.reporting import (
     fig_failures,
@@ -175,10 +176,9 @@ def test_every_figure_has_its_three_files(written) -> None:
     assert overview["vacuity"].isna().tolist()[::2] == [True] * 3
     assert set(overview["prompt"]) == {"location left; shape round; size small; number one"}
     weights = io.read_csv("reports/figures/weights.csv").set_index(["weight", "value"])
-    assert weights.loc[("lambda_evidence", 1.0), ["validation", "test"]].tolist() == pytest.approx(
-        [40, 50]
-    )
-    assert weights.loc[("lambda_evidence", 0.01), "test"] == pytest.approx(70)
+    columns = ["validation_slice_mean", "test_slice_mean"]
+    assert weights.loc[("lambda_evidence", 1.0), columns].tolist() == pytest.approx([40, 50])
+    assert weights.loc[("lambda_evidence", 0.01), "test_slice_mean"] == pytest.approx(70)
 
 
 def test_equal_figures_give_equal_bytes(written) -> None:
@@ -236,7 +236,7 @@ def test_pixels_that_a_panel_cannot_show_are_counted() -> None:
     assert shown[["pixels", "pixels_outside"]].iloc[0].tolist() == [8, 2]
     figure = fig_qualitative.draw(shown, {"unet": found}, shard, 0.5)
     assert figure.axes[1].get_title() == "UNet\nDice 0.50"
-    assert figure.axes[1].get_xlabel() == "2 pixels more outside\nthe frame"
+    assert figure.axes[1].get_xlabel() == "2 px outside frame"
     everywhere = np.ones_like(found)
     shown = shown.assign(pixels=SIZE * SIZE)
     figure = fig_qualitative.draw(shown, {"unet": everywhere}, shard, 0.5)
@@ -384,11 +384,25 @@ def test_curves_of_weights_are_drawn_as_tabled() -> None:
         for weight in fig_weights.TITLES
         for value, test in ((0.01, 60.0), (1.0, 50.0))
     ]
-    names = ["weight", "value", "run", "validation", "test", "low", "high", "patients"]
+    names = ["weight", "value", "run", "validation_slice_mean", "test_slice_mean"]
+    names += ["low", "high", "patients"]
     for panel in fig_weights.draw(pd.DataFrame(rows, columns=names)).axes:
         assert [line.get_ydata().tolist() for line in panel.lines] == [[60, 50], [70, 70]]
         ring = panel.collections[-1].get_offsets()
         assert ring.tolist() == [[0.01, 60]]
+
+
+def test_both_splits_of_a_weight_are_means_over_slices() -> None:
+    # Patient a has three slices of 0.9, b one of 0.1: 0.7 over slices, 0.5 over patients.
+    table = pd.DataFrame({"slice_id": list("1234"), "patient": list("aaab"), "kind": "tumour"})
+    run = Run("textbcs", 1, table.assign(dice=[0.9, 0.9, 0.9, 0.1]))
+    alone = {**PARAMS, "tables": {**PARAMS["tables"], "variants": []}}
+    shown = fig_weights.weight_rows(alone, {"textbcs": [run]}, {"textbcs": 0.6})
+    assert shown["test_slice_mean"].tolist() == pytest.approx([70, 70])
+    assert (shown["low"] < 70).all()
+    assert (shown["high"] > 70).all()
+    assert shown["validation_slice_mean"].tolist() == pytest.approx([60, 60])
+    assert fig_weights.draw(shown).axes[0].get_ylabel() == "Dice %, mean over slices"
 
 
 def test_forest_and_ranks_are_drawn_as_tabled(written) -> None:

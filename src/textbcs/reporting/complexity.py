@@ -7,6 +7,11 @@ held against the one convention that reproduces UNet and LViT. Reads and writes 
 from collections.abc import Mapping
 from typing import Any
 
+# Why verdicts on the paper stand here whatever the cohort is, as nowhere else.
+NOTE = (
+    "Counts follow from a network's definition and the size of an image and not from any cohort, so the "
+    "verdicts on the printed counts hold on a phantom too; scores have none there."
+)
 REPRODUCED = 0.005  # of the printed value
 CLOSE = 0.05
 

@@ -85,7 +85,8 @@ FIGURES = {
     ),
     "weights": (
         "Loss weights",
-        "Test and validation Dice over each weight of Table 3, the other one held; ringed: TextBCS. "
+        "Dice over each weight of Table 3, the other one held, on both splits the mean over slices: on test "
+        "with its interval from resampled patients, on validation of each run's best epoch. Ringed: TextBCS. "
         "Nothing is selected from it.",
     ),
     "training_curves": (

@@ -77,7 +77,7 @@ def draw(shown: "pd.DataFrame", maps: Maps, shard: "Shard", threshold: float) ->
     panels = 1 + shown["method"].nunique()
     columns = min(_COLUMNS, panels)
     lines = -(-panels // columns)
-    figure = new_figure(1.12 * columns, 1.5 * lines * len(rules))
+    figure = new_figure(1.12 * columns, 1.45 * lines * len(rules))
     axes = figure.subplots(lines * len(rules), columns, squeeze=False)
     for panel in axes.ravel():
         panel.set_axis_off()
@@ -105,8 +105,4 @@ def _note(facts: Mapping[str, Any], pixels: int) -> str:
     """What a panel's outlines do not say."""
     if facts["pixels"] in (0, pixels):
         return "the whole slice predicted" if facts["pixels"] else "nothing predicted"
-    return (
-        f"{facts['pixels_outside']} pixels more outside the frame"
-        if facts["pixels_outside"]
-        else ""
-    )
+    return f"{facts['pixels_outside']} px outside frame" if facts["pixels_outside"] else ""

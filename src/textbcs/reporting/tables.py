@@ -17,6 +17,7 @@ from textbcs.evaluation.runs import EVALUATION, Run, read_runs
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
 from textbcs.io import NONE, read_json, write_csv, write_json, write_text
 from textbcs.reporting.complexity import HEADERS as COMPLEXITY_HEADERS
+from textbcs.reporting.complexity import NOTE as COMPLEXITY_NOTE
 from textbcs.reporting.complexity import complexity_row
 from textbcs.reporting.render import latex_table, markdown_table
 from textbcs.reporting.runs import (
@@ -100,7 +101,7 @@ def write_table1(stage: "Stage") -> None:
     counted = [complexity_row(m, complexity[m], paper()["table1"].get(m, {})) for m in methods]
     title = "Complexity at the published size, one image of three channels"
     write_csv(stage.output("reports/tables/complexity.csv"), _frame(counted))
-    text = markdown_table(title, COMPLEXITY_HEADERS, counted)
+    text = f"{markdown_table(title, COMPLEXITY_HEADERS, counted)}\n- {COMPLEXITY_NOTE}\n"
     write_text(stage.output("reports/tables/complexity.md"), text)
 
 
