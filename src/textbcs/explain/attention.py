@@ -223,7 +223,7 @@ def summary(facts: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> "pd.DataFram
         for measure in MEASURES:
             for label in ("svli", "unet", PAIRED):
                 table = tables[label]
-                row = {"stage": number, "measure": measure, "network": label}
+                row: dict[str, Any] = {"stage": number, "measure": measure, "network": label}
                 row |= {"seed": int(own["seed"].iloc[0])}
                 row |= _mean(table, measure, bootstrap)
                 row |= {"missing": len(table) - row["slices"]}

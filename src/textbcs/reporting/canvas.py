@@ -120,8 +120,7 @@ def frame(axes: Any, window: Window) -> None:
     rows, columns = window
     corner = (columns.start - 0.5, rows.start - 0.5)
     width, height = columns.stop - columns.start, rows.stop - rows.start
-    look = {"fill": False, "edgecolor": "white", "linewidth": 0.8}
-    axes.add_patch(Rectangle(corner, width, height, **look))
+    axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="white", linewidth=0.8))
 
 
 def fill(axes: Any, mask: NDArray[Any]) -> None:

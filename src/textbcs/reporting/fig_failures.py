@@ -34,7 +34,7 @@ def failure_rows(
     """
     import pandas as pd
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for rule in FAILURES:
         if rule not in cases:
             rows.append({"rule": rule, "slice_id": NONE, "method": run.method})

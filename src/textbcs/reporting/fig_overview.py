@@ -110,7 +110,12 @@ def _vacuity(axes: Any, vacuity: NDArray[Any], name: str, window: tuple[slice, s
     """Vacuity on a logarithmic scale: where evidence is ample it is a thousandth and less."""
     from matplotlib.colors import LogNorm
 
-    scale = {"cmap": "viridis", "vmin": None, "vmax": None, "norm": LogNorm(LEAST, 1)}
+    scale: dict[str, Any] = {
+        "cmap": "viridis",
+        "vmin": None,
+        "vmax": None,
+        "norm": LogNorm(LEAST, 1),
+    }
     drawn = picture(axes, vacuity, f"vacuity\n{name}", window, **scale)
     bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.8)
     bar.ax.tick_params(labelsize=7)

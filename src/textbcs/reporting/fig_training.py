@@ -56,7 +56,7 @@ def draw(shown: "pd.DataFrame") -> "Figure":
                 best = rows[rows["best"]]
                 panel.plot(best["epoch"], best["validation_dice"], "o", color="black", markersize=3)
         panel.set_title(label(methods[place]), fontsize=8)
-        panel.tick_params(labelsize=6)
+        panel.tick_params(labelsize=7)
         panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel("validation Dice", fontsize=8)

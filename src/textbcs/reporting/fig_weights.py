@@ -6,6 +6,8 @@ Pure functions; `paperfigures.py` reads the runs and writes `reports/figures/wei
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from textbcs.evaluation.runs import tumour_slices
 from textbcs.evaluation.textworth import ratio_interval
 from textbcs.models.variants import BASE
@@ -41,11 +43,8 @@ def weight_rows(
     rows = []
     for weight, value, name in sweep_names(params):
         dice = tumour_slices(runs[name], ["dice"]).groupby("patient")["dice"]
-        found = ratio_interval(
-            dice.sum().to_numpy(float),
-            dice.count().to_numpy(float),
-            **params["evaluation"]["bootstrap"],
-        )
+        sums, slices = (np.asarray(one, dtype=np.float64) for one in (dice.sum(), dice.count()))
+        found = ratio_interval(sums, slices, **params["evaluation"]["bootstrap"])
         row = {"weight": weight, "value": value, "run": name}
         row |= {"validation_slice_mean": 100 * validation[name]}
         row |= {"test_slice_mean": 100 * found.mean, "low": 100 * found.low}
