@@ -74,6 +74,16 @@ def test_heat_of_the_deepest_stage_follows_from_numeric_derivatives():
     torch.testing.assert_close(found.heat[:, 4].double(), expected, rtol=2e-3, atol=1e-6)
 
 
+def test_heat_is_the_positive_part_of_the_signed_maps():
+    found = heat_maps(network(True), *example(), 0.5)
+    assert (found.heat >= 0).all()
+    assert [tuple(one.shape) for one in found.signed] == [
+        (2, 32 // 2**i, 32 // 2**i) for i in range(5)
+    ]
+    assert all((one < 0).any() for one in found.signed)
+    torch.testing.assert_close(found.heat[:, 0], found.signed[0].relu(), rtol=1e-6, atol=0)
+
+
 def test_only_the_predicted_mask_is_explained():
     model = network(False)
     image, text = example()
