@@ -55,6 +55,8 @@ def folder_of(definition: dict[str, Any]) -> str | None:
     if "method" in definition.get("matrix", {}):
         return own("${item.method}")
     variants = "variant" in definition.get("matrix", {}) or "${gradcam.with}" in str(definition)
+    # Without a matrix: all rows of the ablation in one stage.
+    variants |= definition["cmd"].endswith("_variants")
     return own("textbcs") if variants else None
 
 

@@ -56,7 +56,11 @@ STAGES = {
     "trivial": ("textbcs.evaluation.trivial:trivial", "score the rows that no network made"),
     "calibrate": (
         "textbcs.evaluation.calibrate:calibrate",
-        "fit the temperature of METHOD with SEED on validation",
+        "fit the temperatures of METHOD with SEED on validation",
+    ),
+    "calibrate_variants": (
+        "textbcs.evaluation.calibrate:calibrate_variants",
+        "fit the temperatures of the ablation's rows on validation",
     ),
     "uncertainty": (
         "textbcs.evaluation.uncertainty:assess_uncertainty",

@@ -11,17 +11,12 @@ from scipy.special import expit
 
 from textbcs.evaluation import calibrate as calibrate_module
 from textbcs.evaluation import uncertainty as stage_module
-from textbcs.evaluation.calibrate import calibrate
+from textbcs.evaluation.assessment import assess, detect, doubts, select
+from textbcs.evaluation.calibrate import calibrate, calibrate_variants
 from textbcs.evaluation.prediction import Prediction
-from textbcs.evaluation.uncertainty import (
-    assess,
-    assess_uncertainty,
-    detect,
-    evidential_maps,
-    find_scopes,
-    select,
-)
-from textbcs.io import InputError, read_json, write_csv, write_tensors
+from textbcs.evaluation.scopes import find_scopes
+from textbcs.evaluation.uncertainty import assess_uncertainty, evidential_maps
+from textbcs.io import InputError, read_csv, read_json, write_csv, write_tensors
 from textbcs.receipt import Stage
 from textbcs.slices.store import COLUMNS, Shard
 
@@ -83,14 +78,33 @@ def test_the_background_flatters_the_whole_image() -> None:
     )
 
 
-def test_doubt_is_relative_to_the_area_that_was_found() -> None:
+def test_doubt_is_the_mean_over_what_was_found_and_its_band() -> None:
     probability = np.zeros((3, SIZE, SIZE))
-    probability[0, :8, :8] = probability[1, :2, :2] = 0.9  # 64 pixels, 4 pixels, nothing
+    probability[0, 8:12, 8:12] = probability[1, 8:24, 8:24] = 0.9  # the last slice: nothing
+    found = probability > 0.5
+    # Less doubtful inside, and a background that would drown it.
+    doubt = np.where(found, 0.2, 0.6).astype(np.float32)
+    doubt[:, :4] = 0.01
+    maps = {"entropy": doubt, "vacuity": doubt}
+    own = doubts(probability, maps, 0.5, np.ones((3, 2)), 1.0)
+    for place, side in ((0, 4), (1, 16)):
+        inside, band = side**2, 4 * side
+        wanted = (0.2 * inside + 0.6 * band) / (inside + band)
+        assert own["entropy"][place] == pytest.approx(wanted)
+    # As doubtful as a map can say.
+    assert (own["entropy"][2], own["vacuity"][2]) == (pytest.approx(np.log(2)), 1)
+    assert own["inverse_area"] == pytest.approx([1 / 16, 1 / 256, 1])
+
+
+def test_doubtful_slices_are_left_out_first() -> None:
     slices = pd.DataFrame({"patient": ["a", "a", "b"], "dice": [0.9, 0.5, 0.0]})
-    found = select(slices, probability, {"entropy": np.ones(probability.shape, np.float32)}, 0.5)
-    assert found["entropy"]["excess_aurc_slices"] == pytest.approx(0)
-    assert found["entropy"]["aurc_slices"] == pytest.approx((0.1 + 0.3 + 1.6 / 3) / 3)
-    assert found["entropy"]["aurc_patients"] == pytest.approx((0.3 + 0.65) / 2)
+    found = select(slices, {"right": np.array([0.1, 0.2, 0.3]), "wrong": np.array([3, 2, 1.0])})
+    assert found["right"]["excess_aurc_slices"] == pytest.approx(0)
+    assert found["right"]["aurc_slices"] == pytest.approx((0.1 + 0.3 + 1.6 / 3) / 3)
+    assert found["right"]["aurc_patients"] == pytest.approx((0.3 + 0.65) / 2)
+    assert found["wrong"]["excess_aurc_patients"] == pytest.approx(
+        (1 + 0.65) / 2 - (0.3 + 0.65) / 2
+    )
 
 
 def test_maps_in_pieces_are_the_maps() -> None:
@@ -102,12 +116,13 @@ def test_maps_in_pieces_are_the_maps() -> None:
     assert set(maps) == {"vacuity", "entropy", "expected_entropy", "mutual_information"}
 
 
+BOOTSTRAP = {"resamples": 99, "seed": 1, "confidence": 0.95}
 PARAMS = {
-    "evaluation": RULES,
+    "evaluation": RULES | {"bootstrap": BOOTSTRAP},
     "seeds": [1],
-    "tables": {"table1": ["unet"], "variants": []},
-    "methods": {"textbcs": {"network": {}}},
-    "variants": {},
+    "tables": {"table1": ["unet", "textbcs"], "reference": "textbcs", "variants": ["plain"]},
+    "methods": {"textbcs": {"network": {"svli": True, "evidential": True}}},
+    "variants": {"plain": {"network": {"svli": False, "evidential": False}}},
 }
 RUN = "results/uncertainty/unet-s1.json"
 
@@ -118,8 +133,9 @@ def prepare(
     """Test predictions on disk, and what the network answers on validation."""
     test, val = shard(), shard(6)
     slices = test.table[["slice_id", "patient", "kind"]].assign(dice=[0.9, 0.5, 0.7, np.nan])
-    write_csv(Path("results/evaluation/unet-s1/slices.csv"), slices)
-    write_tensors(Path("results/evaluation/unet-s1/predictions.safetensors"), maps)
+    for method in ("unet", "plain", "textbcs"):
+        write_csv(Path(f"results/evaluation/{method}-s1/slices.csv"), slices)
+        write_tensors(Path(f"results/evaluation/{method}-s1/predictions.safetensors"), maps)
 
     def only_val(_: Any, name: str) -> Shard:
         assert name == "val"
@@ -137,6 +153,12 @@ def prepare(
     Path("data/prompts/val.csv").touch()
 
 
+def fit_all(stage: Stage) -> None:
+    for method in ("unet", "textbcs"):
+        calibrate(stage, method, "1")
+    calibrate_variants(stage)
+
+
 def test_a_sigmoid_heads_temperature_comes_from_validation_and_helps_on_test(
     stage_in: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +167,7 @@ def test_a_sigmoid_heads_temperature_comes_from_validation_and_helps_on_test(
     odds = overconfident(shard().masks, 2.5, 5).astype(np.float16)
     validation = expit(overconfident(shard(6).masks, 2.5, 8)).astype(np.float32)
     prepare(monkeypatch, Prediction(validation), {"log_odds": odds})
-    calibrate(stage, "unet", "1")
+    fit_all(stage)
     assess_uncertainty(stage)
     found = read_json(RUN)
     assert found["temperature"] == pytest.approx(2.5, rel=0.1)
@@ -153,13 +175,48 @@ def test_a_sigmoid_heads_temperature_comes_from_validation_and_helps_on_test(
     raw, scaled = found["raw"], found["scaled"]
     assert scaled["image"]["ece"] < raw["image"]["ece"] / 2
     assert scaled["image"]["nll"] < raw["image"]["nll"]
-    # In the region there is more foreground than the slices' quarter: no temperature mends that.
+    # In the region there is more foreground than the slices' quarter: no temperature mends that, but
+    # the one that was fitted there does most.
     assert scaled["region"]["ece"] > scaled["image"]["ece"]
+    region = found["scaled_region"]["region"]
+    assert region["nll"] < min(raw["region"]["nll"], scaled["region"]["nll"])
+    fitted = found["validation_region"]
+    assert fitted["nll_after"] < fitted["nll_before"]
+    assert fitted["pixels"] < found["validation"]["pixels"] == 6 * SIZE**2
     assert (found["head"], found["tumour_slices"]) == ("sigmoid or softmax", 3)
-    assert set(found["risk_coverage"]) == {"entropy"}
+    assert set(found["risk_coverage"]) == {"entropy", "inverse_area"}
+    assert set(read_json("results/calibration/ablation.json")) == {"plain-s1"}
+    check_tables(found)
     for name in ("ensemble", "dropout"):
         assert read_json(f"results/uncertainty/{name}.json") == {}
     assert not Path("results/uncertainty/fractions.csv").exists()
+
+
+def check_tables(found: dict[str, Any]) -> None:
+    """The tables with limits say what a run's own file says; equal runs do not differ."""
+    scores = read_csv("results/uncertainty/scores.csv")
+    assert set(scores["method"]) == {"unet", "plain", "textbcs"}
+    own = scores[scores["method"] == "unet"].set_index(["kind", "measure"])["value"]
+    for kind in ("raw", "scaled", "scaled_region"):
+        for scope in ("image", "region"):
+            for score in ("ece", "brier", "nll"):
+                assert own[kind, f"{score}_{scope}"] == pytest.approx(found[kind][scope][score])
+    for scope, values in found["error_detection"].items():
+        for name, value in values.items():
+            assert own["raw", f"{name}_{scope}"] == pytest.approx(value), name
+    for name, values in found["risk_coverage"].items():
+        for unit, value in values.items():
+            assert own["raw", f"{name}_{unit}"] == pytest.approx(value), name
+    assert own["raw", "dice"] == pytest.approx((0.7 + 0.7) / 2)
+    differences = read_csv("results/uncertainty/differences.csv")
+    pairs = set(zip(differences["first"], differences["second"], strict=True))
+    assert pairs == {("textbcs", "unet")}  # `plain` lacks SVLI too, so it shows no single part
+    assert (differences[["value", "low", "high"]] == 0).all(axis=None)
+    bins = read_csv("results/uncertainty/reliability.csv")
+    drawn = bins[(bins["method"] == "unet") & (bins["kind"] == "raw") & (bins["scope"] == "region")]
+    diagram = found["raw"]["region"]["reliability"]
+    assert drawn["frequency"].tolist() == pytest.approx(diagram["frequency"])
+    assert (drawn["low"] <= drawn["frequency"]).all()
 
 
 def test_an_evidential_head_has_four_maps_and_no_temperature(
@@ -169,11 +226,13 @@ def test_an_evidential_head_has_four_maps_and_no_temperature(
     draw = np.random.default_rng(2).gamma(1, 9, (4, 2, SIZE, SIZE))
     prediction = Prediction(np.zeros((6, SIZE, SIZE), np.float32), draw.astype(np.float32))
     prepare(monkeypatch, prediction, {"evidence": draw.astype(np.float16)})
-    calibrate(stage, "unet", "1")
+    fit_all(stage)
     assess_uncertainty(stage)
     found = read_json(RUN)
-    assert (found["temperature"], found["scaled"], found["validation"]) == (None, None, None)
-    assert len(found["risk_coverage"]) == 4
+    empty = ("temperature", "temperature_region", "scaled", "scaled_region", "validation")
+    assert [found[name] for name in empty] == [None] * 5
+    assert len(found["risk_coverage"]) == 5
+    assert set(read_csv("results/uncertainty/scores.csv")["kind"]) == {"raw"}
     assert found["error_detection"]["band"]["mutual_information_auroc"] > 0
 
 
@@ -183,7 +242,7 @@ def test_predictions_of_another_split_are_refused(
     stage = stage_in(PARAMS)
     prediction = Prediction(np.full((6, SIZE, SIZE), 0.3, np.float32))
     prepare(monkeypatch, prediction, {"log_odds": np.zeros((4, SIZE, SIZE), np.float16)})
-    calibrate(stage, "unet", "1")
+    fit_all(stage)
     monkeypatch.setattr(stage_module, "read_slices", lambda *_: shard(6))
     with pytest.raises(InputError, match="other slices than data/slices/test"):
         assess_uncertainty(stage)

@@ -2,20 +2,28 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from textbcs.evaluation.dirichlet import ensemble
-from textbcs.evaluation.ensemble import assess_ensemble, dropouts, ensembles, sampled_names
+from textbcs.evaluation.ensemble import assess_mean, dropouts, ensembles, sampled_names
 from textbcs.evaluation.prediction import log_odds
-from textbcs.evaluation.uncertainty import find_scopes
+from textbcs.evaluation.resampled import Believed
+from textbcs.evaluation.scopes import find_scopes
+from textbcs.evaluation.uncertainty import Record
 from textbcs.io import InputError, write_csv, write_tensors
 from textbcs.receipt import Stage
 from textbcs.slices.store import COLUMNS, Shard
 
-RULES = {"threshold": 0.5, "calibration": {"bins": 10, "band_mm": 2.0}}
+RULES = {
+    "threshold": 0.5,
+    "calibration": {"bins": 10, "band_mm": 2.0},
+    "bootstrap": {"resamples": 99, "seed": 1, "confidence": 0.95},
+}
+KEY = Believed("unet", "ensemble")
 
 
 def shard() -> Shard:
@@ -36,24 +44,36 @@ def member(seed: int) -> np.ndarray:
     return np.where((shard().masks > 0) ^ wrong, 0.9, 0.1).astype(np.float32)
 
 
+def assess_ensemble(members: list[np.ndarray]) -> dict[str, Any]:
+    """What is found of the mean of some members."""
+    own = np.stack(members)[:, :2]  # the tumour slices
+    mean, maps = own.mean(axis=0, dtype=np.float64), ensemble(own)
+    return assess_mean(mean, maps, shard(), find_scopes(shard(), 2.0), RULES, KEY, 0, None)
+
+
 def test_members_that_err_apart_outvote_each_other_and_disagree_where_they_err() -> None:
-    some = shard()
-    scopes = find_scopes(some, 2.0)
-    found = assess_ensemble([member(s) for s in range(5)], some, scopes, RULES)
-    one = assess_ensemble([member(0), member(0)], some, scopes, RULES)
+    found = assess_ensemble([member(s) for s in range(5)])
+    one = assess_ensemble([member(0), member(0)])
     assert found["dice_slice_mean"] > 0.97 > one["dice_slice_mean"]
     assert found["error_detection"]["image"]["mutual_information_auroc"] > 0.9
     # Copies of one network never disagree.
     assert one["error_detection"]["image"]["mutual_information_auroc"] == pytest.approx(0.5)
-    assert (found["members"], found["tumour_slices"], found["tumour_patients"]) == (5, 2, 2)
-    assert set(found["risk_coverage"]) == {"entropy", "expected_entropy", "mutual_information"}
+    assert (found["tumour_slices"], found["tumour_patients"]) == (2, 2)
+    maps = {"entropy", "expected_entropy", "mutual_information"}
+    assert set(found["risk_coverage"]) == maps | {"inverse_area"}
 
 
 def test_an_ensemble_needs_two_seeds(stage_in: Callable[..., Stage]) -> None:
-    params = {"evaluation": RULES, "seeds": [1], "tables": {"table1": ["unet", "textbcs"]}}
-    stage = stage_in(params)
+    params = {
+        "evaluation": RULES,
+        "seeds": [1],
+        "tables": {"table1": ["unet", "textbcs"], "variants": []},
+        "methods": {"textbcs": {"network": {"svli": True, "evidential": True}}},
+        "variants": {},
+    }
+    stage, record = stage_in(params), Record(params, 2)
     scopes = find_scopes(shard(), 2.0)
-    assert ensembles(stage, shard(), scopes) == {}
+    assert ensembles(stage, shard(), scopes, record) == {}
     for seed in (1, 2):
         p = member(seed)
         maps = {
@@ -66,8 +86,10 @@ def test_an_ensemble_needs_two_seeds(stage_in: Callable[..., Stage]) -> None:
             write_csv(folder / "slices.csv", shard().table[["slice_id"]])
             write_tensors(folder / "predictions.safetensors", tensors)
     stage.params["seeds"].append(2)
-    found = ensembles(stage, shard(), scopes)
-    assert set(found) == {"unet", "textbcs"}
+    found = ensembles(stage, shard(), scopes, record)
+    assert set(found) == {"unet", "textbcs"} == set(record.methods)
+    assert {key.kind for key in record.samples} == {"ensemble"}
+    assert found["unet"]["members"] == 2
     # The same probabilities, whichever head they came from.
     one, two = (found[m]["raw"]["image"]["brier"] for m in ("unet", "textbcs"))
     assert one == pytest.approx(two, rel=2e-3)
@@ -79,12 +101,12 @@ def test_passes_with_dropout_are_assessed_as_an_ensemble_is(
     params = {
         "evaluation": RULES | {"calibration": RULES["calibration"] | {"dropout_passes": 5}},
         "seeds": [1, 2],
-        "tables": {"variants": ["plain", "wet"]},
-        "methods": {"textbcs": {"network": {"svli": True}}},
+        "tables": {"table1": [], "variants": ["plain", "wet"]},
+        "methods": {"textbcs": {"network": {"svli": True, "evidential": False}}},
         "variants": {"plain": {"loss": {}}, "wet": {"network": {"dropout": 0.2}}},
     }
     assert sampled_names(params) == ["wet"]
-    stage, scopes = stage_in(params), find_scopes(shard(), 2.0)
+    stage, scopes, record = stage_in(params), find_scopes(shard(), 2.0), Record(params, 2)
     # Less certain by chance, or five equal members would give ties that float16 breaks.
     sure = np.random.default_rng(3).uniform(0.3, 1, (5, *shard().masks.shape))
     passes = [0.5 + s * (member(seed) - 0.5) for seed, s in enumerate(sure)]
@@ -97,9 +119,10 @@ def test_passes_with_dropout_are_assessed_as_an_ensemble_is(
         folder = Path(f"results/evaluation/wet-s{seed}")
         write_csv(folder / "slices.csv", shard().table[["slice_id"]])
         write_tensors(folder / "predictions.safetensors", maps)
-    found = dropouts(stage, shard(), scopes)
+    found = dropouts(stage, shard(), scopes, record)
+    assert [len(each) for each in record.samples.values()] == [2]
     assert [one["seed"] for one in found["wet"]] == [1, 2]
-    wanted, own = assess_ensemble(passes, shard(), scopes, RULES), found["wet"][0]
+    wanted, own = assess_ensemble(passes), found["wet"][0]
     assert (own["members"], own["dice_slice_mean"]) == (5, wanted["dice_slice_mean"])
     for part in ("raw", "error_detection", "risk_coverage"):
         for scope, values in wanted[part].items():
@@ -108,4 +131,4 @@ def test_passes_with_dropout_are_assessed_as_an_ensemble_is(
                     assert own[part][scope][name] == pytest.approx(value, abs=0.005), (part, name)
     write_tensors(folder / "predictions.safetensors", {"log_odds": maps["log_odds"]})
     with pytest.raises(InputError, match="wet-s2: holds no passes with dropout"):
-        dropouts(stage, shard(), scopes)
+        dropouts(stage, shard(), scopes, record)

@@ -10,7 +10,7 @@ import pytest
 
 from textbcs.evaluation.fractions import fraction_rows
 from textbcs.evaluation.runs import fraction_names
-from textbcs.evaluation.uncertainty import Scopes
+from textbcs.evaluation.scopes import Scopes
 from textbcs.io import InputError, write_csv, write_tensors
 from textbcs.params import read_yaml
 from textbcs.receipt import Stage

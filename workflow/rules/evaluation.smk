@@ -1,6 +1,12 @@
 # Predictions and scores on the test split.
 for stage in STAGES.named(
-    "evaluate", "evaluate_variant", "robustness", "calibrate", "gradcam", "complexity"
+    "evaluate",
+    "evaluate_variant",
+    "robustness",
+    "calibrate",
+    "calibrate_variants",
+    "gradcam",
+    "complexity",
 ):
 
     rule:

@@ -6,6 +6,7 @@ Reads and writes no file.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +48,22 @@ def reliability(probability: Values, truth: Flags, bins: int) -> Reliability:
         ValueError: no pixel.
     """
     p, y = _pixels(probability, truth)
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
-    place = np.searchsorted(edges, p, side="left")
-    count = np.bincount(place, minlength=len(edges) + 1)
+    place, number = places(p, bins)
+    count = np.bincount(place, minlength=number)
     filled = count > 0
     total_p = np.bincount(place, weights=p, minlength=len(count))[filled]
     total_y = np.bincount(place, weights=y, minlength=len(count))[filled]
     count = count[filled]
     return Reliability(total_p / count, total_y / count, count)
+
+
+def places(values: Values, bins: int) -> tuple[NDArray[np.intp], int]:
+    """The bin of each value (m,) between the values' own quantiles, and the number of bins.
+
+    A bin between two quantiles may be empty.
+    """
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, values, side="left"), len(edges) + 1
 
 
 def brier(probability: Values, truth: Flags) -> float:
@@ -65,9 +74,13 @@ def brier(probability: Values, truth: Flags) -> float:
 
 def negative_log_likelihood(probability: Values, truth: Flags) -> float:
     """Mean -ln of the probability of the true class, nats; probabilities at least 1e-7 from 0 and 1."""
-    p, y = _pixels(probability, truth)
-    p = np.clip(p, _SMALLEST, 1 - _SMALLEST)
-    return float(-np.mean(np.where(y > 0, np.log(p), np.log1p(-p))))
+    return float(surprise(*_pixels(probability, truth)).mean())
+
+
+def surprise(probability: Values, truth: NDArray[Any]) -> NDArray[np.float64]:
+    """-ln of the probability of the true class, nats, pixel by pixel; `truth` is above 0 inside."""
+    p = np.clip(np.asarray(probability, dtype=np.float64), _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(-np.where(truth > 0, np.log(p), np.log1p(-p)))
 
 
 def auroc(score: Values, positive: Flags) -> float:

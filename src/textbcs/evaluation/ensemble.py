@@ -4,25 +4,21 @@ Both are what evidential learning has to face. Reads predictions for the stage `
 nothing. With one seed there is no ensemble, and no entry.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation import calibration, metrics
+from textbcs.evaluation.assessment import measure, measure_samples
 from textbcs.evaluation.dirichlet import binary_entropy
 from textbcs.evaluation.dirichlet import ensemble as disagreement
+from textbcs.evaluation.resampled import Believed
 from textbcs.evaluation.runs import EVALUATION
+from textbcs.evaluation.scopes import Scopes
 from textbcs.evaluation.statistics import patient_means
-from textbcs.evaluation.uncertainty import (
-    Scopes,
-    assess,
-    detect,
-    evidential_maps,
-    same_slices,
-    select,
-)
+from textbcs.evaluation.uncertainty import Record, evidential_maps, same_slices, tumour_cases
 from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.models.variants import BASE, configuration
 from textbcs.slices.store import Shard
@@ -30,16 +26,31 @@ from textbcs.slices.store import Shard
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
+Maps = Mapping[str, NDArray[np.float32]]
 
-def ensembles(stage: "Stage", shard: Shard, scopes: Scopes) -> dict[str, Any]:
-    """The mean of each method's seeds, assessed as one run is, and its Dice on the square grid."""
-    seeds = stage.params["seeds"]
+
+def ensembles(stage: "Stage", shard: Shard, scopes: Scopes, record: Record) -> dict[str, Any]:
+    """The mean of each method's seeds, assessed as one run is, and its Dice on the square grid.
+
+    Args:
+        stage: reads the predictions; its parameters hold `tables`, `seeds` and `evaluation`.
+        shard: the test slices; the tumour slices are assessed.
+        scopes: of all slices.
+        record: takes the scores of the methods that it names.
+    """
+    seeds, rules = stage.params["seeds"], stage.params["evaluation"]
     if len(seeds) < 2:
         return {}
     entries = {}
-    for method in stage.progress(stage.params["tables"]["table1"], desc="ensembles"):
-        members = [_member(stage, shard, f"{method}-s{seed}") for seed in seeds]
-        entries[method] = assess_ensemble(members, shard, scopes, stage.params["evaluation"])
+    methods = dict.fromkeys([*stage.params["tables"]["table1"], *record.methods])
+    tumour = np.flatnonzero(shard.table["kind"] == "tumour")
+    for method in stage.progress(methods, desc="ensembles"):
+        names = [f"{method}-s{seed}" for seed in seeds]
+        members = np.stack([_member(stage, shard, name)[tumour] for name in names])
+        mean, maps = members.mean(axis=0, dtype=np.float64), disagreement(members)
+        own = record if method in record.methods else None
+        found = assess_mean(mean, maps, shard, scopes, rules, Believed(method, "ensemble"), 0, own)
+        entries[method] = {"members": len(members), **found}
     return entries
 
 
@@ -53,30 +64,14 @@ def _member(stage: "Stage", shard: Shard, name: str) -> NDArray[np.float32]:
     return calibration.scaled(maps["log_odds"], 1.0).astype(np.float32)
 
 
-def assess_ensemble(
-    members: Sequence[NDArray[np.float32]], shard: Shard, scopes: Scopes, rules: Any
-) -> dict[str, Any]:
-    """Calibration, error detection and risk-coverage of the mean of the members.
-
-    Args:
-        members: foreground probabilities (n, H, W) of at least two networks.
-        shard: the n slices; the tumour slices are assessed.
-        scopes: their bands and regions.
-        rules: the parameters `evaluation`.
-    """
-    tumour = np.flatnonzero(shard.table["kind"] == "tumour")
-    own = np.stack([member[tumour] for member in members])
-    mean = own.mean(axis=0, dtype=np.float64)
-    found = assess_mean(mean, disagreement(own), tumour, shard, scopes, rules)
-    return {"members": len(members), **found}
-
-
-def dropouts(stage: "Stage", shard: Shard, scopes: Scopes) -> dict[str, list[dict[str, Any]]]:
+def dropouts(
+    stage: "Stage", shard: Shard, scopes: Scopes, record: Record
+) -> dict[str, list[dict[str, Any]]]:
     """The mean of the passes of each network whose dropout is sampled, an entry a seed, by its name."""
     entries: dict[str, list[dict[str, Any]]] = {}
     for method in sampled_names(stage.params):
         for seed in stage.params["seeds"]:
-            found = _passes(stage, shard, scopes, f"{method}-s{seed}")
+            found = _passes(stage, shard, scopes, method, int(seed), record)
             entries.setdefault(method, []).append({"method": method, "seed": int(seed), **found})
     return entries
 
@@ -87,8 +82,10 @@ def sampled_names(params: Mapping[str, Any]) -> list[str]:
     return [name for name in names if configuration(params, name)["network"].get("dropout")]
 
 
-def _passes(stage: "Stage", shard: Shard, scopes: Scopes, name: str) -> dict[str, Any]:
-    folder, rules = f"{EVALUATION}/{name}", stage.params["evaluation"]
+def _passes(
+    stage: "Stage", shard: Shard, scopes: Scopes, method: str, seed: int, record: Record
+) -> dict[str, Any]:
+    folder, rules = f"{EVALUATION}/{method}-s{seed}", stage.params["evaluation"]
     same_slices(read_csv(stage.input(f"{folder}/slices.csv"), ["slice_id"]), shard, folder)
     maps = read_tensors(stage.input(f"{folder}/predictions.safetensors"))
     if "sampled_log_odds" not in maps:
@@ -102,42 +99,47 @@ def _passes(stage: "Stage", shard: Shard, scopes: Scopes, name: str) -> dict[str
         "expected_entropy": np.maximum(entropy - information, 0),
         "mutual_information": information,
     }
-    found = assess_mean(probability, doubts, tumour, shard, scopes, rules)
+    key = Believed(method, "sampled")
+    found = assess_mean(probability, doubts, shard, scopes, rules, key, seed, record)
     return {"members": int(rules["calibration"]["dropout_passes"]), **found}
 
 
 def assess_mean(
     probability: NDArray[np.float64],
-    maps: Mapping[str, NDArray[np.float32]],
-    tumour: NDArray[np.intp],
+    maps: Maps,
     shard: Shard,
     scopes: Scopes,
     rules: Any,
+    key: Believed,
+    seed: int,
+    record: Record | None,
 ) -> dict[str, Any]:
     """Calibration, error detection, risk-coverage and Dice on the square grid of a mean of predictions.
 
     Args:
         probability: (t, H, W), of the tumour slices.
         maps: what the members' disagreement says, (t, H, W) each.
-        tumour: (t,) places of the tumour slices in the shard.
-        shard: the slices.
-        scopes: their bands and regions.
+        shard: the slices, the tumour slices among them.
+        scopes: of all slices.
         rules: the parameters `evaluation`.
+        key: whose mean it is.
+        seed: of the run; 0 for a mean of seeds.
+        record: takes the scores, if it is given.
     """
-    threshold, bins = rules["threshold"], rules["calibration"]["bins"]
-    truth = shard.masks[tumour] > 0
-    where = Scopes(scopes.band[tumour], scopes.region[tumour])
-    found = probability > threshold
+    truth = shard.masks[np.flatnonzero(shard.table["kind"] == "tumour")] > 0
+    found = probability > rules["threshold"]
     scores = [metrics.dice(metrics.count(*pair)) for pair in zip(found, truth, strict=True)]
-    slices = shard.table.iloc[tumour][["slice_id", "patient"]].assign(dice=scores)
-    return {
+    slices = shard.table[["slice_id", "patient"]].assign(dice=np.nan)
+    slices.loc[shard.table["kind"] == "tumour", "dice"] = scores
+    cases = tumour_cases(slices, shard, scopes)
+    result = {
         "dice_slice_mean": float(np.mean(scores)),
-        "dice_patient_mean": float(patient_means(slices, "dice").mean()),
+        "dice_patient_mean": float(patient_means(cases.slices, "dice").mean()),
         "temperature": None,
         "scaled": None,
-        "raw": assess(probability, truth, where, bins),
-        "error_detection": detect(probability, truth, where, maps, threshold),
-        "risk_coverage": select(slices, probability, maps, threshold),
-        "tumour_slices": len(tumour),
-        "tumour_patients": int(slices["patient"].nunique()),
+        **measure(cases, probability, maps, rules),
     }
+    if record is not None:
+        sample = measure_samples(cases, probability, maps, rules, record.draws, result)
+        record.add(key, seed, result["raw"], sample)
+    return result

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textbcs.evaluation.runs import EVALUATION, fraction_names
-from textbcs.evaluation.uncertainty import Scopes, same_slices
+from textbcs.evaluation.scopes import Scopes
+from textbcs.evaluation.uncertainty import same_slices
 from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.slices.store import Shard
 

@@ -1,16 +1,22 @@
 """Stage `uncertainty`: can the trained methods' probabilities and their uncertainty be believed?
 
-Reads what each run of Table 1 predicted on test, the test slices, and the temperature that the stage
-`calibrate` fitted on validation; writes `results/uncertainty/<method>-s<seed>.json`, `ensemble.json`
-(means over seeds), `dropout.json` (means over passes with dropout) and, where a variant was trained on a
-share of the patients, `fractions.csv`.
+Reads what each run of Table 1, of the ablation and of the variants with dropout predicted on test, the
+test slices, and the temperatures that `calibrate` and `calibrate_variants` fitted on validation; writes
+`results/uncertainty/`:
+
+- `<method>-s<seed>.json`: one run's scores; `ensemble.json` (means over seeds) and `dropout.json` (means
+  over passes with dropout) likewise.
+- `scores.csv`: of UNet, the reference, the ablation and those means, each score with its limits;
+  `differences.csv`: of pairs that differ in one thing; `reliability.csv`: their diagrams, of the first
+  seed (`evaluation.resampled`).
+- `fractions.csv`: where a variant was trained on a share of the patients.
+
 Nothing is fitted here. Everything is on the square grid, where the probabilities live, and on tumour
 slices, because only those have a region of interest.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +24,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation import calibration
+from textbcs.evaluation.assessment import Cases, Sample, assess, measure, measure_samples
+from textbcs.evaluation.clusters import Draws, draw
 from textbcs.evaluation.dirichlet import binary_entropy, expected_probability, uncertainty
+from textbcs.evaluation.resampled import (
+    RAW,
+    Believed,
+    diagram_rows,
+    difference_rows,
+    score_rows,
+)
 from textbcs.evaluation.runs import EVALUATION, fraction_names
-from textbcs.evaluation.surfaces import boundary_band
+from textbcs.evaluation.scopes import Scopes, find_scopes, spacing
+from textbcs.evaluation.switches import ablation_names, dropout_twins
 from textbcs.io import InputError, read_csv, read_json, read_tensors, write_csv, write_json
 from textbcs.slices.store import Shard, read_slices
 
@@ -31,20 +47,34 @@ if TYPE_CHECKING:
 
 FOLDER = Path("results/uncertainty")
 CALIBRATION = Path("results/calibration")
+RIVAL = "unet"  # of another recipe, but what a reader compares with
+TEMPERATURES = {"scaled": "temperature", "scaled_region": "temperature_region"}
 _SLICES = 64  # at a time, so that a large test split fits in memory
 
 
-@dataclass(frozen=True)
-class Scopes:
-    """Where pixels are looked at, each (n, H, W) bool.
+class Record:
+    """What is said of the sets of probabilities that have limits.
 
     Attributes:
-        band: within a stated distance of the true outline.
-        region: the lesion and its band.
+        methods: whose.
+        draws: the samples of the patients.
+        samples: by set of probabilities, one a seed.
+        diagrams: rows of the first seed's diagrams.
     """
 
-    band: NDArray[np.bool_]
-    region: NDArray[np.bool_]
+    def __init__(self, params: Mapping[str, Any], patients: int) -> None:
+        rows = params["tables"]["table1"]
+        named = [*(name for name in (RIVAL,) if name in rows), *ablation_names(params).values()]
+        self.methods = tuple(dict.fromkeys(named))
+        self.draws: Draws = draw(patients, **params["evaluation"]["bootstrap"])
+        self.samples: dict[Believed, list[Sample]] = {}
+        self.diagrams: list[pd.DataFrame] = []
+
+    def add(self, key: Believed, seed: int, assessed: Mapping[str, Any], sample: Sample) -> None:
+        """Take one seed's scores; `assessed` holds the two scopes' diagrams."""
+        if key not in self.samples:
+            self.diagrams.append(diagram_rows(key, seed, assessed, sample, self.draws))
+        self.samples.setdefault(key, []).append(sample)
 
 
 def assess_uncertainty(stage: "Stage") -> None:
@@ -56,57 +86,109 @@ def assess_uncertainty(stage: "Stage") -> None:
     from textbcs.evaluation.ensemble import dropouts, ensembles
     from textbcs.evaluation.fractions import fraction_rows
 
-    rules = stage.params["evaluation"]
+    stage.seed = stage.params["evaluation"]["bootstrap"]["seed"]
     shard = read_slices(stage, "test")
-    scopes = find_scopes(shard, rules["calibration"]["band_mm"])
-    methods, seeds = stage.params["tables"]["table1"], stage.params["seeds"]
-    for name in stage.progress([f"{m}-s{s}" for m in methods for s in seeds], desc="runs"):
-        fitted = read_json(stage.input(CALIBRATION / f"{name}.json"))
-        result = assess_run(stage, name, fitted, shard, scopes)
+    scopes = find_scopes(shard, stage.params["evaluation"]["calibration"]["band_mm"])
+    tumour = shard.table[shard.table["kind"] == "tumour"]
+    record = Record(stage.params, int(tumour["patient"].nunique()))
+    methods = dict.fromkeys([*stage.params["tables"]["table1"], *record.methods])
+    runs = [(method, seed) for method in methods for seed in stage.params["seeds"]]
+    fits = _fits(stage)
+    for method, seed in stage.progress(runs, desc="runs"):
+        name = f"{method}-s{seed}"
+        result = assess_run(stage, fits[name], shard, scopes, record)
         write_json(stage.output(FOLDER / f"{name}.json"), plain(result))
-    write_json(stage.output(FOLDER / "ensemble.json"), plain(ensembles(stage, shard, scopes)))
-    write_json(stage.output(FOLDER / "dropout.json"), plain(dropouts(stage, shard, scopes)))
+    means = {
+        "ensemble": ensembles(stage, shard, scopes, record),
+        "dropout": dropouts(stage, shard, scopes, record),
+    }
+    for name, found in means.items():
+        write_json(stage.output(FOLDER / f"{name}.json"), plain(found))
+    _write_record(stage, record)
     if fraction_names(stage.params):
         rows = fraction_rows(stage, shard, scopes)
         write_csv(stage.output(FOLDER / "fractions.csv"), rows)
 
 
+def _fits(stage: "Stage") -> dict[str, Mapping[str, Any]]:
+    """What was fitted on validation, by run: of Table 1 a file each, of the ablation one for all."""
+    tables, seeds = stage.params["tables"], stage.params["seeds"]
+    names = [f"{method}-s{seed}" for method in tables["table1"] for seed in seeds]
+    fits = {name: read_json(stage.input(CALIBRATION / f"{name}.json")) for name in names}
+    return {**read_json(stage.input(CALIBRATION / "ablation.json")), **fits}
+
+
+def _write_record(stage: "Stage", record: Record) -> None:
+    """The three tables with limits."""
+    import pandas as pd
+
+    pairs, draws = list(_pairs(stage.params)), record.draws
+    tables = {
+        "scores": score_rows(record.samples, draws),
+        "differences": difference_rows(record.samples, pairs, draws),
+        "reliability": pd.concat(record.diagrams, ignore_index=True),
+    }
+    for name, table in tables.items():
+        write_csv(stage.output(FOLDER / f"{name}.csv"), table)
+
+
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[Believed, Believed]]:
+    """With evidential learning minus without it, all else equal; the reference minus UNet; dropout."""
+    names = ablation_names(params)
+    for svli in (True, False):
+        if {(svli, True), (svli, False)} <= set(names):
+            yield Believed(names[svli, True]), Believed(names[svli, False])
+    yield Believed(params["tables"]["reference"]), Believed(RIVAL)
+    for name, twin in dropout_twins(params).items():
+        yield Believed(name, "sampled"), Believed(twin)
+
+
 def assess_run(
-    stage: "Stage", name: str, fitted: Mapping[str, Any], shard: Shard, scopes: Scopes
+    stage: "Stage", fitted: Mapping[str, Any], shard: Shard, scopes: Scopes, record: Record
 ) -> dict[str, Any]:
-    """One run's calibration, raw and with its temperature, error detection and risk-coverage.
+    """One run's calibration, raw and with its temperatures, error detection and risk-coverage.
 
     Args:
         stage: reads the run's evaluation; its parameters hold `evaluation`.
-        name: of the run.
-        fitted: what the stage `calibrate` found on validation.
+        fitted: what was found on validation, with the run's `method` and `seed`.
         shard: the test slices; the tumour slices are assessed.
         scopes: of all slices.
+        record: takes the scores of the methods that it names.
     """
-    folder = f"{EVALUATION}/{name}"
+    method, seed = str(fitted["method"]), int(fitted["seed"])
+    folder, rules = f"{EVALUATION}/{method}-s{seed}", stage.params["evaluation"]
     slices = read_csv(stage.input(f"{folder}/slices.csv"), ["slice_id", "patient", "kind", "dice"])
     maps = read_tensors(stage.input(f"{folder}/predictions.safetensors"))
-    rules = stage.params["evaluation"]
     same_slices(slices, shard, folder)
+    cases = tumour_cases(slices, shard, scopes)
     tumour = np.flatnonzero(slices["kind"] == "tumour")
-    result: dict[str, Any] = {**fitted, "scaled": None}
-    where = Scopes(scopes.band[tumour], scopes.region[tumour])
-    truth = shard.masks[tumour] > 0
-    bins = rules["calibration"]["bins"]
+    scaled: dict[str, NDArray[np.float64]] = {}
     if "evidence" in maps:
         probability, found = evidential_maps(maps["evidence"][tumour])
     else:
         odds = maps["log_odds"][tumour]
         probability = calibration.scaled(odds, 1.0)
         found = {"entropy": binary_entropy(probability)}
-        scaled = calibration.scaled(odds, fitted["temperature"])
-        result["scaled"] = assess(scaled, truth, where, bins)
-    result["raw"] = assess(probability, truth, where, bins)
-    result["error_detection"] = detect(probability, truth, where, found, rules["threshold"])
-    result["risk_coverage"] = select(slices.iloc[tumour], probability, found, rules["threshold"])
-    result |= {"band_mm": rules["calibration"]["band_mm"], "tumour_slices": len(tumour)}
-    result["tumour_patients"] = int(slices["patient"].iloc[tumour].nunique())
+        scaled = {kind: calibration.scaled(odds, fitted[at]) for kind, at in TEMPERATURES.items()}
+    bins = rules["calibration"]["bins"]
+    result = {**fitted, **dict.fromkeys(TEMPERATURES), **measure(cases, probability, found, rules)}
+    for kind, values in scaled.items():
+        result[kind] = assess(values, cases.truth, cases.scopes, bins)
+    if method in record.methods:
+        for kind, values, doubt in (
+            (RAW, probability, found),
+            *((kind, values, {}) for kind, values in scaled.items()),
+        ):
+            sample = measure_samples(cases, values, doubt, rules, record.draws, result)
+            record.add(Believed(method, kind), seed, result[kind], sample)
     return result
+
+
+def tumour_cases(slices: "pd.DataFrame", shard: Shard, scopes: Scopes) -> Cases:
+    """The tumour slices of a shard with their scores, `slices` in the shard's order."""
+    tumour = np.flatnonzero(shard.table["kind"] == "tumour")
+    own = slices.iloc[tumour].reset_index(drop=True)
+    return Cases(own, shard.masks[tumour] > 0, scopes.of(tumour), spacing(shard)[tumour])
 
 
 def same_slices(slices: "pd.DataFrame", shard: Shard, folder: str) -> None:
@@ -121,18 +203,6 @@ def same_slices(slices: "pd.DataFrame", shard: Shard, folder: str) -> None:
         )
 
 
-def find_scopes(shard: Shard, band_mm: float) -> Scopes:
-    """The band and the region of each slice, on the square grid."""
-    spacing = shard.table[["spacing_row_mm", "spacing_col_mm"]].to_numpy(dtype=np.float64)
-    band = np.stack(
-        [
-            boundary_band(mask, (float(row), float(col)), band_mm)
-            for mask, (row, col) in zip(shard.masks, spacing, strict=True)
-        ]
-    )
-    return Scopes(band, band | (shard.masks > 0))
-
-
 def evidential_maps(
     evidence: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
@@ -141,73 +211,6 @@ def evidential_maps(
     probability = np.concatenate([expected_probability(part)[:, 1] for part in parts])
     maps = [vars(uncertainty(part)) for part in parts]
     return probability, {name: np.concatenate([one[name] for one in maps]) for name in maps[0]}
-
-
-def assess(
-    probability: NDArray[np.floating], truth: NDArray[np.bool_], scopes: Scopes, bins: int
-) -> dict[str, Any]:
-    """ECE, Brier, NLL and the reliability diagram, of the whole image and of the region."""
-    everywhere = np.ones(truth.shape, dtype=bool)
-    result = {}
-    for name, where in (("image", everywhere), ("region", scopes.region)):
-        p, y = probability[where], truth[where]
-        diagram = calibration.reliability(p, y, bins)
-        result[name] = {
-            "ece": diagram.ece,
-            "brier": calibration.brier(p, y),
-            "nll": calibration.negative_log_likelihood(p, y),
-            "reliability": {key: value.tolist() for key, value in vars(diagram).items()},
-        }
-    return result
-
-
-def detect(
-    probability: NDArray[np.floating],
-    truth: NDArray[np.bool_],
-    scopes: Scopes,
-    maps: Mapping[str, NDArray[np.float32]],
-    threshold: float,
-) -> dict[str, Any]:
-    """How well each map ranks wrong pixels above right ones: in the image, in the band, outside it."""
-    wrong = (probability > threshold) != truth
-    everywhere = np.ones(truth.shape, dtype=bool)
-    result: dict[str, Any] = {}
-    for scope, where in (("image", everywhere), ("band", scopes.band), ("outside", ~scopes.band)):
-        errors = wrong[where]
-        result[scope] = {"error_share": float(errors.mean()) if errors.size else math.nan}
-        for name, values in maps.items():
-            doubt = values[where]
-            result[scope][f"{name}_auroc"] = calibration.auroc(doubt, errors)
-            result[scope][f"{name}_auprc"] = calibration.average_precision(doubt, errors)
-    return result
-
-
-def select(
-    slices: "pd.DataFrame",
-    probability: NDArray[np.floating],
-    maps: Mapping[str, NDArray[np.float32]],
-    threshold: float,
-) -> dict[str, Any]:
-    """Whether the uncertain slices, and patients, are the badly segmented ones: AURC of 1 - Dice.
-
-    A slice's doubt is the sum of a map over the predicted area in pixels (at least one), so it needs no
-    reference and a slice without a prediction is a doubtful one. A patient's is the mean over slices.
-    """
-    area = np.maximum((probability > threshold).sum(axis=(1, 2)), 1)
-    result = {}
-    for name, values in maps.items():
-        doubt = values.sum(axis=(1, 2), dtype=np.float64) / area
-        table = slices[["patient"]].assign(risk=1 - slices["dice"], doubt=doubt)
-        patients = table.groupby("patient")[["risk", "doubt"]].mean()
-        result[name] = {
-            f"{measure}_{unit}": function(rows["risk"].to_numpy(), rows["doubt"].to_numpy())
-            for unit, rows in (("slices", table), ("patients", patients))
-            for measure, function in (
-                ("aurc", calibration.aurc),
-                ("excess_aurc", calibration.excess_aurc),
-            )
-        }
-    return result
 
 
 def plain(value: Any) -> Any:

@@ -23,7 +23,7 @@ PHASES = {
     "search": ("search",),
     "training": ("train", "train_variant"),
     "evaluation": ("evaluate", "evaluate_variant", "robustness", "trivial", "calibrate",
-                   "uncertainty", "gradcam", "statistics"),
+                   "calibrate_variants", "uncertainty", "gradcam", "statistics"),
     "reports": ("complexity", "table1", "tables", "text_worth", "robustness_figures", "figures",
                 "report"),
 }  # fmt: skip
