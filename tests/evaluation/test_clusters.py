@@ -37,11 +37,14 @@ def test_the_samples_are_scipys_and_so_are_the_limits() -> None:
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
 
 
-def test_a_score_that_never_changes_is_its_own_limits(draws: clusters.Draws) -> None:
+def test_there_are_no_limits_where_resampling_says_nothing(draws: clusters.Draws) -> None:
     found = clusters.interval(np.full(len(draws.weights), 0.3), draws)
-    assert (found.low, found.mean, found.high) == (0.3, 0.3, 0.3)
+    assert found.mean == 0.3
+    assert np.isnan([found.low, found.high]).all()
     nothing = clusters.interval(np.full(len(draws.weights), np.nan), draws)
     assert np.isnan([nothing.low, nothing.mean, nothing.high]).all()
+    two = clusters.draw(2, 40, 3, 0.95)
+    assert np.isnan(clusters.interval(clusters.mean(two, np.arange(2.0), np.ones(2)), two).low)
 
 
 def test_ranking_scores_are_those_of_the_repeated_pixels(draws: clusters.Draws) -> None:

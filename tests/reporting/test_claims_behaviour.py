@@ -131,17 +131,34 @@ def test_the_attribute_whose_silence_costs_most_decides_what_is_insufficient() -
     assert verdict({}, found) == "supported"
 
 
-def test_reliability_holds_vacuity_against_the_softmax_unets_entropy() -> None:
-    rows = [
-        ("textbcs", "vacuity_auroc_image", 0.9),
-        ("textbcs", "entropy_auroc_image", 0.2),
-        ("unet", "entropy_auroc_image", 0.93),
+def test_reliability_is_against_the_same_network_without_el() -> None:
+    scores = [
+        ("textbcs", "raw", "vacuity_auroc_image", 0.9),
+        ("ablation_svli", "raw", "entropy_auroc_image", 0.8),
+        ("ablation_svli", "scaled", "entropy_auroc_image", 0.1),
+        ("unet", "raw", "entropy_auroc_image", 0.93),
     ]
-    table = pd.DataFrame(rows, columns=["method", "measure", "value"])
-    found = behaviour.reliability_finding(table)
-    assert found is not None
-    assert (found.ours, found.holds) == (pytest.approx(-3), False)
-    assert behaviour.reliability_finding(table[table["method"] == "unet"]) is None
+    columns = ["first", "second", "second_kind", "measure", "value", "low", "high"]
+    differences = pd.DataFrame(
+        [
+            ("textbcs", "ablation_svli", "raw", "own_auroc_image", 0.1, 0.05, 0.14),
+            ("textbcs", "ablation_svli", "scaled_region", "own_auroc_image", 0.7, 0.6, 0.8),
+            ("textbcs", "unet", "raw", "own_auroc_image", -0.03, -0.05, -0.01),
+        ],
+        columns=columns,
+    )
+    table = pd.DataFrame(scores, columns=["method", "kind", "measure", "value"])
+    found = behaviour.reliability_findings(table, differences, "ablation_svli")
+    assert set(found) == {"reliable"}  # the band was not measured here
+    one = found["reliable"]
+    assert (one.ours, one.low, one.high) == (pytest.approx(10), pytest.approx(5), pytest.approx(14))
+    assert verdict({}, one) == "supported"
+    assert "(90.0, 80.0; 50 is chance; UNet's entropy, of another recipe: 93.0)" in one.quantity
+    assert behaviour.reliability_findings(table, differences, "other") == {}
+    band = differences.assign(measure="own_auroc_band", low=-0.02)
+    more = table.assign(measure=table["measure"].str.replace("image", "band"))
+    own = behaviour.reliability_findings(more, band, "ablation_svli")["reliable_boundary"]
+    assert verdict({}, own) == "undecided"
 
 
 def test_the_weakest_text_guided_method_decides_what_guiding_gains() -> None:

@@ -17,6 +17,7 @@ from textbcs.evaluation.statistics import Interval, bca
 
 Array = NDArray[np.float64]
 _ROWS = 2000  # samples at a time where each needs a value per level
+_FEWEST = 3  # patients; two have a skewness that is always 0
 LEVELS = 512  # of a score; see `levels`
 
 
@@ -52,12 +53,14 @@ def draw(patients: int, resamples: int, seed: int, confidence: float) -> Draws:
 def interval(values: Array, draws: Draws) -> Interval:
     """A score's value and BCa limits from its value in every sample (1 + B + n,).
 
-    The limits are NaN where a bootstrap sample has no value, and the value where all are the same.
+    The limits are NaN where resampling says nothing: a bootstrap sample has no value, all have the same
+    one, or there are fewer than three patients.
     """
     own, end = float(values[0]), 1 + draws.resamples
-    if np.isfinite(values[:end]).all() and np.ptp(values) <= 1e-12 * max(abs(own), 1e-300):
-        return Interval(own, own, own, draws.patients)
-    low, high = bca(own, values[1:end], values[end:], draws.confidence)
+    drawn = values[1:end]
+    if draws.patients < _FEWEST or not np.ptp(drawn) > 1e-12 * abs(own):
+        return Interval(own, math.nan, math.nan, draws.patients)
+    low, high = bca(own, drawn, values[end:], draws.confidence)
     return Interval(own, float(low), float(high), draws.patients)
 
 

@@ -137,7 +137,8 @@ def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[Believed, Believed]]:
     names = ablation_names(params)
     for svli in (True, False):
         if {(svli, True), (svli, False)} <= set(names):
-            yield Believed(names[svli, True]), Believed(names[svli, False])
+            for kind in (RAW, "scaled_region"):
+                yield Believed(names[svli, True]), Believed(names[svli, False], kind)
     yield Believed(params["tables"]["reference"]), Believed(RIVAL)
     for name, twin in dropout_twins(params).items():
         yield Believed(name, "sampled"), Believed(twin)
@@ -180,6 +181,9 @@ def assess_run(
             *((kind, values, {}) for kind, values in scaled.items()),
         ):
             sample = measure_samples(cases, values, doubt, rules, record.draws, result)
+            if kind in TEMPERATURES:
+                always = np.full(len(record.draws.weights), float(fitted[TEMPERATURES[kind]]))
+                sample.scores["temperature"] = always
             record.add(Believed(method, kind), seed, result[kind], sample)
     return result
 

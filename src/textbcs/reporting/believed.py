@@ -1,62 +1,86 @@
-"""Two tables on what a network does not know: calibration of the rivals, and vacuity by share of the data.
+"""What can be believed: tables of calibration, of uncertainty, and of vacuity by share of the data.
 
-Pure functions on `results/statistics/means.csv` and `results/uncertainty/fractions.csv`; read and write
-no file.
+Pure functions on `results/uncertainty/scores.csv`, `differences.csv` and `fractions.csv`; read and write no
+file. Intervals are BCa limits over resampled patients.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.statistics import mean_interval
+from textbcs.evaluation.switches import ablation_names, dropout_twins
 from textbcs.io import records
+from textbcs.models.variants import BASE
 from textbcs.reporting.runs import label
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RIVAL = "unet"  # what evidential learning has to face, as it is and in three better ways
-# Column -> measure of means.csv, between a row's prefix and suffix.
-MEASURES = {
-    "ece_region": "ece_region",
-    "brier_region": "brier_region",
-    "nll_region": "nll_region",
-    "ece_image": "ece_image",
-    "nll_image": "nll_image",
+RIVAL = "unet"  # of another recipe, as it is and with what is done to it without training
+LIMITS = "95 % interval (BCa, patients)"
+# Kind of probability -> what a row's name says of it, in the order of the rows.
+KINDS = {
+    "raw": "",
+    "scaled": ", temperature-scaled (image)",
+    "scaled_region": ", temperature-scaled (region)",
+    "sampled": ", mean of the passes",
+    "ensemble": ", mean of the seeds",
 }
-# What a temperature does not change: the order of pixels, and with it the mask.
-RANKED = {
-    "auroc_entropy": "entropy_auroc_image",
-    "auroc_entropy_band": "entropy_auroc_band",
-    "auroc_information": "mutual_information_auroc_image",
-    "auroc_vacuity": "vacuity_auroc_image",
-    "aurc": "entropy_aurc_patients",
+MAPS = {
+    "entropy": "entropy",
+    "expected_entropy": "expected entropy",
+    "mutual_information": "mutual information",
+    "vacuity": "vacuity",
+    "inverse_area": "1 / predicted area (no map)",
 }
+# Measure -> heading, factor and digits of the value and of its limits.
+CALIBRATED = {
+    "dice": ("Dice % (patients)", 100, 2),
+    "ece_region": ("ECE % in the region", 100, 2),
+    "brier_region": ("Brier % in the region", 100, 2),
+    "nll_region": ("NLL in the region", 1, 3),
+    "ece_image": ("ECE % of the image", 100, 2),
+    "brier_image": ("Brier % of the image", 100, 2),
+    "nll_image": ("NLL of the image", 1, 4),
+}
+DETECTED = {
+    "auroc_image": ("AUROC % for wrong pixels", 100, 1),
+    "auroc_band": ("AUROC % within the outline's band", 100, 1),
+    "auroc_outside": ("AUROC % outside the band", 100, 1),
+    "auprc_image": ("AUPRC % for wrong pixels", 100, 1),
+    "auprc_band": ("AUPRC % within the band", 100, 1),
+    "excess_aurc_patients": ("Excess AURC % over patients", 100, 2),
+}
+
+
+def _columns(measures: Mapping[str, tuple[str, int, int]]) -> dict[str, str]:
+    pairs = (((name, text), (f"{name}_interval", LIMITS)) for name, (text, *_) in measures.items())
+    return {key: heading for pair in pairs for key, heading in pair}
+
+
 CALIBRATION = {
     "label": "Probabilities of",
-    "dice": "Dice % (patients)",
-    "ece_region": "ECE % in the region",
-    "brier_region": "Brier % in the region",
-    "nll_region": "NLL in the region",
-    "ece_image": "ECE % of the image",
-    "nll_image": "NLL of the image",
-    "auroc_entropy": "Error AUROC, entropy",
-    "auroc_entropy_band": "the same within the outline's band",
-    "auroc_information": "Error AUROC, mutual information",
-    "auroc_vacuity": "Error AUROC, vacuity",
-    "aurc": "AURC over patients, entropy",
+    "temperature": "Temperature",
+    **_columns(CALIBRATED),
 }
-PERCENT = ("dice", "ece_region", "brier_region", "ece_image")
-LOWEST = {"ece_region": "ECE", "brier_region": "Brier score", "nll_region": "NLL"}
+UNCERTAINTY = {
+    "label": "Predictions of",
+    "doubt": "Uncertainty",
+    "error_share_image": "Wrong pixels %",
+    "error_share_band": "Wrong pixels % in the band",
+    **_columns(DETECTED),
+    "aurc_patients": "AURC % over patients",
+}
 FRACTIONS = {
     "share": "Training patients %",
     "dice": "Dice % (patients)",
-    "dice_interval": "95 % interval",
+    "dice_interval": LIMITS,
     "vacuity_image": "Mean vacuity, whole image",
-    "vacuity_image_interval": "95 % interval",
+    "vacuity_image_interval": LIMITS,
     "vacuity_region": "Lesion and its band",
-    "vacuity_region_interval": "95 % interval",
+    "vacuity_region_interval": LIMITS,
     "vacuity_outside": "Outside",
-    "vacuity_outside_interval": "95 % interval",
+    "vacuity_outside_interval": LIMITS,
 }
 SCOPES = {
     "vacuity_image": "in the whole image",
@@ -69,65 +93,92 @@ NOT_RUN = (
 )
 
 
-def calibration_rows(means: "pd.DataFrame", reference: str) -> list[dict[str, Any]]:
-    """UNet as it is, temperature-scaled, sampled with dropout and as an ensemble, then the reference.
+Table = Mapping[tuple[str, str, str], Mapping[str, Any]]  # by method, kind and measure
+
+
+def names(params: Mapping[str, Any]) -> dict[str, str]:
+    """What the rows of the ablation, those with dropout and the others are called, in order."""
+    rows = {
+        (False, False): "Ablation baseline",
+        (False, True): "Ablation baseline with EL",
+        (True, False): f"{label(BASE)} without EL",
+    }
+    own = ablation_names(params)
+    found = {name: rows[key] for key, name in own.items() if key in rows}
+    for name, twin in dropout_twins(params).items():
+        found[name] = f"{found.get(twin, label(twin))} with dropout"
+    ours = params["tables"]["reference"]
+    order = [RIVAL, own.get((False, False)), *dropout_twins(params), own.get((False, True))]
+    order += [own.get((True, False)), own.get((True, True)), ours]
+    return {name: found.get(name, label(name)) for name in order if name is not None}
+
+
+def by_key(scores: "pd.DataFrame") -> Table:
+    """The rows of `scores.csv` by method, kind and measure."""
+    keys = ("method", "kind", "measure")
+    return {(str(r[keys[0]]), str(r[keys[1]]), str(r[keys[2]])): r for r in records(scores)}
+
+
+def calibration_rows(table: Table, called: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row per set of probabilities: as they are, with either temperature, sampled, as an ensemble.
 
     Args:
-        means: as the stage `statistics` writes it; a row that it holds nothing of is left out.
-        reference: the evidential method.
+        table: of `by_key`; a row that it holds nothing of is left out.
+        called: of `names`.
     """
-    values = {
-        (str(row["method"]), str(row["measure"])): float(row["value"]) for row in records(means)
-    }
-    sampled = dict.fromkeys(m for m, measure in values if measure == "sampled_ece_region")
-    rows = [
-        (RIVAL, "", "", label(RIVAL)),
-        (RIVAL, "", "_scaled", f"{label(RIVAL)}, temperature-scaled"),
-        *((m, "sampled_", "", f"{_own(m)}, mean of the passes with dropout") for m in sampled),
-        (RIVAL, "ensemble_", "", f"{label(RIVAL)}, mean of the seeds"),
-        (reference, "", "", label(reference)),
-        (reference, "ensemble_", "", f"{label(reference)}, mean of the seeds"),
-    ]
-    return [
-        _calibration_row(values, *row)
-        for row in rows
-        if (row[0], f"{row[1]}ece_region{row[2]}") in values
-    ]
+    rows = []
+    for method, kind in _sets(table, called):
+        row: dict[str, Any] = {"method": method, "kind": kind, "label": named(called, method, kind)}
+        found = table.get((method, kind, "temperature"))
+        row["temperature"] = None if found is None else f"{found['value']:.2f}"
+        rows.append(row | _printed(table, (method, kind), CALIBRATED))
+    return rows
 
 
-def _own(method: str) -> str:
-    """UNet where the sampled network is one of ours without a name in the paper."""
-    return label(method) if label(method) != method else f"UNet ({method})"
+def uncertainty_rows(table: Table, called: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row per set of probabilities and map of doubt, and one for the predicted area's inverse."""
+    rows = []
+    for method, kind in _sets(table, called):
+        for doubt, text in MAPS.items():
+            measures = {f"{doubt}_{name}": how for name, how in DETECTED.items()}
+            if not any((method, kind, name) in table for name in measures):
+                continue
+            row = {"method": method, "kind": kind, "label": named(called, method, kind)}
+            row["doubt"] = text
+            others = ("error_share_image", "error_share_band", f"{doubt}_aurc_patients")
+            plain = dict.fromkeys(others, ("", 100, 2))
+            found = _printed(table, (method, kind), measures | plain)
+            rows.append(row | {key.removeprefix(f"{doubt}_"): text for key, text in found.items()})
+    return rows
 
 
-def _calibration_row(
-    values: Mapping[tuple[str, str], float], method: str, prefix: str, suffix: str, name: str
+def _sets(table: Table, called: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    there = {(method, kind) for method, kind, _ in table}
+    return ((m, k) for m in called for k in KINDS if (m, k) in there)
+
+
+def named(called: Mapping[str, str], method: str, kind: str) -> str:
+    """What a set of probabilities is called."""
+    return f"{called[method]}{KINDS[kind]}"
+
+
+def _printed(
+    table: Table, key: tuple[str, str], measures: Mapping[str, tuple[str, int, int]]
 ) -> dict[str, Any]:
-    measures = {column: f"{measure}{suffix}" for column, measure in MEASURES.items()}
-    measures |= {"dice": "dice_patient_mean", **RANKED}
-    row: dict[str, Any] = {"method": method, "label": name}
-    for column in CALIBRATION:
-        if column in measures:
-            value = values.get((method, prefix + measures[column]))
-            scale = 100 if column in PERCENT else 1
-            row[column] = None if value is None else scale * value
+    """Value and limits of each measure as they are printed; None for what a head does not give."""
+    row: dict[str, Any] = {}
+    for name, (_, scale, digits) in measures.items():
+        found = table.get((*key, name))
+        row[name] = None if found is None else f"{scale * found['value']:.{digits}f}"
+        row[f"{name}_interval"] = None if found is None else _interval(found, scale, digits)
     return row
 
 
-def calibration_notes(rows: Sequence[Mapping[str, Any]], reference: str) -> list[str]:
-    """For each score of the region a sentence that names the best row, whoever it is."""
-    notes = []
-    ours = next(row for row in rows if row["method"] == reference)
-    for column, name in LOWEST.items():
-        best = min(rows, key=lambda row: float(row[column]))
-        if best is ours:
-            notes.append(f"{name} in the region: lowest for {best['label']} ({best[column]:.3f}).")
-        else:
-            notes.append(
-                f"{name} in the region: lowest for {best['label']} ({best[column]:.3f}), not for "
-                f"{ours['label']} ({ours[column]:.3f})."
-            )
-    return notes
+def _interval(row: Mapping[str, Any], scale: float, digits: int) -> str:
+    """Limits as they are printed; a dash where resampling says nothing."""
+    if row["low"] != row["low"]:
+        return "–"
+    return limits(scale * row["low"], scale * row["high"], digits)
 
 
 def fraction_rows(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -146,7 +197,7 @@ def fraction_rows(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[d
             scale, digits = (100, 2) if column == "dice" else (1, 4)
             found = mean_interval(patients[column].mean().to_numpy(), **bootstrap)
             row[column] = f"{scale * found.mean:.{digits}f}"
-            row[f"{column}_interval"] = _limits(scale * found.low, scale * found.high, digits)
+            row[f"{column}_interval"] = limits(scale * found.low, scale * found.high, digits)
         rows.append(row)
     return rows
 
@@ -168,10 +219,11 @@ def fraction_notes(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[
         notes.append(
             f"From {100 * shares[0]:g} to {100 * shares[-1]:g} % of the training patients mean vacuity "
             f"{where} {verdict} (change {found.mean:+.4f}, "
-            f"{_limits(found.low, found.high, 4)})."
+            f"{limits(found.low, found.high, 4)})."
         )
     return notes
 
 
-def _limits(low: float, high: float, digits: int) -> str:
+def limits(low: float, high: float, digits: int) -> str:
+    """An interval as it is printed."""
     return f"{low:.{digits}f} to {high:.{digits}f}"

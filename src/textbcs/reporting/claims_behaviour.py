@@ -1,7 +1,7 @@
 """Claims on what the methods look at, how they bear other wordings, and what their uncertainty is worth.
 
-Pure functions on `results/gradcam/summary.csv`, `results/statistics/means.csv` and the values per slice
-of `results/robustness/`; read and write no file.
+Pure functions on `results/gradcam/summary.csv`, `results/uncertainty/scores.csv` and `differences.csv`, and
+the values per slice of `results/robustness/`; read and write no file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -167,19 +167,48 @@ def points(table: "pd.DataFrame", column: str, bootstrap: Mapping[str, Any]) -> 
     return 100 * found.mean, 100 * found.low, 100 * found.high
 
 
-def reliability_finding(means: "pd.DataFrame") -> Finding | None:
-    """Whether vacuity finds TextBCS's wrong pixels better than entropy finds those of the softmax UNet."""
-    value = {(row["method"], row["measure"]): float(row["value"]) for row in records(means)}
-    keys = [("textbcs", "vacuity_auroc_image"), ("unet", "entropy_auroc_image")]
-    if any(key not in value for key in keys):
-        return None
-    ours, theirs = (100 * value[key] for key in keys)
-    band = [100 * value.get((m, name.replace("image", "band")), float("nan")) for m, name in keys]
-    text = (
-        "AUROC of uncertainty for wrong pixels, points: TextBCS's vacuity minus UNet's entropy "
-        f"({ours:.1f}, {theirs:.1f}; within the boundary band {band[0]:.1f}, {band[1]:.1f}; 50 is chance)"
-    )
-    return Finding(text, ours - theirs, holds=ours > theirs)
+def reliability_findings(
+    scores: "pd.DataFrame", differences: "pd.DataFrame", without: str
+) -> dict[str, Finding]:
+    """Whether EL's doubt finds the wrong pixels better: in the image, and at blurred outlines.
+
+    TextBCS against the same network and recipe without EL, each by the doubt that its head offers: vacuity
+    and entropy. UNet, of another recipe, decides nothing and is named.
+
+    Args:
+        scores: `results/uncertainty/scores.csv`.
+        differences: `differences.csv` beside it.
+        without: the run that lacks EL alone.
+    """
+    value = {
+        (row["method"], row["measure"]): 100 * float(row["value"])
+        for row in records(scores[scores["kind"] == "raw"])
+    }
+    pair = ("textbcs", without, "raw")
+    rows = {
+        row["measure"]: row
+        for row in records(differences)
+        if (row["first"], row["second"], row["second_kind"]) == pair
+    }
+    found = {}
+    for key, scope, where in (
+        ("reliable", "image", ""),
+        ("reliable_boundary", "band", " within the outline's band"),
+    ):
+        row = rows.get(f"own_auroc_{scope}")
+        if row is None:
+            continue
+        ours = value["textbcs", f"vacuity_auroc_{scope}"]
+        theirs = value[without, f"entropy_auroc_{scope}"]
+        other = value.get(("unet", f"entropy_auroc_{scope}"))
+        text = (
+            f"AUROC of uncertainty for wrong pixels{where}, points: TextBCS's vacuity minus the entropy of "
+            f"the same network without EL ({ours:.1f}, {theirs:.1f}; 50 is chance"
+        )
+        text += "" if other is None else f"; UNet's entropy, of another recipe: {other:.1f}"
+        mean, low, high = (100 * float(row[name]) for name in ("value", "low", "high"))
+        found[key] = Finding(f"{text})", mean, low, high, mean > 0)
+    return found
 
 
 def guided_finding(

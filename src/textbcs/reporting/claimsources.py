@@ -1,7 +1,7 @@
 """What the claims table is decided by: collects the findings of one run of the pipeline.
 
-Reads `results/complexity/`, `results/statistics/`, `results/gradcam/summary.csv` and
-`results/robustness/` for the stage `tables`; writes nothing.
+Reads `results/complexity/`, `results/statistics/`, `results/uncertainty/`, `results/gradcam/summary.csv`
+and `results/robustness/` for the stage `tables`; writes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from textbcs.receipt import Stage
 
 STATISTICS = Path("results/statistics")
+UNCERTAINTY = Path("results/uncertainty")
 COMPLEXITY = Path("results/complexity")
 GRADCAM = Path("results/gradcam/summary.csv")
 UNGUIDED = ("unet", "uctransnet")  # with whom 4.4 (3) compares the text-guided methods
@@ -62,9 +63,7 @@ def findings(
         "several_lesions": claims.lesion_finding(
             read_csv(stage.input(STATISTICS / "subgroups.csv"))
         ),
-        "reliable": claims_behaviour.reliability_finding(
-            read_csv(stage.input(STATISTICS / "means.csv"))
-        ),
+        **_reliability(stage),
         **claims_behaviour.gradcam_findings(read_csv(stage.input(GRADCAM))),
         "text_attribution": _attribution(stage, runs, values),
         **_styles(stage, printed, values),
@@ -130,6 +129,18 @@ def _largest_weight(stage: "Stage", runs: ablation.Runs) -> Finding | None:
         return None
     bootstrap = stage.params["evaluation"]["bootstrap"]
     return claims.weight_finding(value, ablation.gain(runs[name], runs[BASE], bootstrap))
+
+
+def _reliability(stage: "Stage") -> dict[str, Finding]:
+    """Nothing where TextBCS without evidential learning was not trained."""
+    without = ablation.ablation_names(stage.params).get((True, False))
+    if without is None:
+        return {}
+    scores, differences = (
+        read_csv(stage.input(UNCERTAINTY / f"{name}.csv"), ["measure", "value"])
+        for name in ("scores", "differences")
+    )
+    return claims_behaviour.reliability_findings(scores, differences, without)
 
 
 def _guided(stage: "Stage", runs: ablation.Runs, guided: Sequence[str]) -> Finding | None:

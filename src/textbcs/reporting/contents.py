@@ -17,6 +17,7 @@ TABLES = {
     "claims": "The paper's claims",
     "text_worth": "What the text is worth",
     "calibration": "Calibration: what evidential learning has to face",
+    "uncertainty": "Does uncertainty find the errors?",
     "fractions": "Does vacuity fall as data grow?",
     "complexity": "Parameters and operations",
     "flow": "Flow of patients and slices",
@@ -80,8 +81,8 @@ FIGURES = {
     ),
     "uncertainty_maps": (
         "Uncertainty maps",
-        "The reference method's median case: vacuity (no evidence), entropy, mutual information, and "
-        "where it is wrong. Useful uncertainty is bright where the error is.",
+        "The reference method's median case: vacuity (no evidence), entropy, expected entropy (conflict), "
+        "mutual information, and where it is wrong. Useful uncertainty is bright where the error is.",
     ),
     "weights": (
         "Loss weights",

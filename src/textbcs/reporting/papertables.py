@@ -4,8 +4,8 @@ Beside them what the paper lacks: who learns at all, whose probabilities can be 
 vacuity falls with data. Reads the evaluated runs of Table 1 and of the variants, the training curves,
 `results/statistics/`, `results/uncertainty/fractions.csv` where variants were trained on shares of the
 patients, and what decides the claims (`claimsources.py`); writes `reports/tables/table{2,3,4}`, `trivial`,
-`measures`, `subgroups`, `stability`, `claims`, `calibration` and `fractions`, each as CSV, Markdown and
-LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
+`measures`, `subgroups`, `stability`, `claims`, `calibration`, `uncertainty` and `fractions`, each as CSV,
+Markdown and LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from textbcs.models.variants import BASE
 from textbcs.reporting import (
     ablation,
     believed,
+    believednotes,
     claims,
     measured,
     stabilitytable,
@@ -36,7 +37,7 @@ STATISTICS, UNCERTAINTY = Path("results/statistics"), Path("results/uncertainty"
 
 
 def write_tables(stage: "Stage") -> None:
-    """Write the ten tables."""
+    """Write the eleven tables."""
     params = stage.params
     prune(EVALUATION, run_names(params))
     printed = paper()
@@ -106,13 +107,20 @@ def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> 
 
 
 def _write_doubts(stage: "Stage", subject: str) -> None:
-    """The tables of calibration and of vacuity by share of the training patients."""
-    reference = stage.params["tables"]["reference"]
-    means = read_csv(stage.input(STATISTICS / "means.csv"), ["method", "measure", "value"])
-    rows = believed.calibration_rows(means, reference)
-    title = f"What evidential learning has to face: calibration and error detection. {subject}"
-    notes = believed.calibration_notes(rows, reference)
+    """The tables of calibration, of uncertainty, and of vacuity by share of the training patients."""
+    called = believed.names(stage.params)
+    table = believed.by_key(read_csv(stage.input(UNCERTAINTY / "scores.csv"), ["measure"]))
+    pairs = believednotes.by_pair(
+        read_csv(stage.input(UNCERTAINTY / "differences.csv"), ["measure"])
+    )
+    title = f"What evidential learning has to face: calibration. {subject}"
+    rows = believed.calibration_rows(table, called)
+    notes = believednotes.calibration_notes(table, pairs, called, stage.params)
     _write(stage, "calibration", title, believed.CALIBRATION, rows, notes)
+    title = f"Does uncertainty find the errors? {subject}"
+    rows = believed.uncertainty_rows(table, called)
+    notes = believednotes.uncertainty_notes(table, pairs, called, stage.params)
+    _write(stage, "uncertainty", title, believed.UNCERTAINTY, rows, notes)
     title = f"Does vacuity fall as data grow? {subject}"
     rows, notes = [], [believed.NOT_RUN]
     if fraction_names(stage.params):
