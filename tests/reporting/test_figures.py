@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from textbcs import io
+from textbcs.evaluation.resampled import DIAGRAMS
 from textbcs.evaluation.runs import Run
 from textbcs.io import InputError
 from textbcs.reporting import (
@@ -49,6 +50,14 @@ NAMES = (
     *("ranks", "reliability", "training_curves", "uncertainty_maps", "weights"),
 )
 EVIDENCE = np.array([3.0, 1.0])
+DIAGRAM = pd.DataFrame(
+    [
+        ("unet", "raw", 1, scope, 0.1, 0.05, 0.2, number, p, p - 0.1, p - 0.2, p, 5)
+        for scope in fig_reliability.SCOPES
+        for number, p in ((1, 0.2), (2, 0.9))
+    ],
+    columns=list(DIAGRAMS),
+)
 
 
 def evaluated(shift: float) -> pd.DataFrame:
@@ -68,12 +77,6 @@ def evaluated(shift: float) -> pd.DataFrame:
         table[name] = values
     assert set(FACTS) <= set(table)
     return table
-
-
-def reliability(shift: float) -> dict[str, Any]:
-    bins = {"probability": [0.1, 0.2, 0.9], "frequency": [0.0, 0.3, 0.9 - shift]}
-    scope = {"ece": shift, "reliability": {**bins, "count": [5, 0, 5]}}
-    return {"image": scope, "region": scope}
 
 
 def summary() -> pd.DataFrame:
@@ -120,12 +123,7 @@ def written(stage_in):
         io.write_tensors(f"{folder}/predictions.safetensors", maps)
         history = pd.DataFrame({"epoch": [1, 2, 3], "validation_dice": [0.1, 0.6 - shift, 0.3]})
         io.write_csv(f"results/runs/{method}-s1/history.csv", history)
-    scaled = {"unet": reliability(0.1), "textbcs": None}
-    for method in METHODS:
-        found = {"raw": reliability(0.2), "scaled": scaled[method], "seed": 1}
-        io.write_json(f"results/uncertainty/{method}-s1.json", found)
-    sampled = {"seed": 1, "raw": reliability(0.2), "scaled": None}
-    io.write_json("results/uncertainty/dropout.json", {"dropout_unet": [sampled]})
+    io.write_csv("results/uncertainty/reliability.csv", DIAGRAM)
     compared = {"reference": "textbcs", "baseline": "unet", "difference": 0.1, "low": 0.05}
     compared |= {"high": 0.2, "patients": 3, "slices": 3, "seeds": 1}
     both = [compared | {"metric": "dice"}, compared | {"metric": "iou", "low": -1}]
@@ -184,7 +182,7 @@ def test_every_figure_has_its_three_files(written) -> None:
 def test_equal_figures_give_equal_bytes(written) -> None:
     seen = []
     for _ in range(2):
-        bins = fig_reliability.bin_rows({"unet": {"raw": reliability(0.2), "seed": 1}})
+        bins = fig_reliability.bin_rows(DIAGRAM, {"unet": "UNet"}, {"UNet": ["unet"]})
         write_figure(written, "reliability", fig_reliability.draw(bins), bins)
         mask = np.eye(SIZE)
         pixels = fig_uncertainty.pixel_rows(mask, mask, {"probability": 0.9 * mask}, 0.5)
@@ -323,22 +321,6 @@ def test_stages_are_drawn_as_summarised_and_differences_starred() -> None:
     # UNet has no dead map, so only SVLI has hollow marks: each collection but intervals.
     hollow = [one for one in axes[0].collections if len(one.get_offsets()) == 2]
     assert [one.get_offsets()[:, 1].tolist() for one in hollow] == [[6, 6]]
-
-
-def test_reliability_leaves_empty_bins_and_missing_kinds_out() -> None:
-    found = {"unet": {"raw": reliability(0.2), "scaled": reliability(0.1), "seed": 1}}
-    found["textbcs"] = {"raw": reliability(0.2), "scaled": None, "seed": 1}
-    shown = fig_reliability.bin_rows(found)
-    assert len(shown) == 3 * 2 * 2
-    assert set(shown["bin"]) == {1, 3}
-    panel = fig_reliability.draw(shown).axes[1]
-    drawn = [line.get_ydata().tolist() for line in panel.lines[1:]]
-    assert drawn == [[0, 0.9 - 0.2], [0, 0.9 - 0.1], [0, 0.9 - 0.2]]
-    assert [line.get_label() for line in panel.lines[1:]] == [
-        "UNet, ECE 0.200",
-        "UNet, temperature-scaled, ECE 0.100",
-        "TextBCS, ECE 0.200",
-    ]
 
 
 def test_uncertainty_maps_are_the_evidence_formulas() -> None:

@@ -113,6 +113,22 @@ def names(params: Mapping[str, Any]) -> dict[str, str]:
     return {name: found.get(name, label(name)) for name in order if name is not None}
 
 
+def groups(params: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Methods that are drawn together, by what they share: UNet, and the networks with and without EL."""
+    own, twins = ablation_names(params), dropout_twins(params)
+    found = {f"{label(RIVAL)} and its temperatures": [RIVAL]}
+    for svli, title in ((False, "Ablation baseline"), (True, label(BASE))):
+        rows = [own[svli, evidential] for evidential in (False, True) if (svli, evidential) in own]
+        found[f"{title}, with and without EL"] = [
+            *rows,
+            *(name for name, twin in twins.items() if twin in rows),
+        ]
+    reference = params["tables"]["reference"]
+    if not any(reference in methods for methods in found.values()):
+        found[label(reference)] = [reference]
+    return found
+
+
 def by_key(scores: "pd.DataFrame") -> Table:
     """The rows of `scores.csv` by method, kind and measure."""
     keys = ("method", "kind", "measure")
@@ -143,8 +159,9 @@ def uncertainty_rows(table: Table, called: Mapping[str, str]) -> list[dict[str, 
             measures = {f"{doubt}_{name}": how for name, how in DETECTED.items()}
             if not any((method, kind, name) in table for name in measures):
                 continue
-            row = {"method": method, "kind": kind, "label": named(called, method, kind)}
-            row["doubt"] = text
+            # The first columns together are the row's name for `textbcs audit trace`.
+            row: dict[str, Any] = {"method": method, "kind": kind, "doubt": text}
+            row["label"] = named(called, method, kind)
             others = ("error_share_image", "error_share_band", f"{doubt}_aurc_patients")
             plain = dict.fromkeys(others, ("", 100, 2))
             found = _printed(table, (method, kind), measures | plain)

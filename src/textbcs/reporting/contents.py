@@ -76,8 +76,8 @@ FIGURES = {
     "reliability": (
         "Reliability",
         "Predicted probability against the share of pixels that are tumour; on the diagonal a "
-        "probability means what it says. Left: the whole image, which background flatters. Right: the "
-        "region of interest.",
+        "probability means what it says. Above: the region of interest. Below: the whole image, which "
+        "background flatters. Bands, and limits of the calibration error: 95 %, BCa over patients.",
     ),
     "uncertainty_maps": (
         "Uncertainty maps",

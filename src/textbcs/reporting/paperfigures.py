@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.evaluation.runs import EVALUATION, Run, read_runs
-from textbcs.io import InputError, read_csv, read_json, read_tensors
+from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.models.variants import BASE
 from textbcs.prompts.table import read_prompts
 from textbcs.reporting import (
+    believed,
     fig_failures,
     fig_forest,
     fig_gradcam_cases,
@@ -161,15 +162,10 @@ def _heat_maps(stage: "Stage", shard: Shard) -> None:
 
 
 def _probabilities(stage: "Stage") -> None:
-    """Reliability of UNet, which evidential learning has to face, sampled too, and of the reference."""
-    tables, seed = stage.params["tables"], stage.params["seeds"][0]
-    methods = [m for m in tables["table1"] if m in ("unet", tables["reference"])]
-    assessed = {
-        method: read_json(stage.input(UNCERTAINTY / f"{method}-s{seed}.json")) for method in methods
-    }
-    sampled = read_json(stage.input(UNCERTAINTY / "dropout.json"))
-    assessed |= {f"{method}, sampled": own[0] for method, own in sampled.items()}
-    bins = fig_reliability.bin_rows(assessed)
+    """Reliability of UNet, its temperatures and dropout, and of the networks with and without EL."""
+    diagrams = read_csv(stage.input(UNCERTAINTY / "reliability.csv"), ["method", "kind", "scope"])
+    called, groups = believed.names(stage.params), believed.groups(stage.params)
+    bins = fig_reliability.bin_rows(diagrams, called, groups)
     write_figure(stage, "reliability", fig_reliability.draw(bins), bins)
 
 
