@@ -67,7 +67,7 @@ def test_an_ensemble_needs_two_seeds(stage_in: Callable[..., Stage]) -> None:
     params = {
         "evaluation": RULES,
         "seeds": [1],
-        "tables": {"table1": ["unet", "textbcs"], "variants": []},
+        "tables": {"table1": ["unet", "textbcs"], "reference": "textbcs", "variants": []},
         "methods": {"textbcs": {"network": {"svli": True, "evidential": True}}},
         "variants": {},
     }
@@ -101,7 +101,7 @@ def test_passes_with_dropout_are_assessed_as_an_ensemble_is(
     params = {
         "evaluation": RULES | {"calibration": RULES["calibration"] | {"dropout_passes": 5}},
         "seeds": [1, 2],
-        "tables": {"table1": [], "variants": ["plain", "wet"]},
+        "tables": {"table1": [], "reference": "unet", "variants": ["plain", "wet"]},
         "methods": {"textbcs": {"network": {"svli": True, "evidential": False}}},
         "variants": {"plain": {"loss": {}}, "wet": {"network": {"dropout": 0.2}}},
     }
@@ -121,6 +121,7 @@ def test_passes_with_dropout_are_assessed_as_an_ensemble_is(
         write_tensors(folder / "predictions.safetensors", maps)
     found = dropouts(stage, shard(), scopes, record)
     assert [len(each) for each in record.samples.values()] == [2]
+    assert record.methods == ()  # neither UNet nor the proposed method was trained
     assert [one["seed"] for one in found["wet"]] == [1, 2]
     wanted, own = assess_ensemble(passes), found["wet"][0]
     assert (own["members"], own["dice_slice_mean"]) == (5, wanted["dice_slice_mean"])

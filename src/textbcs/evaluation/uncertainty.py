@@ -63,9 +63,9 @@ class Record:
     """
 
     def __init__(self, params: Mapping[str, Any], patients: int) -> None:
-        rows = params["tables"]["table1"]
-        named = [*(name for name in (RIVAL,) if name in rows), *ablation_names(params).values()]
-        self.methods = tuple(dict.fromkeys(named))
+        rows = {*params["tables"]["table1"], *params["tables"]["variants"]}
+        named = [RIVAL, params["tables"]["reference"], *ablation_names(params).values()]
+        self.methods = tuple(name for name in dict.fromkeys(named) if name in rows)
         self.draws: Draws = draw(patients, **params["evaluation"]["bootstrap"])
         self.samples: dict[Believed, list[Sample]] = {}
         self.diagrams: list[pd.DataFrame] = []
