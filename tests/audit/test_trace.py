@@ -125,6 +125,8 @@ def test_a_row_is_found_by_as_many_columns_as_it_takes() -> None:
     assert cells.find_row(table, "t", "#2") == 1
     with pytest.raises(InputError, match="no single row 'textbcs'"):
         cells.find_row(table, "t", "textbcs")
+    with pytest.raises(InputError, match="t: has no row"):
+        cells.find_row(table.iloc[:0], "t", "1")
 
 
 def test_what_is_not_there_is_one_line(tree: Path) -> None:

@@ -71,6 +71,8 @@ def find_row(table: "pd.DataFrame", path: str, row: str) -> int:
     Raises:
         InputError: no row or several have that name.
     """
+    if table.empty:
+        raise InputError(f"{path}: has no row")
     names = [column for column in (*_NAMES, "label", table.columns[0]) if column in table.columns]
     for column in dict.fromkeys(names):
         found = table.index[table[column].str.casefold() == row.casefold()]
