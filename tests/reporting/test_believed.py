@@ -13,6 +13,7 @@ BOOTSTRAP = {"resamples": 499, "seed": 1, "confidence": 0.95}
 
 
 PARAMS: dict[str, Any] = {
+    "seeds": [1],
     "tables": {
         "table1": ["unet", "textbcs"],
         "reference": "textbcs",
@@ -147,6 +148,14 @@ def test_a_temperature_that_worsens_the_region_and_a_worse_twin_are_said() -> No
     assert len([note for note in notes if twin in note]) == 1
     # The interval holds 0.
     assert not [note for note in calibration_notes(low=-0.1) if "clearly below" in note]
+
+
+def test_one_training_is_said_to_be_one() -> None:
+    for seeds, said in (([1], 1), ([1, 2], 0)):
+        params = {**PARAMS, "seeds": seeds}
+        for notes in (believednotes.calibration_notes, believednotes.uncertainty_notes):
+            found = notes(scores(), differences(), CALLED, params)
+            assert sum(note.startswith("One training each") for note in found) == said
 
 
 def test_where_the_area_says_as_much_as_every_map() -> None:

@@ -43,7 +43,7 @@ def calibration_notes(
         table: of `believed.by_key`.
         pairs: of `by_pair`.
         called: of `believed.names`.
-        params: `tables`, `variants`, `methods.textbcs` and `evaluation.bootstrap`.
+        params: `tables`, `seeds`, `variants`, `methods.textbcs` and `evaluation.bootstrap`.
     """
     notes = [*_recipes(called, params), *_lowest(table, called, params["tables"]["reference"])]
     scores = list(LOWEST.items())
@@ -58,7 +58,7 @@ def calibration_notes(
             )
             notes.append(f"{what}: {said[0]}{also}. Lower is better.")
     notes += [*_losses(called, params), *_temperatures(table, called)]
-    notes += _dropout(pairs, called, params)
+    notes += [*_dropout(pairs, called, params), *_once(params)]
     rules = params["evaluation"]["bootstrap"]
     notes.append(
         "Intervals: BCa over resampled patients, their slices and pixels kept together "
@@ -77,7 +77,7 @@ def uncertainty_notes(
         said = [_change(pairs, (first, second, "raw"), score, name) for score, name in OWN.items()]
         if any(said):
             notes.append(f"{what}, each by its own doubt: {', '.join(filter(None, said))}.")
-    notes += _area(table, called)
+    notes += [*_area(table, called), *_once(params)]
     notes.append(
         "AUROC: 50 is chance. AUPRC: chance is the share of wrong pixels. Excess AURC: mean 1 - Dice of the "
         "patients that are kept when the most doubtful are left out, less that of the perfect order; 0 is "
@@ -189,6 +189,15 @@ def _dropout(pairs: Pairs, called: Mapping[str, str], params: Mapping[str, Any])
                 f"({100 * row['value']:+.2f} points, {limits(100 * row['low'], 100 * row['high'], 2)}), so "
                 "its probabilities and its doubt are those of a worse network."
             )
+
+
+def _once(params: Mapping[str, Any]) -> Iterator[str]:
+    """What limits over patients leave open where each network was trained once."""
+    if len(params["seeds"]) == 1:
+        yield (
+            "One training each: the intervals hold the chance that lies in the patients, not that of another "
+            "seed."
+        )
 
 
 def _area(table: Table, called: Mapping[str, str]) -> Iterator[str]:

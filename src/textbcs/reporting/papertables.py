@@ -109,17 +109,17 @@ def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> 
 def _write_doubts(stage: "Stage", subject: str) -> None:
     """The tables of calibration, of uncertainty, and of vacuity by share of the training patients."""
     called = believed.names(stage.params)
-    table = believed.by_key(read_csv(stage.input(UNCERTAINTY / "scores.csv"), ["measure"]))
+    scores = believed.by_key(read_csv(stage.input(UNCERTAINTY / "scores.csv"), ["measure"]))
     pairs = believednotes.by_pair(
         read_csv(stage.input(UNCERTAINTY / "differences.csv"), ["measure"])
     )
     title = f"What evidential learning has to face: calibration. {subject}"
-    rows = believed.calibration_rows(table, called)
-    notes = believednotes.calibration_notes(table, pairs, called, stage.params)
+    rows = believed.calibration_rows(scores, called)
+    notes = believednotes.calibration_notes(scores, pairs, called, stage.params)
     _write(stage, "calibration", title, believed.CALIBRATION, rows, notes)
     title = f"Does uncertainty find the errors? {subject}"
-    rows = believed.uncertainty_rows(table, called)
-    notes = believednotes.uncertainty_notes(table, pairs, called, stage.params)
+    rows = believed.uncertainty_rows(scores, called)
+    notes = believednotes.uncertainty_notes(scores, pairs, called, stage.params)
     _write(stage, "uncertainty", title, believed.UNCERTAINTY, rows, notes)
     title = f"Does vacuity fall as data grow? {subject}"
     rows, notes = [], [believed.NOT_RUN]
