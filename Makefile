@@ -3,6 +3,11 @@
 # make audit      hashes everything and says what is not as its receipt says
 # make ui         opens MLflow's pages on what has run
 # make fractions  trains TextBCS on 10, 25 and 50 % of the patients too: does vacuity fall with data?
+# make setup      makes the environment .venv/, as all of these do where it is missing
+# make check      checks the code: linter, formats, types
+# make clean      deletes what the stages wrote; what people put into data/ stays
+# make clean-raw  deletes the fetched DICOM files and the quarantine (Duke: 152 GB to fetch again)
+# make lock       resolves requirements.lock again
 #
 # PIP_ARGS goes to pip when torch is installed. With CUDA nothing is needed; without, name an index
 # of CPU wheels to save space: make setup PIP_ARGS="--index-url https://..."
@@ -14,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: reproduce test check audit ui fractions setup lock clean help
+.PHONY: reproduce test check audit ui fractions setup lock clean clean-raw help
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -44,7 +49,7 @@ setup: $(VENV)/.ready
 # The lock pins everything but torch, whose own dependencies differ between its CPU and CUDA builds:
 # torch is installed last, with the lock as constraint. Compiling once saves seconds at every start.
 $(VENV)/.ready: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13) and "Python 3.11 or 3.12 is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --no-deps --no-compile -r requirements.lock
 	$(PIP) install --no-compile --no-build-isolation --constraint requirements.lock $(PIP_ARGS) --editable .
@@ -66,9 +71,13 @@ lock:
 	mv requirements.lock.new requirements.lock
 	rm -rf $(VENV)-lock
 
-# Delete what can be made again; DVC's cache and the environment stay.
-clean:
-	rm -rf logs .snakemake results/[!R]* data/[!R]*
+# Only what the stages wrote, as dvc.yaml lists it: what people put into data/ stays (data/archive/,
+# data/own/, *.dvc), and so do the reports, DVC's cache and the environment.
+clean: setup
+	$(BIN)/textbcs clean
+
+clean-raw: setup
+	$(BIN)/textbcs clean --raw
 
 help:
 	@sed -n 's/^# make/make/p' Makefile

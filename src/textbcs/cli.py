@@ -155,6 +155,15 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("preset", help="name of a file in presets/, without .yaml")
     use.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
     use.set_defaults(run=_use)
+    cleaner = commands.add_parser(
+        "clean",
+        help="delete what the stages wrote; what people put there, and the reports, stay",
+    )
+    cleaner.add_argument("--raw", action="store_true", help="delete what was fetched instead")
+    cleaner.add_argument(
+        "--dry-run", action="store_true", help="show what would go, delete nothing"
+    )
+    cleaner.set_defaults(run=_clean)
     template = commands.add_parser(
         "prompts-template", help="write an empty prompt table for readers, with a picture per slice"
     )
@@ -209,6 +218,13 @@ def _use(arguments: argparse.Namespace) -> None:
     from textbcs.presets import use_preset
 
     for line in use_preset(arguments.preset, dry_run=arguments.dry_run):
+        print(line)
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    from textbcs.clean import clean
+
+    for line in clean(raw=arguments.raw, dry_run=arguments.dry_run):
         print(line)
 
 
