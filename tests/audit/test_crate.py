@@ -1,6 +1,7 @@
 """The exported crate: complete, self-consistent, and accepted by the public validator (where installed)."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,32 @@ def test_a_tampered_tree_is_not_exported(tree: Path) -> None:
     flip("results/runs/unet-s1/model.safetensors")
     with pytest.raises(InputError, match=r"model\.safetensors: is not what its receipt says"):
         exported()
+    assert not Path("crate").exists()
+    assert not list(Path().glob(".crate*"))
+
+
+def test_an_export_that_fails_leaves_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    Path("crate").mkdir()  # an empty folder is as good as a new one
+    with monkeypatch.context() as broken:
+        broken.setattr("textbcs.lineage.crate.write_json", full)
+        with pytest.raises(OSError, match="No space"):
+            exported()
+    assert not list(Path().glob(".crate*"))
+    assert list(Path("crate").iterdir()) == []
+    assert exported()
+    assert Path("crate").stat().st_mode == Path("reports").stat().st_mode
 
 
 def test_a_folder_in_use_is_refused(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "export", "crate"]) == 0
+    said = capsys.readouterr().out
+    assert re.fullmatch(
+        r"crate/ro-crate-metadata.json: \d+ files, of which 0 are only named by their hash; .*\n",
+        said,
+    )
     assert main(["audit", "export", "crate"]) == 2
     assert "crate: is not empty" in capsys.readouterr().err
 

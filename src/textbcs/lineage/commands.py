@@ -2,28 +2,36 @@
 
 import argparse
 import json
-import os
-import sys
-from collections.abc import Iterable
+
+from textbcs.arguments import add_command, number
 
 
 def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `audit` and its subcommands to the command line."""
-    audit = commands.add_parser("audit", help="where do these numbers come from, and is it true?")
+    audit = add_command(commands, "audit", "where do these numbers come from, and is it true?")
+    audit.description = (
+        "Hash the results and compare them with the receipts of the stages, follow a number back to DICOM "
+        "instances, compare revisions. Asks neither DVC nor Snakemake, and changes no result."
+    )
     actions = audit.add_subparsers(required=True, metavar="ACTION", title="actions")
 
-    verify = actions.add_parser("verify", help="check everything against its receipt; 1 on faults")
+    verify = add_command(
+        actions, "verify", "check everything against its receipt; exit code 1 on faults"
+    )
     verify.add_argument(
         "--quick", action="store_true", help="trust sizes and times since the last audit"
     )
     verify.add_argument(
         "--deep", action="store_true", help="compute cells and a sample of predictions again"
     )
-    verify.add_argument("--sample", type=int, default=1, help="with --deep: batches a run; 0: all")
+    verify.add_argument(
+        "--sample", type=number(int, 0, 10**6), default=1, metavar="N",
+        help="with --deep: batches a run; 0: all (%(default)s)",
+    )  # fmt: skip
     verify.add_argument("--json", action="store_true", help="print JSON")
     verify.set_defaults(run=_verify)
 
-    trace = actions.add_parser("trace", help="from a cell, or any file, back to DICOM instances")
+    trace = add_command(actions, "trace", "from a cell, or any file, back to DICOM instances")
     trace.add_argument("target", help="a table (table1, or its path), or any file of the pipeline")
     trace.add_argument("--row", help="name or number of the row")
     trace.add_argument("--col", help="column, as the .csv names it")
@@ -32,22 +40,20 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     form.add_argument("--dot", action="store_true", help="print a graph for Graphviz")
     trace.set_defaults(run=_trace)
 
-    pages = actions.add_parser("pages", help="write a page a table, with the trace of every cell")
+    pages = add_command(actions, "pages", "write a page a table, with the trace of every cell")
     pages.set_defaults(run=_pages)
 
-    diff = actions.add_parser("diff", help="which cells differ between two revisions, and why")
+    diff = add_command(actions, "diff", "which cells differ between two revisions, and why")
     diff.add_argument("old", metavar="REV1", help="a git revision or a DVC experiment")
     diff.add_argument("new", metavar="REV2", nargs="?", help="another; default: the working folder")
     diff.add_argument("--json", action="store_true", help="print JSON")
     diff.set_defaults(run=_diff)
 
-    export = actions.add_parser(
-        "export", help="write the run as an RO-Crate (Provenance Run Crate)"
-    )
+    export = add_command(actions, "export", "write the run as an RO-Crate (Provenance Run Crate)")
     export.add_argument("folder", help="a new folder")
     export.add_argument(
-        "--limit", type=float, default=1.0, metavar="MB",
-        help="larger files are named by their hash instead of copied; 0 copies all",
+        "--limit", type=number(float, 0, 1e9), default=1.0, metavar="MB",
+        help="larger files are named by their hash instead of copied; 0 copies all (%(default)s)",
     )  # fmt: skip
     export.set_defaults(run=_export)
 
@@ -58,9 +64,9 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     report = verify(arguments.quick, arguments.deep, arguments.sample)
     if arguments.json:
-        _print([json.dumps(as_json(report), indent=2)])
+        print(json.dumps(as_json(report), indent=2))
     else:
-        _print(as_text(report))
+        print("\n".join(as_text(report)))
     return 0 if report.is_clean else 1
 
 
@@ -79,18 +85,18 @@ def _trace(arguments: argparse.Namespace) -> None:
     else:
         found = trace_cell(graph, arguments.target, arguments.row, arguments.col)
     if arguments.json:
-        _print([json.dumps(found, indent=2, ensure_ascii=False)])
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     elif arguments.dot:
-        _print([as_dot(found)])
+        print(as_dot(found))
     else:
-        _print(as_tree(found))
+        print("\n".join(as_tree(found)))
 
 
 def _pages(arguments: argparse.Namespace) -> None:
     from textbcs.lineage.graph import load_graph
     from textbcs.lineage.pages import write_pages
 
-    _print([str(page) for page in write_pages(load_graph())])
+    print("\n".join(str(page) for page in write_pages(load_graph())))
 
 
 def _diff(arguments: argparse.Namespace) -> None:
@@ -99,9 +105,9 @@ def _diff(arguments: argparse.Namespace) -> None:
 
     changes, remarks = diff(arguments.old, arguments.new)
     if arguments.json:
-        _print([json.dumps(as_json(changes, remarks), indent=2, ensure_ascii=False)])
+        print(json.dumps(as_json(changes, remarks), indent=2, ensure_ascii=False))
     else:
-        _print(as_text(changes, remarks))
+        print("\n".join(as_text(changes, remarks)))
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -114,13 +120,8 @@ def _export(arguments: argparse.Namespace) -> None:
 
     folder = Path(arguments.folder)
     counts = export(load_graph(), folder, int(arguments.limit * 1e6))
-    words = ", ".join(f"{count} {name}" for name, count in counts.items())
-    print(f"{folder / METADATA}: {words}")
-
-
-def _print(lines: Iterable[str]) -> None:
-    """Print; a reader who has seen enough (`| head`) is no error."""
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(
+        f"{folder / METADATA}: {counts['files']} files, of which {counts['named_only']} are only named "
+        f"by their hash; {counts['actions']} actions, {counts['series']} DICOM series, "
+        f"{counts['instances']} instances"
+    )

@@ -7,11 +7,13 @@ Reads receipts, run information, definitions and the tables of DICOM series; wri
 Profile: https://w3id.org/ro/wfrun/provenance/0.5, on RO-Crate 1.1.
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from textbcs.io import InputError, read_csv, read_json, records, sha256_file, write_json
+from textbcs.io import InputError, atomic, read_csv, read_json, records, sha256_file, write_json
 from textbcs.lineage.checks.content import SERIES, SPLITS, slices_of
 from textbcs.lineage.entities import (
     COMPLETED,
@@ -41,10 +43,11 @@ def export(graph: Graph, folder: Path, limit: int) -> dict[str, int]:
         limit: largest file in bytes that is copied; 0 copies all.
 
     Returns:
-        Counts: `files`, `of_them_named_only` (not copied), `actions`, `series`, `instances`.
+        Counts: `files`, of them `named_only` (not copied), `actions`, `series`, `instances`.
 
     Raises:
-        InputError: the folder is in use, there is no receipt, or a file is not what its receipt says.
+        InputError: the folder is in use, there is no receipt, or a file is not what its receipt says;
+            then nothing is written.
     """
     receipts = list(graph.active())
     if not receipts:
@@ -53,19 +56,17 @@ def export(graph: Graph, folder: Path, limit: int) -> dict[str, int]:
         )
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: is not empty; name a new folder")
-    crate = _Run(folder, limit)
+    crate = _Run(limit)
     for receipt in receipts:
         crate.add_stage(graph, receipt)
     crate.add_workflow(receipts)
     crate.add_dicom()
-    write_json(
-        folder / METADATA,
-        {"@context": CONTEXT, "@graph": crate.graph([*crate.actions, ENGINE_RUN])},
-    )
+    graph_of_all = crate.graph([*crate.actions, ENGINE_RUN])
+    _write(folder, crate.inside, {"@context": CONTEXT, "@graph": graph_of_all})
     kinds = [entity["@id"] for entity in crate.entities.values()]
     return {
         "files": sum("sha256" in one for one in crate.entities.values()),
-        "of_them_named_only": sum(one.startswith("ni:") for one in kinds),
+        "named_only": sum(one.startswith("ni:") for one in kinds),
         "actions": len(receipts),
         "series": sum(
             entity.get("additionalType") == "DICOM series" for entity in crate.entities.values()
@@ -76,11 +77,23 @@ def export(graph: Graph, folder: Path, limit: int) -> dict[str, int]:
     }
 
 
+def _write(folder: Path, paths: Iterable[str], metadata: Mapping[str, Any]) -> None:
+    """Make the crate's folder beside its place and rename it: it is there whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
+        made = Path(place) / "crate"
+        for path in paths:
+            with Path(path).open("rb") as source, atomic(made / path, durable=False) as target:
+                shutil.copyfileobj(source, target)
+        write_json(made / METADATA, metadata)
+        made.replace(folder)
+
+
 class _Run(Entities):
     """The entities of the run of a pipeline."""
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        super().__init__(folder, limit)
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
         self.actions: list[str] = []
         self.controls: list[str] = []
         self.steps: list[str] = []

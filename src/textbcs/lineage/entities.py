@@ -1,10 +1,9 @@
-"""The entities of an RO-Crate in the making, and the file that they become.
+"""The entities of an RO-Crate in the making, and the files that go with them.
 
-Part of `crate.py`. Reads and copies the files that are added.
+Part of `crate.py`. Reads the files that are added; writes nothing.
 """
 
 import base64
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,13 +39,15 @@ class Entities:
     """All entities by identifier, and which of them are the crate's data.
 
     Args:
-        folder: where the crate lies.
-        limit: largest file in bytes that is copied; 0 copies all.
+        limit: largest file in bytes that belongs into the crate; 0: all do.
+
+    Attributes:
+        inside: paths of the files that belong into the crate, each as its receipt says.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        self.folder = folder
+    def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.inside: dict[str, None] = {}
         self.entities: dict[str, Entity] = {}
         self.parts: dict[str, None] = {}
 
@@ -57,7 +58,7 @@ class Entities:
         return at
 
     def add_file(self, path: str, sha256: str, size: int, kind: str | list[str] = "File") -> str:
-        """Copy a file into the crate if it fits and is here, else name it by its hash.
+        """Put a file into the crate if it fits and is here, else name it by its hash.
 
         Raises:
             InputError: it is not what the receipt says.
@@ -76,10 +77,7 @@ class Entities:
         if not (is_here and fits):
             digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
             return self.part(self.add(f"ni:///sha-256;{digest}", kind, **facts))
-        if path not in self.entities:
-            target = self.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+        self.inside[path] = None
         return self.part(self.add(path, kind, **facts))
 
     def part(self, identifier: str) -> str:
