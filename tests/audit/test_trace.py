@@ -143,6 +143,31 @@ def test_what_is_not_there_is_one_line(tree: Path) -> None:
         trace_file(graph, "README.md")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["table1", "table1.csv", "./reports/tables/table1.csv", "reports//tables/table1.csv", ""],
+)
+def test_a_table_is_found_by_its_name_or_any_path_to_it(tree: Path, name: str) -> None:
+    name = name or str(Path(TABLE).resolve())
+    assert trace_file(load_graph(), name)["target"] == TABLE
+    cell = trace_cell(load_graph(), name, "unet", "dice_slice_mean")
+    assert (cell["target"], cell["cell"]["row"]) == (TABLE, "unet")
+
+
+def test_a_cell_is_one_of_a_csv(tree: Path) -> None:
+    with pytest.raises(InputError, match="table1.md: no stage has written it"):
+        trace_cell(load_graph(), "table1.md", "unet", "dice_slice_mean")
+
+
+def test_where_nothing_has_run_there_is_nothing_to_trace(tree: Path) -> None:
+    for receipt in Path("results/receipts").glob("*.json"):
+        receipt.unlink()
+    for trace in (["table1"], ["table1", "--row", "unet", "--col", "seeds"], ["nothing"]):
+        assert main(["audit", "trace", *trace]) == 2
+    with pytest.raises(InputError, match="no receipt here; run snakemake"):
+        trace_file(load_graph(), "table1")
+
+
 def test_the_command(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["audit", "trace", "table1", "--row", "UNET", "--col", "dice_slice_mean"]
     assert main(command) == 0

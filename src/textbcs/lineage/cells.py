@@ -12,6 +12,7 @@ nothing. The aggregations are written here once more, apart from the room that p
 name says which one it is.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -38,15 +39,33 @@ def run_of(path: str) -> str:
     return match["name"] if match else ""
 
 
+def locate(graph: Graph, name: str) -> str:
+    """A file of the pipeline as dvc.yaml writes it: by its path, relative or absolute, or a table by its
+    name alone, `table1` or `table1.csv`.
+
+    Raises:
+        InputError: nothing has run here.
+    """
+    if not graph.receipts:
+        raise InputError(
+            "results/receipts: no receipt here; run snakemake --cores all, or dvc pull, first"
+        )
+    path = os.path.relpath(name) if Path(name).is_absolute() else os.path.normpath(name)
+    for candidate in (path, f"{TABLES}/{path}", f"{TABLES}/{path}.csv"):
+        if graph.makers.of(candidate):
+            return candidate
+    return path
+
+
 def find_table(graph: Graph, name: str) -> tuple[str, Receipt]:
     """A table by path or name (`table1`), and the receipt of the stage that wrote it.
 
     Raises:
         InputError: no stage has written such a table.
     """
-    path = name if name.endswith(".csv") else f"{TABLES}/{name}.csv"
+    path = locate(graph, name)
     receipt = graph.receipts.get(graph.makers.of(path) or "")
-    if receipt is None or receipt.output(path) is None:
+    if not path.endswith(".csv") or receipt is None or receipt.output(path) is None:
         known = sorted(
             item.path
             for one in graph.active()

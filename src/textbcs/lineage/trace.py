@@ -93,15 +93,22 @@ def trace_cell(
 def trace_file(graph: Graph, path: str) -> Facts:
     """The chain behind one file, in the same form; `slices` stays empty.
 
+    Args:
+        graph: the stages.
+        path: of the file, or the name of a table.
+
     Raises:
         InputError: no stage has written the file, and no list names it.
     """
+    path = cells.locate(graph, path)
     address = graph.makers.of(path)
     receipt = graph.receipts.get(address or "")
     if receipt is None or receipt.output(path) is None:
         if path.startswith("data/raw/"):
             return _raw_file(graph, path)
-        raise InputError(f"{path}: no receipt names it; a path is as dvc.yaml writes it")
+        raise InputError(
+            f"{path}: no receipt names it; name a table, or a file below data/, results/ or reports/"
+        )
     files = Files()
     found = _trace(graph, path, receipt, receipt.inputs, files)
     found["dicom"] = list(_dicom(found["stages"], None, files))
