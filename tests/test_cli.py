@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from textbcs import cli
+from textbcs.definition import read_stages
 from textbcs.io import InputError
 
 
@@ -63,8 +65,115 @@ def test_a_missing_input_is_one_line(project: Path) -> None:
 
 
 def test_wrong_items_are_one_line(project: Path) -> None:
-    fails_in_one_line(run("train", "unet", cwd=project), "takes METHOD SEED, not unet")
-    fails_in_one_line(run("train", "segnet", "1", cwd=project), "methods.segnet")
+    found = run("train", "unet", cwd=project)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.splitlines()[-1].endswith("the following arguments are required: SEED")
+    fails_in_one_line(
+        run("train", "segnet", "1", cwd=project), "method = 'segnet': allowed: unet, unetpp"
+    )
+    fails_in_one_line(
+        run("train", "unet", "99", cwd=project), "seed = '99': allowed: 1 (seeds of params.yaml)"
+    )
+    assert run("split", "unet", cwd=project).returncode == 2
+    assert not (project / "results").exists()
+
+
+def test_a_stage_takes_the_items_of_its_matrix() -> None:
+    for name, entry in read_stages().items():
+        assert cli.items_of(name) == [item.upper() for item in entry.get("matrix", {})], name
+        found = cli._parser().parse_args([name, *("x" for _ in entry.get("matrix", {}))])
+        assert found.items == ["x" for _ in entry.get("matrix", {})]
+
+
+def test_help_tells_commands_from_stages(capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    commands, stages = capsys.readouterr().out.split("stages, as dvc.yaml defines them")
+    listed = [name for name in cli.STAGES if f"\n    {name} " in commands]
+    assert listed == []
+    assert all(f"\n  {name} " in stages for name in cli.STAGES)
+    assert all(f"\n    {name} " in commands for name in ("check", "use", "audit", "track"))
+
+
+@pytest.mark.parametrize(
+    "command", ["check", "use", "compare", "clean", "audit", "audit trace", "track ui"]
+)
+def test_every_command_says_what_it_does(command: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*command.split(), "--help"])
+    usage, description = capsys.readouterr().out.split("\n\n")[:2]
+    assert usage.startswith("usage: textbcs")
+    assert description.endswith(".")
+    assert "ptions:" not in description
+
+
+def test_use_names_the_presets_and_takes_no_path(project: Path) -> None:
+    assert "duke, fractions, own, phantom, tiny" in run("use", "--help", cwd=project).stdout
+    (project / "other.yaml").write_text((project / "params.yaml").read_text())
+    fails_in_one_line(
+        run("use", "../other", "--dry-run", cwd=project), "no preset '../other'", "allowed: duke"
+    )
+
+
+def test_outside_of_a_checkout_the_advice_is_to_go_there(project: Path) -> None:
+    (project / "params.yaml").unlink()
+    fails_in_one_line(
+        run("check", cwd=project), "run in the root of the checkout, or: textbcs use phantom"
+    )
+    (project / "presets").unlink()
+    fails_in_one_line(
+        run("use", "phantom", cwd=project), "presets/", "run in the root of the checkout"
+    )
+
+
+def test_a_missing_file_of_ones_own_is_made_by_no_stage(project: Path) -> None:
+    fails_in_one_line(
+        run("prompts-report", "nope.csv", cwd=project), "nope.csv: file is missing; no stage makes"
+    )
+
+
+def test_a_file_that_is_no_utf8_is_one_line(project: Path) -> None:
+    (project / "params.yaml").write_bytes("# Müller\n".encode("latin-1"))
+    fails_in_one_line(run("check", cwd=project), "params.yaml: not UTF-8", "save it as UTF-8")
+
+
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys) -> None:
+    def fail(_: object) -> None:
+        Path("README.md/crate").mkdir()
+
+    monkeypatch.setattr(cli, "_check", fail)
+    assert cli.main(["check"]) == 2
+    assert capsys.readouterr().err == "error: README.md/crate: Not a directory\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of Unix")
+def test_a_reader_who_has_seen_enough_is_no_traceback() -> None:
+    command = [sys.executable, "-m", "textbcs.cli", "use", "duke", "--dry-run"]
+    environment = {**os.environ, "PYTHONPATH": str(Path("src").resolve())}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, env=environment, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("audit export x --limit -1", "--limit: '-1': a number from 0 to 1e+09"),
+        ("audit export x --limit nan", "--limit: 'nan': a number"),
+        ("audit verify --sample -3", "--sample: '-3': a whole number from 0"),
+        ("track ui --port 99999999", "--port: '99999999': a whole number from 1 to 65535"),
+        ("track ui --port a", "--port: 'a': a whole number"),
+    ],
+)
+def test_numbers_have_ranges(command: str, words: str, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(command.split())
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_dry_run_of_the_cohort_prints_and_writes_nothing(project: Path) -> None:

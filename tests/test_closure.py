@@ -16,6 +16,8 @@ DEFINITIONS = read_yaml("dvc.yaml")["stages"]
 # them must re-run nothing.
 AUDIT = "src/textbcs/lineage"
 WRAPPERS = {
+    "src/textbcs/arguments.py": "reads the command line",
+    "src/textbcs/clean.py": "deletes what was written",
     "src/textbcs/cli.py": "starts the stage",
     "src/textbcs/cohort/estimate.py": "prints what a download would fetch",
     "src/textbcs/definition.py": "reads what the stage may touch",

@@ -54,3 +54,15 @@ def test_without_a_named_parent_nothing_happens() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, timeout=30
     )
     assert done.stdout == b"up\n"
+
+
+def test_a_parent_that_is_no_number_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD],
+        env=os.environ | {"TEXTBCS_PARENT": "abc"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: TEXTBCS_PARENT = 'abc': a process id is needed; unset it\n"

@@ -162,7 +162,7 @@ def test_a_declared_output_that_was_not_written_is_an_error(definition: Definiti
 
 
 def test_define_fills_the_matrix() -> None:
-    train = define("train", ("unet", "1"), {})
+    train = define("train", ("unet", "1"), {"tables": {"table1": ["unet"]}, "seeds": [1]})
     assert train.address == "train@unet-1"
     assert "methods.unet.network" in train.keys
     assert "results/runs/unet-s1/model.safetensors" in train.outputs
@@ -180,6 +180,23 @@ def test_define_refuses_what_is_not_there() -> None:
         define("trane", (), {})
     with pytest.raises(InputError, match="takes METHOD SEED, not unet"):
         define("train", ("unet",), {})
+    values = {"tables": {"table1": ["unet", "lvit"]}, "seeds": [1, 2]}
+    with pytest.raises(
+        InputError, match=r"method = 'foo': allowed: unet, lvit \(tables.table1 of params.yaml\)"
+    ):
+        define("train", ("foo", "1"), values)
+    with pytest.raises(InputError, match="seed = '99': allowed: 1, 2"):
+        define("train", ("unet", "99"), values)
+
+
+def test_a_missing_input_that_no_stage_makes_is_ones_own(definition: Definition) -> None:
+    makers = Makers({"other": Definition("other", (), (), ("in/made.csv",))})
+    own = Definition("probe", (), ("in",), ("out",))
+    stage = Stage(own, {}, [], lambda: makers)
+    with pytest.raises(InputError, match="made.csv: file is missing; run the stage that makes it"):
+        stage.input("in/made.csv")
+    with pytest.raises(InputError, match="own.csv: file is missing; no stage makes it"):
+        stage.input("in/own.csv")
 
 
 def test_all_definitions_are_those_of_dvc() -> None:

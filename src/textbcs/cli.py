@@ -7,15 +7,21 @@ write and see of the parameters comes from `dvc.yaml`.
 import argparse
 import importlib
 import json
+import os
+import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from textbcs import params as parameters
+from textbcs.arguments import add_command
 from textbcs.definition import Makers, define, define_all, read_stages
 from textbcs.io import InputError
 from textbcs.lineage.commands import add_audit
 from textbcs.lineage.tracking.commands import add_track
+from textbcs.presets import preset_names
 from textbcs.process import die_with_parent
 from textbcs.receipt import Stage
 
@@ -96,17 +102,40 @@ STAGES = {
 }
 
 
+# How a stage's text names the values of its matrix in dvc.yaml, and where they stand.
+ITEMS = {
+    "METHOD": "a row of Table 1: tables.table1 of params.yaml",
+    "VARIANT": "a changed TextBCS: one of tables.variants of params.yaml",
+    "SEED": "one of seeds of params.yaml",
+}
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; an `InputError` is one line and exit code 2."""
+    """Run one subcommand; bad input, and what the system refuses, is one line and exit code 2."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments) or 0)
+        code = int(arguments.run(arguments) or 0)
+        sys.stdout.flush()
+        return code
     except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
     except KeyboardInterrupt:
-        print("error: interrupted; run the same command again to continue", file=sys.stderr)
+        _fail("interrupted; run the same command again to continue")
         return 130
+    except BrokenPipeError:
+        # A reader has seen enough (`| head`): no traceback, the exit code of a tool that it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        named = error.filename is not None and error.strerror
+        return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}" if named else str(error))
+
+
+def _fail(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
 
 
 def run_stage(name: str, items: Sequence[str]) -> None:
@@ -129,61 +158,91 @@ def run_stage(name: str, items: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="textbcs", description=__doc__.split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for name, (_, text) in STAGES.items():
-        command = commands.add_parser(name, help=f"stage: {text}", description=text)
-        command.add_argument("items", nargs="*", metavar="ITEM", help="the stage's matrix values")
-        command.set_defaults(run=_stage, stage=name)
-        if name == "cohort":
-            text = "print what a download would fetch, its licences and size; write nothing"
-            command.add_argument(
-                "--dry-run", action="store_const", const=_estimate, dest="run", help=text
-            )
-        if name == "complexity":
-            text = "print all methods' counts as JSON, a list of rows; write nothing"
-            command.add_argument(
-                "--json", action="store_const", const=_complexity, dest="run", help=text
-            )
-    compare = commands.add_parser("compare", help="print the paper's Tables 1 to 4 and ours")
-    compare.set_defaults(run=_compare)
-    check = commands.add_parser("check", help="check params.yaml and say whether it is valid")
-    check.set_defaults(run=_check)
-    use = commands.add_parser(
-        "use", help="make a preset the current params.yaml and show what changed"
+    parser = argparse.ArgumentParser(
+        prog="textbcs",
+        description=(
+            "Segment breast tumours in DCE-MRI with the help of a sentence. Snakemake or DVC runs the\n"
+            "stages (snakemake --cores all); the commands prepare a run and explain what has run."
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_stage_list(),
     )
-    use.add_argument("preset", help="name of a file in presets/, without .yaml")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    _add_commands(commands)
+    add_audit(commands)
+    add_track(commands)
+    for name in STAGES:
+        _add_stage(commands, name)
+    return parser
+
+
+def _stage_list() -> str:
+    """The stages for the end of the help: argparse cannot list commands in two groups."""
+    lines = [f"  {name:<20}{text}" for name, (_, text) in STAGES.items()]
+    return "\n".join(["stages, as dvc.yaml defines them, each a command too:", *lines])
+
+
+def items_of(stage: str) -> list[str]:
+    """The names of a stage's items, in their order, as its text writes them: METHOD, SEED."""
+    return re.findall("|".join(ITEMS), STAGES[stage][1])
+
+
+def _add_stage(commands: Commands, name: str) -> None:
+    """A stage; without `help`, since the end of the help lists it."""
+    text = STAGES[name][1]
+    command = commands.add_parser(name, description=f"Stage: {text}.")
+    command.set_defaults(run=_stage, stage=name, items=[])
+    for item in items_of(name):
+        command.add_argument("items", action="append", metavar=item, help=ITEMS[item])
+    if name == "cohort":
+        text = "print what a download would fetch, its licences and size; write nothing"
+        command.add_argument(
+            "--dry-run", action="store_const", const=_estimate, dest="run", help=text
+        )
+    if name == "complexity":
+        text = (
+            "print all methods' counts (or those of METHODS) as JSON, a list of rows; write nothing"
+        )
+        command.add_argument("--json", nargs="*", metavar="METHOD", help=text)
+
+
+def _add_commands(commands: Commands) -> None:
+    """The commands that are no stage, without those of the lineage."""
+    check = add_command(commands, "check", "check params.yaml and say whether it is valid")
+    check.set_defaults(run=_check)
+    use = add_command(
+        commands, "use", "make a preset the current params.yaml and show what changed"
+    )
+    use.add_argument("preset", help=f"one of presets/: {', '.join(preset_names()) or 'none here'}")
     use.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
     use.set_defaults(run=_use)
-    cleaner = commands.add_parser(
-        "clean",
-        help="delete what the stages wrote; what people put there, and the reports, stay",
-    )
+    compare = add_command(commands, "compare", "print the paper's Tables 1 to 4 and ours")
+    compare.set_defaults(run=_compare)
+    text = "delete what the stages wrote; what people put into data/, and the reports, stay"
+    cleaner = add_command(commands, "clean", text)
     cleaner.add_argument("--raw", action="store_true", help="delete what was fetched instead")
     cleaner.add_argument(
         "--dry-run", action="store_true", help="show what would go, delete nothing"
     )
     cleaner.set_defaults(run=_clean)
-    template = commands.add_parser(
-        "prompts-template", help="write an empty prompt table for readers, with a picture per slice"
+    text = "write an empty prompt table for readers, with a picture per slice"
+    template = add_command(commands, "prompts-template", text)
+    template.add_argument(
+        "--folder", default="reports/prompts_template", help="where to write it (%(default)s)"
     )
-    template.add_argument("--folder", default="reports/prompts_template", help="where to write it")
     template.add_argument(
         "--no-outline", action="store_true", help="do not draw the mask's outline"
     )
     template.set_defaults(run=_template)
-    report = commands.add_parser(
-        "prompts-report",
-        help="read attributes from a table of radiology reports, print them as CSV",
-    )
+    text = "read attributes from a table of radiology reports, print them as CSV"
+    report = add_command(commands, "prompts-report", text)
     report.add_argument("file", help="CSV or XLSX with the columns patient_id, slice, report")
     report.set_defaults(run=_report)
-    add_audit(commands)
-    add_track(commands)
-    return parser
 
 
 def _stage(arguments: argparse.Namespace) -> None:
+    if getattr(arguments, "json", None) is not None:
+        return _complexity(arguments.json)
     die_with_parent()
     run_stage(arguments.stage, arguments.items)
 
@@ -195,11 +254,10 @@ def _estimate(arguments: argparse.Namespace) -> None:
         print(line)
 
 
-def _complexity(arguments: argparse.Namespace) -> None:
+def _complexity(names: Sequence[str]) -> None:
     from textbcs.models.complexity import all_rows
 
-    names = arguments.items or None
-    print(json.dumps(all_rows(parameters.load_params(), names), indent=2))
+    print(json.dumps(all_rows(parameters.load_params(), names or None), indent=2))
 
 
 def _compare(arguments: argparse.Namespace) -> None:

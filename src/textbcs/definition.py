@@ -87,17 +87,26 @@ def define(
         stages: what `read_stages` gave; read where it is not given.
 
     Raises:
-        InputError: there is no such stage, or it takes other items.
+        InputError: there is no such stage, it takes other items, or an item that its matrix lacks.
     """
     stages = read_stages() if stages is None else stages
     if stage not in stages:
         raise InputError(f"dvc.yaml: no stage {stage!r}; it has {', '.join(stages)}")
     entry: Mapping[str, Any] = stages[stage]
-    names = tuple(entry.get("matrix", {}))
-    if len(items) != len(names):
-        wanted = " ".join(name.upper() for name in names) or "nothing"
+    matrix: Mapping[str, Any] = entry.get("matrix", {})
+    values = flatten(params)
+    if len(items) != len(matrix):
+        wanted = " ".join(name.upper() for name in matrix) or "nothing"
         raise InputError(f"stage {stage} takes {wanted}, not {' '.join(items) or 'nothing'}")
-    return _fill(stage, entry, dict(zip(names, items, strict=True)), flatten(params))
+    for name, item, choices in zip(matrix, items, matrix.values(), strict=True):
+        allowed = _column(choices, values)
+        if item not in allowed:
+            where = f" ({choices} of params.yaml)" if isinstance(choices, str) else ""
+            raise InputError(
+                f"stage {stage}: {name} = {item!r}: allowed: {', '.join(allowed)}"
+                + where.replace("${", "").replace("}", "")
+            )
+    return _fill(stage, entry, dict(zip(matrix, items, strict=True)), values)
 
 
 def define_all(
@@ -137,12 +146,15 @@ def covered(path: str, declared: tuple[str, ...]) -> bool:
 
 
 def _combinations(matrix: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    columns = []
-    for choices in matrix.values():
-        match = _FIELD.fullmatch(choices) if isinstance(choices, str) else None
-        columns.append([_text(value) for value in (values[match[1]] if match else choices)])
+    columns = [_column(choices, values) for choices in matrix.values()]
     for chosen in itertools.product(*columns):
         yield dict(zip(matrix, chosen, strict=True))
+
+
+def _column(choices: Any, values: Mapping[str, Any]) -> list[str]:
+    """The values of one dimension of a matrix: a list, or a field that names one."""
+    match = _FIELD.fullmatch(choices) if isinstance(choices, str) else None
+    return [_text(value) for value in (values[match[1]] if match else choices)]
 
 
 def _fill(

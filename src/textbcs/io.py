@@ -25,6 +25,10 @@ _CHUNK = 1 << 20
 # repository, because what DVC compares by content has to exist.
 NONE = "presets/none"
 
+# What to do where a file is missing: most are written by a stage, some are a person's own.
+MADE_BY_A_STAGE = "run the stage that makes it (snakemake --cores all)"
+OWN_FILE = "no stage makes it: check its name, or put the file there"
+
 
 class InputError(Exception):
     """Bad input: one line that says what is wrong, where, and what to do.
@@ -167,17 +171,19 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, "np.ndarray"]:
         raise InputError(f"{path}: damaged tensor file ({error}); regenerate it") from error
 
 
-def existing(path: str | os.PathLike[str]) -> Path:
+def existing(path: str | os.PathLike[str], advice: str = MADE_BY_A_STAGE) -> Path:
     """Return `path` if it is a file.
+
+    Args:
+        path: the file.
+        advice: what to do where it is missing.
 
     Raises:
         InputError: it is not.
     """
     found = Path(path)
     if not found.is_file():
-        raise InputError(
-            f"{path}: file is missing; run the stage that makes it (snakemake --cores all)"
-        )
+        raise InputError(f"{path}: file is missing; {advice}")
     return found
 
 

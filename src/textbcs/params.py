@@ -16,6 +16,7 @@ from textbcs.io import NONE, InputError, existing
 Params = dict[str, Any]
 
 SCHEMA = Path("workflow/schemas/params.schema.json")
+ROOT = "run in the root of the checkout"  # what to do where a file of the repository is missing
 
 
 def load_params(
@@ -34,7 +35,8 @@ def load_params(
         InputError: the file is missing, is no YAML, or holds a fault (the first one is named).
     """
     values = read_yaml(path)
-    fault = first_fault(values, json.loads(existing(schema).read_text(encoding="utf-8")))
+    rules = json.loads(existing(schema, ROOT).read_text(encoding="utf-8"))
+    fault = first_fault(values, rules)
     fault = fault or next(iter(impossible(values)), None)
     if fault:
         raise InputError(f"{path}: {fault}")
@@ -45,13 +47,17 @@ def read_yaml(path: str | os.PathLike[str]) -> Params:
     """Read a YAML 1.2 mapping, as DVC reads it (duplicate keys are a fault, `5e-7` is a number).
 
     Raises:
-        InputError: the file is missing, is no YAML, or is no mapping.
+        InputError: the file is missing, is no UTF-8 or no YAML, or is no mapping.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    advice = f"{ROOT}, or: textbcs use phantom" if Path(path).name == "params.yaml" else ROOT
     try:
-        values = YAML(typ="safe", pure=True).load(existing(path).read_text(encoding="utf-8"))
+        text = existing(path, advice).read_text(encoding="utf-8")
+        values = YAML(typ="safe", pure=True).load(text)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
     except YAMLError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not valid YAML: {reason}") from error

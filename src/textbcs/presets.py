@@ -8,6 +8,11 @@ from textbcs.params import flatten, load_params, read_yaml
 PRESETS = Path("presets")
 
 
+def preset_names() -> list[str]:
+    """Names of all presets, sorted; none outside of a checkout."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
 def use_preset(name: str, dry_run: bool = False) -> list[str]:
     """Make a preset the current parameters.
 
@@ -21,10 +26,12 @@ def use_preset(name: str, dry_run: bool = False) -> list[str]:
     Raises:
         InputError: there is no such preset, or it is faulty.
     """
+    known = preset_names()
+    if not known:
+        raise InputError(f"{PRESETS}/: no presets here; run in the root of the checkout")
+    if name not in known:  # a name, not a path: nothing outside of presets/ is a preset
+        raise InputError(f"no preset {name!r} in {PRESETS}/; allowed: {', '.join(known)}")
     source = PRESETS / f"{name}.yaml"
-    if not source.is_file():
-        known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.yaml")))
-        raise InputError(f"no preset {name!r} in {PRESETS}/; allowed: {known}")
     new = flatten(load_params(source))
     current = Path("params.yaml")
     old = flatten(read_yaml(current)) if current.is_file() else {}

@@ -23,6 +23,9 @@ def die_with_parent() -> None:
     expected = os.environ.get(PARENT)
     if not expected or sys.platform != "linux":
         return
+    if not expected.isdecimal():
+        print(f"error: {PARENT} = {expected!r}: a process id is needed; unset it", file=sys.stderr)
+        sys.exit(2)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The parent may have died before the kernel knew of our wish.
     if os.getppid() != int(expected):

@@ -17,7 +17,7 @@ from typing import Any
 
 from textbcs import runinfo
 from textbcs.definition import Definition, Makers
-from textbcs.io import existing, sha256_file, write_json
+from textbcs.io import MADE_BY_A_STAGE, OWN_FILE, existing, sha256_file, write_json
 from textbcs.params import flatten
 
 VERSION = 2
@@ -72,8 +72,14 @@ class Stage:
             )
         if name not in self._inputs:
             with self._clock.receipt():
-                self._inputs[name] = _fingerprint(existing(name))
+                self._inputs[name] = _fingerprint(existing(name, self._advice(name)))
         return Path(name)
+
+    def _advice(self, name: str) -> str:
+        """What to do where an input is missing; the makers are asked for only then."""
+        if Path(name).is_file() or self._makers is None or self._makers().of(name):
+            return MADE_BY_A_STAGE
+        return OWN_FILE
 
     def output(self, path: str | Path) -> Path:
         """Record a file that the stage is going to write, and return it.

@@ -16,7 +16,7 @@ from textbcs.cohort.archive import Series
 from textbcs.cohort.incoming import RejectedError, Wanted, check_md5
 from textbcs.cohort.remote import RemoteArchive, Row, listed_header
 from textbcs.cohort.transfer import TransferError
-from textbcs.io import NONE, InputError, existing
+from textbcs.io import NONE, OWN_FILE, InputError, existing
 
 _COLUMNS = (
     "PatientID",
@@ -134,7 +134,7 @@ def index_path(index: str, version: str) -> Path:
         InputError: the file is missing, or another version is installed.
     """
     if index != NONE:
-        return existing(index)
+        return existing(index, OWN_FILE)
     from importlib import metadata
 
     import idc_index_data

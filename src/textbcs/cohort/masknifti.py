@@ -13,7 +13,7 @@ import numpy as np
 
 from textbcs.cohort.nifti import read_nifti, stem
 from textbcs.geometry import Volume
-from textbcs.io import InputError, existing
+from textbcs.io import OWN_FILE, InputError, existing
 
 if TYPE_CHECKING:
     from textbcs.receipt import Stage
@@ -49,7 +49,7 @@ def read_join(path: Path) -> dict[str, str]:
     import pandas as pd
 
     try:
-        table = pd.read_excel(existing(path), sheet_name=_SHEET, dtype=str)
+        table = pd.read_excel(existing(path, OWN_FILE), sheet_name=_SHEET, dtype=str)
         pairs = table[["tcia_series_uid", "patient_id"]].dropna()
     except (ValueError, KeyError, OSError) as error:
         raise InputError(

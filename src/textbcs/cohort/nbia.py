@@ -14,7 +14,7 @@ from textbcs.cohort.incoming import UID, Wanted
 from textbcs.cohort.remote import RemoteArchive, Row, listed_header
 from textbcs.cohort.transfer import TransferError
 from textbcs.cohort.unpack import unpack
-from textbcs.io import NONE, InputError, existing
+from textbcs.io import NONE, OWN_FILE, InputError, existing
 
 _LIST_LIMIT = 1 << 28
 _ZIP = "series.zip"
@@ -89,7 +89,7 @@ def read_manifest(path: str | Path) -> list[str]:
     Raises:
         InputError: no such file, no list in it, or a line of the list is no UID.
     """
-    lines = existing(path).read_text(encoding="utf-8-sig").splitlines()
+    lines = existing(path, OWN_FILE).read_text(encoding="utf-8-sig").splitlines()
     lines = [line.strip() for line in lines]
     start = next((n for n, line in enumerate(lines) if line.startswith("ListOfSeries")), None)
     if start is None:

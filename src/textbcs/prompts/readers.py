@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.io import InputError, existing
+from textbcs.io import OWN_FILE, InputError, existing
 from textbcs.prompts.grammar import VOCABULARY, Prompt, PromptError, number_word, parse
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def read_table(path: Path, columns: Sequence[Sequence[str]]) -> "pd.DataFrame":
 
     try:
         if path.suffix.lower() == ".xlsx":
-            table = pd.read_excel(existing(path), dtype=str)
+            table = pd.read_excel(existing(path, OWN_FILE), dtype=str)
         else:
-            text = existing(path).read_text(encoding="utf-8-sig")
+            text = existing(path, OWN_FILE).read_text(encoding="utf-8-sig")
             header = text.split("\n", 1)[0]
             separator = ";" if ";" in header and "," not in header else ","
             table = pd.read_csv(

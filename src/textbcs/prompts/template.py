@@ -119,13 +119,13 @@ def report_lines(path: Path, thresholds: Path) -> Iterator[str]:
     Raises:
         InputError: an unreadable table, or no thresholds.
     """
+    table = read_table(path, [(*KEYS, "report")])
     if not thresholds.is_file():
         raise InputError(
             f"{thresholds}: size classes are fitted on train; run the stage prompts first"
         )
     fitted = read_json(thresholds)
     limits = (float(fitted["small_up_to_mm2"]), float(fitted["medium_up_to_mm2"]))
-    table = read_table(path, [(*KEYS, "report")])
     yield _line([*KEYS, *VOCABULARY, "problem"])
     for row in records(table):
         try:

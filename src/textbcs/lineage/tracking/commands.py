@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from textbcs.arguments import add_command, number
+
 SWITCH = "TEXTBCS_TRACKING"  # `off`: nothing is tracked unless somebody types `textbcs track`
 APART_SECONDS = 900
 NOT_SHOWN = "not shown: "
@@ -16,14 +18,19 @@ def add_track(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     text = (
         "show what has run in MLflow; without an action: write the runs that it does not show yet"
     )
-    track = commands.add_parser("track", help=text, description=text)
+    track = add_command(commands, "track", text)
     track.set_defaults(run=_update, anew=False)
     actions = track.add_subparsers(metavar="ACTION", title="actions")
-    rebuild = actions.add_parser("rebuild", help="make MLflow's database again, from the receipts")
+    text = "make MLflow's database again, from the receipts"
+    rebuild = add_command(actions, "rebuild", text)
     rebuild.set_defaults(run=_update, anew=True)
-    pages = actions.add_parser("ui", help="open MLflow's pages, up to date while they are open")
-    pages.add_argument("--host", default="127.0.0.1", help="default: only this machine")
-    pages.add_argument("--port", type=int, default=5000)
+    pages = add_command(actions, "ui", "open MLflow's pages, up to date while they are open")
+    pages.add_argument(
+        "--host", default="127.0.0.1", help="who may see them; %(default)s: only this machine"
+    )
+    pages.add_argument(
+        "--port", type=number(int, 1, 65535), default=5000, help="where they are (%(default)s)"
+    )
     pages.set_defaults(run=_ui)
 
 
