@@ -12,7 +12,7 @@ SIZE = 16
 RULES = {
     "threshold": 0.5,
     "nsd_tolerances_mm": [1.0, 2.5],
-    "lesions": {"minimum_component_mm2": 4.0, "minimum_covered": 0.1},
+    "lesions": {"minimum_covered": 0.1},
     "calibration": {"bins": 15, "band_mm": 2.0},
 }
 
@@ -53,7 +53,7 @@ def prediction(*places: tuple[int, int, int]) -> Prediction:
 
 
 def test_a_perfect_prediction() -> None:
-    table = score(shard(), prediction((0, 4, 2)), None, RULES)
+    table = score(shard(), prediction((0, 4, 2)), None, RULES, 4.0)
     tumour, free = table.to_dict("records")
     assert (tumour["dice"], tumour["iou"], tumour["dice_two_class"]) == (1, 1, 1)
     assert tumour["dice_native"] == pytest.approx(1, abs=0.05)
@@ -64,7 +64,7 @@ def test_a_perfect_prediction() -> None:
 
 
 def test_half_overlap_and_a_false_alarm() -> None:
-    table = score(shard(), prediction((0, 4, 4), (1, 0, 10)), None, RULES)
+    table = score(shard(), prediction((0, 4, 4), (1, 0, 10)), None, RULES, 4.0)
     tumour, free = table.to_dict("records")
     assert tumour["dice"] == 0.5
     assert (tumour["true_positive"], tumour["false_positive"], tumour["false_negative"]) == (
@@ -77,35 +77,35 @@ def test_half_overlap_and_a_false_alarm() -> None:
 
 
 def test_the_exchanged_prompt_has_columns_of_its_own() -> None:
-    table = score(shard(), prediction((0, 4, 2)), prediction((0, 4, 10)), RULES)
+    table = score(shard(), prediction((0, 4, 2)), prediction((0, 4, 10)), RULES, 4.0)
     assert table["dice_swapped"].iloc[0] == 0
     assert table["predicted_side_swapped"].tolist() == ["left", ""]
-    without = score(shard(), prediction((0, 4, 2)), None, RULES)
+    without = score(shard(), prediction((0, 4, 2)), None, RULES, 4.0)
     assert without["dice_swapped"].isna().all()
 
 
 def test_the_threshold_is_exclusive() -> None:
     table = score(
-        shard(), prediction((0, 4, 2)), None, RULES | {"threshold": float(np.float32(0.9))}
+        shard(), prediction((0, 4, 2)), None, RULES | {"threshold": float(np.float32(0.9))}, 4.0
     )
     assert table["dice"].iloc[0] == 0
 
 
 def test_surfaces_and_lesions_are_measured_on_the_dicom_grid() -> None:
-    found, free = score(shard(), prediction((0, 4, 2)), None, RULES).to_dict("records")
+    found, free = score(shard(), prediction((0, 4, 2)), None, RULES, 4.0).to_dict("records")
     assert (found["nsd_1mm"], found["nsd_2.5mm"]) == (1, 1)
     assert found["assd_mm"] < 0.5
     assert (found["reference_mm2"], found["lesions"], found["lesions_found"]) == (64, 1, 1)
     assert (found["false_components"], found["distance_replaced"]) == (0, False)
     assert np.isnan([free["nsd_1mm"], free["hd95_mm"]]).all()
     # Four square pixels to the right: eight native ones of 1 mm.
-    moved = score(shard(), prediction((0, 4, 6)), None, RULES).iloc[0]
+    moved = score(shard(), prediction((0, 4, 6)), None, RULES, 4.0).iloc[0]
     assert moved["hd95_mm"] == pytest.approx(8, abs=1)
     assert (moved["lesions_found"], moved["false_components"]) == (0, 1)
 
 
 def test_what_is_missed_and_what_is_found_for_nothing() -> None:
-    missed, alarm = score(shard(), prediction((1, 0, 10)), None, RULES).to_dict("records")
+    missed, alarm = score(shard(), prediction((1, 0, 10)), None, RULES, 4.0).to_dict("records")
     assert missed["hd95_mm"] == pytest.approx(np.hypot(32, 32))
     assert (missed["distance_replaced"], missed["nsd_1mm"]) == (True, 0)
     assert (alarm["nsd_1mm"], alarm["false_components"], alarm["lesions"]) == (0, 1, 0)
@@ -139,11 +139,11 @@ def test_log_odds_are_the_logit_and_stay_finite() -> None:
 
 
 def test_calibration_of_a_slice_over_the_image_and_over_its_region() -> None:
-    found, free = score(shard(), prediction((0, 4, 2)), None, RULES).to_dict("records")
+    found, free = score(shard(), prediction((0, 4, 2)), None, RULES, 4.0).to_dict("records")
     assert (found["brier"], found["brier_region"]) == pytest.approx((0.01, 0.01))
     assert found["nll"] == pytest.approx(-np.log(0.9))
     assert np.isnan([free["brier_region"], free["nll_region"]]).all()
-    missed = score(shard(), prediction(), None, RULES).iloc[0]
+    missed = score(shard(), prediction(), None, RULES, 4.0).iloc[0]
     # The lesion's 16 pixels are wrong by 0.9; the band of one pixel around it has 16 more, right by 0.1.
     assert missed["brier_region"] == pytest.approx((16 * 0.81 + 16 * 0.01) / 32)
     assert missed["brier"] == pytest.approx((16 * 0.81 + 240 * 0.01) / 256)

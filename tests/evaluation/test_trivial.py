@@ -19,7 +19,7 @@ SIZE = 4
 RULES = {
     "threshold": 0.5,
     "nsd_tolerances_mm": [1.0, 2.5],
-    "lesions": {"minimum_component_mm2": 4.0, "minimum_covered": 0.1},
+    "lesions": {"minimum_covered": 0.1},
     "calibration": {"bins": 15, "band_mm": 2.0},
 }
 
@@ -115,7 +115,8 @@ def write_prompts(path: Path, table: pd.DataFrame, classes: list[tuple[str, str]
 @pytest.fixture
 def stage(stage_in: Callable[..., Stage]) -> Stage:
     """Train: left lesions in column 2, right ones in column 0. Test: a left one, half found."""
-    stage = stage_in({"evaluation": RULES}, name="trivial")
+    params = {"evaluation": RULES, "slices": {"minimum_component_mm2": 4.0}}
+    stage = stage_in(params, name="trivial")
     train = shard([line(2), line(2), line(0)], ["a", "b", "c"], native=False)
     test = shard([line(2, 3)], ["d"], native=True)
     write_shard(stage, "train", train)

@@ -34,7 +34,9 @@ def evaluate(stage: "Stage", method: str, seed: str) -> None:
         swapped = predict(stage, model, table, shard, [mirror(text) for text in texts])
     rules = stage.params["evaluation"]
     folder = f"results/evaluation/{method}-s{seed}"
-    write_csv(stage.output(f"{folder}/slices.csv"), score(shard, true, swapped, rules))
+    smallest_mm2 = stage.params["slices"]["minimum_component_mm2"]
+    slices = score(shard, true, swapped, rules, smallest_mm2)
+    write_csv(stage.output(f"{folder}/slices.csv"), slices)
     maps = maps_of(true, swapped)
     if model.sampled:
         maps |= sample(stage, model, table, shard, texts)

@@ -26,7 +26,11 @@ IDENTITY = ("slice_id", "patient", "series_uid", "z_index", "kind", "side", "mas
 
 
 def score(
-    shard: Shard, true: Prediction, swapped: Prediction | None, rules: Mapping[str, Any]
+    shard: Shard,
+    true: Prediction,
+    swapped: Prediction | None,
+    rules: Mapping[str, Any],
+    smallest_mm2: float,
 ) -> "pd.DataFrame":
     """One row of metrics per slice.
 
@@ -40,6 +44,7 @@ def score(
         true: with each slice's own prompt.
         swapped: with the side exchanged, or None.
         rules: the parameters `evaluation`.
+        smallest_mm2: smaller components are no lesions, `slices.minimum_component_mm2`.
     """
     import pandas as pd
 
@@ -55,7 +60,9 @@ def score(
             "iou": metrics.iou(counts),
             "dice_two_class": metrics.two_class(metrics.dice(counts), metrics.dice(behind)),
             "iou_two_class": metrics.two_class(metrics.iou(counts), metrics.iou(behind)),
-            **native_scores(probability, facts, shard.native_masks[facts["slice_id"]], rules),
+            **native_scores(
+                probability, facts, shard.native_masks[facts["slice_id"]], rules, smallest_mm2
+            ),
             **pixel_scores(probability, shard.masks[index], facts, rules),
             "predicted_side": _predicted_side(probability, threshold, facts["midline_col"]),
             "dice_swapped": float("nan"),
@@ -74,6 +81,7 @@ def native_scores(
     facts: Mapping[str, Any],
     native: NDArray[np.bool_],
     rules: Mapping[str, Any],
+    smallest_mm2: float,
 ) -> dict[str, Any]:
     """What is measured on the slice's DICOM grid, where a pixel has its true size.
 
@@ -86,6 +94,7 @@ def native_scores(
         facts: the slice's row, for its grid.
         native: (native_rows, native_cols), the true mask.
         rules: the parameters `evaluation`.
+        smallest_mm2: smaller components are not counted.
     """
     spacing = (float(facts["native_spacing_row_mm"]), float(facts["native_spacing_col_mm"]))
     grid = SquareGrid((facts["native_rows"], facts["native_cols"]), spacing, probability.shape[0])
@@ -101,7 +110,7 @@ def native_scores(
         "hd95_mm": outline.hd95_mm,
         "assd_mm": outline.assd_mm,
         "distance_replaced": outline.replaced,
-        **vars(count_lesions(found, native, pixel_mm2, **rules["lesions"])),
+        **vars(count_lesions(found, native, pixel_mm2, smallest_mm2, **rules["lesions"])),
     }
 
 

@@ -53,7 +53,7 @@ class Prior:
 def trivial(stage: "Stage") -> None:
     """Score both rows on every test slice.
 
-    Params read: `evaluation`.
+    Params read: `evaluation`, `slices.minimum_component_mm2`.
 
     Raises:
         InputError: an input is missing or damaged, a slice without a prompt, or an empty train split.
@@ -140,6 +140,7 @@ def _write(
     stage: "Stage", row: str, shard: Shard, true: Prediction, swapped: Prediction | None
 ) -> None:
     folder = f"results/evaluation/{row}-s0"
-    table = score(shard, true, swapped, stage.params["evaluation"])
+    smallest_mm2 = stage.params["slices"]["minimum_component_mm2"]
+    table = score(shard, true, swapped, stage.params["evaluation"], smallest_mm2)
     write_csv(stage.output(f"{folder}/slices.csv"), table)
     write_tensors(stage.output(f"{folder}/predictions.safetensors"), maps_of(true, swapped))
