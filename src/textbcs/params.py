@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.io import NONE, InputError, existing
+from textbcs.networks import READS_TEXT, impossible_networks, reads_text, variant_network
 
 Params = dict[str, Any]
 
@@ -95,6 +96,8 @@ def _allowed(rules: Mapping[str, Any], key: str | None = None) -> str:
     words = []
     if "enum" in node:
         words.append("one of " + ", ".join(str(value) for value in node["enum"]))
+    if "const" in node:
+        words.append(str(node["const"]))
     if "type" in node:
         kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
         words.append(" or ".join(kinds))
@@ -103,20 +106,35 @@ def _allowed(rules: Mapping[str, Any], key: str | None = None) -> str:
         "exclusiveMinimum": "above",
         "maximum": "at most",
         "exclusiveMaximum": "below",
-        "minItems": "items, at least",
-        "maxItems": "items, at most",
         "multipleOf": "a multiple of",
         "pattern": "matching",
     }
     words += [f"{text} {node[name]}" for name, text in limits.items() if name in node]
+    least, most = node.get("minItems"), node.get("maxItems")
+    if least is not None or most is not None:
+        words.append(_items(least, most))
+    if node.get("uniqueItems"):
+        words.append("no value twice")
     if "description" in node:
         words.append(f"({node['description']})")
     return "allowed: " + ", ".join(words)
 
 
+def _items(least: int | None, most: int | None) -> str:
+    """How many items an array may have, in words."""
+    if least == most or (least is not None and most is not None):
+        count = str(most) if least == most else f"{least} to {most}"
+    else:
+        count = f"at least {least}" if most is None else f"at most {most}"
+    return f"{count} item{'' if count.split()[-1] == '1' else 's'}"
+
+
 def impossible(values: Params) -> Iterable[str]:
     """Combinations that the schema cannot express, as the same one-line faults."""
-    yield from _impossible_rows(values)
+    rows = list(_impossible_rows(values))
+    yield from rows
+    if not rows:  # the next rules look up what the rows name
+        yield from _impossible_questions(values)
     size = values["slices"]["size"]
     if size % 16:
         yield f"slices.size = {size}: the networks halve an image four times; allowed: multiples of 16"
@@ -146,7 +164,13 @@ def impossible(values: Params) -> Iterable[str]:
     yield from _impossible_archives(values["cohort"])
     yield from _impossible_descriptions(values["cohort"])
     yield from _impossible_masks(values)
-    yield from _impossible_networks(values)
+    yield from impossible_networks(values)
+    tolerances = values["evaluation"]["nsd_tolerances_mm"]
+    if tolerances != sorted(tolerances):
+        yield (
+            f"evaluation.nsd_tolerances_mm = {tolerances}: allowed: ascending, since the first is "
+            "tested as the strictest"
+        )
 
 
 def _impossible_rows(values: Params) -> Iterable[str]:
@@ -166,13 +190,6 @@ def _impossible_rows(values: Params) -> Iterable[str]:
             )
     if tables["reference"] not in tables["table1"]:
         yield f"tables.reference = {tables['reference']!r}: allowed: a name in tables.table1"
-    probed = values["robustness"]
-    for key, name in (
-        ("first_pass", probed["first_pass"]),
-        *((f"methods.{place}", name) for place, name in enumerate(probed["methods"])),
-    ):
-        if name not in tables["table1"]:
-            yield f"robustness.{key} = {name!r}: allowed: a name in tables.table1"
     if "textbcs" not in tables["table1"]:
         yield "tables.table1: needs 'textbcs', which all variants change"
     for name in sorted(set(methods) & set(variants)):
@@ -183,11 +200,40 @@ def _impossible_rows(values: Params) -> Iterable[str]:
             yield f"methods.{name}.network.model = {model!r}: allowed: {name}, the method's own folder"
 
 
+def _impossible_questions(values: Params) -> Iterable[str]:
+    """Robustness and heat maps of networks that are not trained, or not what is asked of them."""
+    table1, methods, variants = (
+        values["tables"]["table1"], values["methods"], values["tables"]["variants"]
+    )  # fmt: skip
+    probed = values["robustness"]
+    for key, name in (
+        ("first_pass", probed["first_pass"]),
+        *((f"methods.{place}", name) for place, name in enumerate(probed["methods"])),
+    ):
+        if name not in table1:
+            yield f"robustness.{key} = {name!r}: allowed: a name in tables.table1"
+        elif reads_text(methods[name]["network"]) != (key != "first_pass"):
+            need = "one that reads no text" if key == "first_pass" else "those that read the prompt"
+            known = "" if key == "first_pass" else f": {', '.join(sorted(READS_TEXT))} (with svli)"
+            yield f"robustness.{key} = {name!r}: allowed: {need}{known}"
+    for key in ("without", "with"):
+        name = values["gradcam"][key]
+        wanted = f"a variant {key} svli and without evidential that tables.variants lists"
+        if name not in variants:
+            yield f"gradcam.{key} = {name!r}: allowed: {wanted}"
+            continue
+        network = variant_network(values, name)
+        if network["svli"] != (key == "with") or network["evidential"]:
+            yield f"gradcam.{key} = {name!r}: allowed: {wanted}"
+
+
 def _impossible_masks(values: Params) -> Iterable[str]:
     """Sources of masks that lack what they read, or leave nobody to validate and test on."""
     masks, cohort = values["masks"], values["cohort"]
     for place, entry in enumerate(masks["sources"]):
         where = f"masks.sources.{place}"
+        if entry["kind"] == "dicom_seg":
+            yield from _no_expression(f"{where}.description", entry["description"])
         if entry["kind"] == "nifti" and masks["nifti_directory"] == NONE:
             yield f"{where}.kind = 'nifti': needs a folder in masks.nifti_directory"
         if entry.get("join") == "tcia_series_uid" and masks["nifti_table"] == NONE:
@@ -222,6 +268,13 @@ def _impossible_archives(cohort: Mapping[str, Any]) -> Iterable[str]:
         yield f"cohort.index_version = {version!r}: with kind {kind} and this index allowed: {allowed}"
 
 
+def _no_expression(key: str, pattern: str) -> Iterable[str]:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield f"{key} = {pattern!r}: no regular expression ({error})"
+
+
 def _impossible_descriptions(cohort: Mapping[str, Any]) -> Iterable[str]:
     """Phases without a description, where the data's own names are given; what is no expression."""
     described = cohort.get("descriptions")
@@ -232,31 +285,13 @@ def _impossible_descriptions(cohort: Mapping[str, Any]) -> Iterable[str]:
             yield "cohort.descriptions is missing: kind nifti needs it to tell phases by file names"
         return
     for phase, pattern in described.items():
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            yield f"cohort.descriptions.{phase} = {pattern!r}: no regular expression ({error})"
+        yield from _no_expression(f"cohort.descriptions.{phase}", pattern)
     for phase in cohort["phases"]:
         if phase not in described:
             yield (
                 f"cohort.phases = {cohort['phases']}: {phase} is missing in cohort.descriptions; "
                 f"allowed: {', '.join(described)}"
             )
-
-
-def _impossible_networks(values: Params) -> Iterable[str]:
-    """Combinations of one method's network and the image it gets."""
-    tokens = values["slices"]["size"] // 16
-    for name, method in values["methods"].items():
-        network = method["network"]
-        where = f"methods.{name}.network"
-        if network["model"] != "textbcs" or not network["svli"]:
-            continue
-        if network["width"] % network["heads"]:
-            yield f"{where}.heads = {network['heads']}: allowed: divisors of width = {network['width']}"
-        grid = network["grid"]
-        if isinstance(grid, int) and (tokens * 2) % grid:
-            yield f"{where}.grid = {grid}: allowed: divisors of slices.size / 8 = {tokens * 2}"
 
 
 def select(values: Mapping[str, Any], keys: Iterable[str]) -> Params:
