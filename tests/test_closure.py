@@ -21,6 +21,7 @@ WRAPPERS = {
     "src/textbcs/cli.py": "starts the stage",
     "src/textbcs/cohort/estimate.py": "prints what a download would fetch",
     "src/textbcs/definition.py": "reads what the stage may touch",
+    "src/textbcs/faults.py": "says what is wrong with the parameters",
     "src/textbcs/networks.py": "checks the parameters of networks",
     "src/textbcs/params.py": "checks the parameters that DVC compares value by value",
     "src/textbcs/pool.py": "spreads work over processes and keeps its order",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from textbcs.params import read_yaml
@@ -69,3 +70,11 @@ def test_conda_gets_python_and_pip_and_then_the_lock() -> None:
 def test_nothing_in_the_lock_changes_how_pandas_stores_text_or_slows_transformers() -> None:
     """MLflow asks for these; its tracking and its pages work without (docs/tracking.md)."""
     assert not {"pyarrow", "scikit-learn", "skops"} & set(LOCK)
+
+
+@pytest.mark.parametrize("minor", range(9, 16))
+def test_make_takes_the_pythons_of_the_project(minor: int) -> None:
+    line = next(line for line in Path("Makefile").read_text().splitlines() if "sys.exit" in line)
+    condition = re.findall(r"sys\.exit\((.*) and \"", line)[0]
+    refused = eval(condition.replace("sys.version_info[:2]", f"(3, {minor})"))
+    assert refused is not SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.0")
