@@ -9,7 +9,7 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 
-from textbcs import params
+from textbcs import faults, params
 from textbcs.io import NONE, InputError
 from textbcs.models import registry
 from textbcs.networks import impossible_network, reads_text
@@ -40,7 +40,7 @@ def changed(key: str, value: Any, base: str = "presets/phantom.yaml") -> dict[st
 
 def fault(values: dict[str, Any]) -> str:
     schema = json.loads(params.SCHEMA.read_text())
-    return params.first_fault(values, schema) or next(iter(params.impossible(values)))
+    return faults.first_fault(values, schema) or next(iter(params.impossible(values)))
 
 
 def test_the_default_is_the_phantom_preset() -> None:

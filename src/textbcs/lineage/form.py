@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.io import InputError, read_json
-from textbcs.params import first_fault
+from textbcs.faults import first_fault
 
 SCHEMA = Path("workflow/schemas/receipt.schema.json")
 
