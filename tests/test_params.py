@@ -381,6 +381,14 @@ def test_a_variants_network_is_checked_like_the_methods() -> None:
     assert not list(params.impossible(values))
 
 
+def test_a_network_that_no_table_asks_for_may_be_anything() -> None:
+    values = changed("methods.swinunet.network.heads", 5)
+    values["tables"]["table1"].remove("swinunet")
+    values["tables"]["variants"].remove("evidence_e0")
+    values["variants"]["evidence_e0"] = {"network": {"heads": 3}}
+    assert not list(params.impossible(values))
+
+
 def test_what_reads_text_is_what_the_networks_say() -> None:
     values = params.read_yaml("presets/phantom.yaml")
     size = values["slices"]["size"]

@@ -28,14 +28,14 @@ def variant_network(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def impossible_networks(values: Mapping[str, Any]) -> Iterator[str]:
-    """Networks of methods and variants that cannot be built, each as one line."""
-    size = values["slices"]["size"]
-    for name, method in values["methods"].items():
-        yield from impossible_network(method["network"], size, f"methods.{name}.network")
-    if "textbcs" in values["methods"]:
-        for name in values["variants"]:
-            network = variant_network(values, name)
-            yield from impossible_network(network, size, f"variants.{name}.network")
+    """Networks of the tables' methods and variants that cannot be built, each as one line."""
+    size, tables = values["slices"]["size"], values["tables"]
+    for name in tables["table1"]:
+        network = values["methods"][name]["network"]
+        yield from impossible_network(network, size, f"methods.{name}.network")
+    for name in tables["variants"]:
+        network = variant_network(values, name)
+        yield from impossible_network(network, size, f"variants.{name}.network")
 
 
 def impossible_network(network: Mapping[str, Any], size: int, where: str) -> Iterator[str]:

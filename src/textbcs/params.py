@@ -74,6 +74,7 @@ def impossible(values: Params) -> Iterable[str]:
     yield from rows
     if not rows:  # the next rules look up what the rows name
         yield from _impossible_questions(values)
+        yield from impossible_networks(values)
     size = values["slices"]["size"]
     if size % 16:
         yield f"slices.size = {size}: the networks halve an image four times; allowed: multiples of 16"
@@ -103,7 +104,6 @@ def impossible(values: Params) -> Iterable[str]:
     yield from _impossible_archives(values["cohort"])
     yield from _impossible_descriptions(values["cohort"])
     yield from _impossible_masks(values)
-    yield from impossible_networks(values)
     tolerances = values["evaluation"]["nsd_tolerances_mm"]
     if tolerances != sorted(tolerances):
         yield (

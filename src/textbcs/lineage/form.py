@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from textbcs.io import InputError, read_json
 from textbcs.faults import first_fault
+from textbcs.io import InputError, read_json
 
 SCHEMA = Path("workflow/schemas/receipt.schema.json")
 
