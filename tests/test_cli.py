@@ -113,6 +113,7 @@ def test_use_names_the_presets_and_takes_no_path(project: Path) -> None:
     fails_in_one_line(
         run("use", "../other", "--dry-run", cwd=project), "no preset '../other'", "allowed: duke"
     )
+    fails_in_one_line(run("use", "./phantom", cwd=project), "no preset './phantom'")
 
 
 def test_outside_of_a_checkout_the_advice_is_to_go_there(project: Path) -> None:

@@ -151,6 +151,11 @@ def test_duke_is_the_papers_protocol() -> None:
         ("robustness.first_pass", "lvit", "first_pass = 'lvit': allowed: one that reads no text"),
         ("gradcam.with", "unet", "gradcam.with = 'unet': allowed: a variant with svli and without"),
         ("gradcam.with", "nope", "gradcam.with = 'nope': allowed: a variant with svli"),
+        (
+            "gradcam.with",
+            "evidence_e0",
+            "gradcam.with = 'evidence_e0': allowed: .* evidential that",
+        ),
         ("gradcam.with", "ablation_none", "gradcam.with = 'ablation_none': allowed"),
         (
             "gradcam.without",

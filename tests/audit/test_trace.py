@@ -155,8 +155,8 @@ def test_a_table_is_found_by_its_name_or_any_path_to_it(tree: Path, name: str) -
 
 
 def test_a_cell_is_one_of_a_csv(tree: Path) -> None:
-    with pytest.raises(InputError, match="table1.md: no stage has written it"):
-        trace_cell(load_graph(), "table1.md", "unet", "dice_slice_mean")
+    with pytest.raises(InputError, match="model.safetensors: has no cells; name the table's .csv"):
+        trace_cell(load_graph(), "results/runs/unet-s1/model.safetensors", "unet", "seeds")
 
 
 def test_where_nothing_has_run_there_is_nothing_to_trace(tree: Path) -> None:

@@ -113,6 +113,14 @@ def test_what_is_missed_and_what_is_found_for_nothing() -> None:
     assert np.isnan(alarm["hd95_mm"])
 
 
+def test_a_component_below_the_smallest_is_no_lesion() -> None:
+    for smallest, lesions, false in ((63.0, 1, 1), (100.0, 0, 0)):
+        found, free = score(
+            shard(), prediction((0, 4, 2), (1, 0, 10)), None, RULES, smallest
+        ).to_dict("records")
+        assert (found["lesions"], free["false_components"]) == (lesions, false)
+
+
 def test_what_is_stored_of_the_maps() -> None:
     evidence = np.full((2, 2, SIZE, SIZE), 9.0, np.float32)
     evidence[0, 1, 0, 0] = 1e9  # more than float16 holds

@@ -64,8 +64,10 @@ def find_table(graph: Graph, name: str) -> tuple[str, Receipt]:
         InputError: no stage has written such a table.
     """
     path = locate(graph, name)
+    if graph.makers.of(path) and not path.endswith(".csv"):
+        raise InputError(f"{path}: has no cells; name the table's .csv")
     receipt = graph.receipts.get(graph.makers.of(path) or "")
-    if not path.endswith(".csv") or receipt is None or receipt.output(path) is None:
+    if receipt is None or receipt.output(path) is None:
         known = sorted(
             item.path
             for one in graph.active()
