@@ -134,8 +134,8 @@ def test_every_table_follows_from_its_rows(finished: Path, monkeypatch: pytest.M
     monkeypatch.chdir(finished)
     report = verify(deep=True)
     assert report.findings == []
-    # Table 4: eight p values, difference, interval, two effects, counts and verdict, of two methods.
-    for words in ("table2 24 of 48", "table3 21 of 33", "table4 30 of 36"):
+    # Table 4: eight p values, difference, interval, two effects, counts and three verdicts, two methods.
+    for words in ("table2 24 of 48", "table3 21 of 33", "table4 34 of 40"):
         assert any(words in text for text in report.remarks), report.remarks
 
 
@@ -152,6 +152,7 @@ def test_every_table_follows_from_its_rows(finished: Path, monkeypatch: pytest.M
         ("results/statistics/comparisons.csv", "cliffs_delta_low"),
         ("results/statistics/comparisons.csv", "p_wilcoxon"),
         ("results/statistics/comparisons.csv", "difference"),
+        ("results/statistics/comparisons.csv", "disagree_holm"),
     ],
 )
 def test_a_stage_that_errs_in_one_column(
@@ -163,7 +164,9 @@ def test_a_stage_that_errs_in_one_column(
         table = table.copy()
         place = table[column].dropna().index[0]
         value = table.loc[place, column]
-        if isinstance(value, str):
+        if table[column].dtype == bool:
+            table.loc[place, column] = not value
+        elif isinstance(value, str):
             table.loc[place, column] = value.replace(value[-2], str((int(value[-2]) + 1) % 10))
         else:
             table.loc[place, column] = value * 0.9 + 0.01

@@ -12,7 +12,15 @@ from scipy import stats
 
 from textbcs.evaluation import means
 from textbcs.evaluation.compare import calibration_means, statistics
-from textbcs.evaluation.comparisons import compare, levels, rank_table, subgroups, variance_table
+from textbcs.evaluation.comparisons import (
+    TESTS,
+    compare,
+    levels,
+    rank_table,
+    subgroups,
+    variance_table,
+    verdicts,
+)
 from textbcs.evaluation.runs import Run, by_method, tumour_slices
 from textbcs.io import InputError, read_csv, write_csv, write_json
 from textbcs.receipt import Stage
@@ -102,10 +110,12 @@ def test_a_clear_gain_is_one_for_all_tests_and_none_is_one_for_none() -> None:
     table = compare(runs, "textbcs", ["dice"], RULES).set_index("baseline")
     assert table.loc["unet", "significant_by"] == "t_slice t_patient sign_flip wilcoxon"
     assert table.loc["unet", "interval_excludes_zero"]
-    assert not table.loc["unet", "verdicts_disagree"]
+    assert not table.loc["unet", "disagree_unadjusted"]
+    assert not table.loc["unet", "disagree_holm"]
+    assert not table.loc["unet", "holm_changes_verdict"]
     assert table.loc["unet", "win_share"] == 1
     assert table.loc["copy", "significant_by"] == ""
-    assert not table.loc["copy", "verdicts_disagree"]
+    assert not table.loc["copy", "disagree_unadjusted"]
     assert table.loc["copy", "difference"] == 0
 
 
@@ -125,8 +135,39 @@ def test_disagreement_is_flagged() -> None:
     )
     runs = {"textbcs": [Run("textbcs", 1, base)], "unet": [Run("unet", 1, other)]}
     found = compare(runs, "textbcs", ["dice"], RULES).iloc[0]
-    assert found["significant_by"] == "t_slice"
-    assert found["verdicts_disagree"]
+    assert found["significant_by"] == found["significant_unadjusted_by"] == "t_slice"
+    assert found["disagree_unadjusted"]
+    assert found["disagree_holm"]
+    assert not found["holm_changes_verdict"]
+
+
+@pytest.mark.parametrize(
+    ("holm", "low", "expected"),
+    [
+        # The case that once was called a disagreement after Holm: all adjusted values are above 0.05,
+        # the unadjusted interval alone is clear of 0.
+        (0.2, 0.01, (True, False, True)),
+        (0.04, 0.01, (True, True, False)),
+        (0.2, -0.01, (True, False, True)),
+    ],
+)
+def test_like_is_held_against_like(
+    holm: float, low: float, expected: tuple[bool, bool, bool]
+) -> None:
+    raw = {"p_t_slice": 0.01, "p_t_patient": 0.06, "p_sign_flip": 0.06, "p_wilcoxon": 0.11}
+    adjusted = {name.replace("p_", "holm_"): 0.3 for name in raw} | {"holm_t_slice": holm}
+    found = verdicts({**raw, **adjusted, "low": low, "high": 0.1}, 0.05)
+    names = ("disagree_unadjusted", "disagree_holm", "holm_changes_verdict")
+    assert tuple(found[name] for name in names) == expected
+    assert found["significant_unadjusted_by"] == "t_slice"
+
+
+def test_unadjusted_tests_that_agree_with_their_interval() -> None:
+    clear = {f"p_{test}": 0.01 for test in TESTS} | {f"holm_{test}": 0.3 for test in TESTS}
+    found = verdicts({**clear, "low": 0.01, "high": 0.1}, 0.05)
+    assert (found["disagree_unadjusted"], found["disagree_holm"]) == (False, False)
+    assert found["holm_changes_verdict"]
+    assert verdicts({**clear, "low": -0.01, "high": 0.1}, 0.05)["disagree_unadjusted"]
 
 
 def test_seeds_are_averaged_per_slice() -> None:

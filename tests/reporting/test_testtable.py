@@ -11,31 +11,15 @@ def comparisons() -> pd.DataFrame:
     base = {f"p_{t}": 0.001 for t in tests} | {f"holm_{t}": 0.012 for t in tests}
     effects = {f"{e}{s}": 0.5 for e in ("cohen_dz", "cliffs_delta") for s in ("", "_low", "_high")}
     common = {"difference": 0.031, "low": 0.01, "high": 0.05, "patients": 28, "slices": 75}
+    every = " ".join(tests)
+    said = {"significant_unadjusted_by": every, "significant_by": every}
+    agree = said | {"disagree_unadjusted": False, "disagree_holm": False}
+    doubt = {"disagree_unadjusted": True, "disagree_holm": True, "significant_by": "sign_flip"}
+    both = {**base, **effects, **common, **agree}
     rows = [
-        {
-            "baseline": "unet",
-            "metric": "dice",
-            **base,
-            **effects,
-            **common,
-            "verdicts_disagree": False,
-        },
-        {
-            "baseline": "lvit",
-            "metric": "dice",
-            **base,
-            **effects,
-            **common,
-            "verdicts_disagree": True,
-        },
-        {
-            "baseline": "unet",
-            "metric": "iou",
-            **base,
-            **effects,
-            **common,
-            "verdicts_disagree": False,
-        },
+        {"baseline": "unet", "metric": "dice", **both},
+        {"baseline": "lvit", "metric": "dice", **both, **doubt},
+        {"baseline": "unet", "metric": "iou", **both},
     ]
     return pd.DataFrame(rows)
 
@@ -54,10 +38,26 @@ def test_rows_are_dice_with_the_papers_p():
     assert rows[1]["paper_p"] == ""
 
 
-def test_disagreement_is_a_sentence():
-    said = disagreements(table4_rows(comparisons(), {}, {}))
-    assert len(said) == 1
-    assert said[0].startswith("Against lvit the tests do not agree")
+def test_disagreement_is_a_sentence_of_each_kind():
+    rows = table4_rows(comparisons(), {}, {})
+    said = disagreements(rows)
+    assert len(said) == 3
+    assert said[0].startswith(
+        "Against lvit the unadjusted tests and the unadjusted interval do not agree: t over slices 0.0010,"
+    )
+    assert said[0].endswith("difference 3.10 (1.00 to 5.00).")
+    assert "not agree after Holm: t over slices 0.0120" in said[1]
+    assert (
+        "over the 2 comparisons changes the verdict of t over slices, t over patients, Wilcoxon"
+        in said[2]
+    )
+    assert disagreements(rows[:1]) == []
+
+
+def test_an_empty_list_of_tests_is_read_as_none():
+    """A CSV file gives NaN for an empty text."""
+    table = comparisons().assign(significant_by=float("nan"), significant_unadjusted_by="wilcoxon")
+    assert table4_rows(table, {}, {})[0]["holm_changes"] == "Wilcoxon"
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.5, "0.5000"), (9e-5, "< 0.0001"), (float("nan"), "–")])

@@ -86,8 +86,10 @@ def statistics(stage: "Stage") -> None:
     for name, table in results.items():
         write_csv(stage.output(FOLDER / f"{name}.csv"), table)
     compared = results["comparisons"]
-    doubtful = int(compared["verdicts_disagree"].sum())
-    stage.log(f"{len(compared)} comparisons, in {doubtful} of which the tests disagree")
+    raw, adjusted = (int(compared[f"disagree_{name}"].sum()) for name in ("unadjusted", "holm"))
+    stage.log(
+        f"{len(compared)} comparisons; tests disagree in {raw} unadjusted, {adjusted} after Holm"
+    )
 
 
 def _trivial(stage: "Stage") -> list[Run]:

@@ -41,9 +41,11 @@ def compare(
     Columns: `reference`, `baseline`, `metric`, `seeds`, `patients`, `slices`; `difference` at patient
     level with `low` and `high` (BCa), `difference_slices` at slice level; for each of `TESTS` its
     `p_<test>` and, adjusted over the baselines of the metric, `holm_<test>`; `cohen_dz`,
-    `cliffs_delta` with limits, `win_share`; `significant_by`: the tests whose adjusted p is below
-    1 - confidence; `interval_excludes_zero`; `verdicts_disagree`: these do not all say the same;
-    `holm_changes_verdict`: some unadjusted p is below, its adjusted one not.
+    `cliffs_delta` with limits, `win_share`; `significant_unadjusted_by` and `significant_by`: the tests
+    whose p, and whose adjusted p, is below 1 - confidence; `interval_excludes_zero`;
+    `disagree_unadjusted`: the unadjusted tests and the interval, which is not adjusted either, do not all
+    say the same; `disagree_holm`: the adjusted tests do not; `holm_changes_verdict`: some test is
+    significant before Holm's adjustment and not after it.
 
     Args:
         methods: the runs of each method.
@@ -111,20 +113,25 @@ def paired_tests(
 
 
 def verdicts(row: Mapping[str, Any], alpha: float) -> dict[str, Any]:
-    """What each test says of a row at a level, and whether they agree; a NaN p is no effect."""
-    adjusted = {test: row[f"holm_{test}"] < alpha for test in TESTS}
-    raw = {test: row[f"p_{test}"] < alpha for test in TESTS}
+    """What each test says of a row at a level, and whether they agree; a NaN p is no effect.
+
+    Like is held against like: the interval is not adjusted, so it is no witness against Holm's values.
+    """
+    raw = {test: bool(row[f"p_{test}"] < alpha) for test in TESTS}
+    adjusted = {test: bool(row[f"holm_{test}"] < alpha) for test in TESTS}
     excludes = bool(row["low"] > 0 or row["high"] < 0)
     return {
+        "significant_unadjusted_by": " ".join(test for test in TESTS if raw[test]),
         "significant_by": " ".join(test for test in TESTS if adjusted[test]),
         "interval_excludes_zero": excludes,
-        "verdicts_disagree": len({*adjusted.values(), excludes}) > 1,
+        "disagree_unadjusted": len({*raw.values(), excludes}) > 1,
+        "disagree_holm": len(set(adjusted.values())) > 1,
         "holm_changes_verdict": adjusted != raw,
     }
 
 
 def _empty_columns() -> list[str]:
-    return ["reference", "baseline", "metric", "verdicts_disagree"]
+    return ["reference", "baseline", "metric", "disagree_unadjusted", "disagree_holm"]
 
 
 def subgroups(

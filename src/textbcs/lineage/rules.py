@@ -25,6 +25,7 @@ Cells = dict[tuple[int, str], Values]
 
 OURS = "textbcs"
 TESTS = ("t_slice", "t_patient", "sign_flip", "wilcoxon")
+NAMES = ("t over slices", "t over patients", "sign flips", "Wilcoxon")
 GAINS = ("gain", "gain_interval", "against_base", "against_base_interval")
 _EDGE = 1e-9  # relative; another order of summation moves a result by far less
 
@@ -135,7 +136,7 @@ def compared_with(name: str, column: str, params: Params) -> list[str]:
     """The runs that a cell of a table rests on beside those of its own row."""
     reference = params.get("tables.reference", OURS)
     if name == "table4":
-        adjusted = column.startswith("holm_") or column == "verdict"
+        adjusted = column.startswith("holm_") or column == "agree_holm"
         return list(params.get("tables.table1", ())) if adjusted else [reference]
     base = OURS if column.startswith("against_base") else baseline(params)
     return [base] if base and column in GAINS else []
@@ -240,8 +241,14 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
         yield column, _texts(form, *found[column])
     yield "patients", (float(found["patients"]),)
     yield "slices", (float(found["slices"]),)
-    verdicts = {found[f"holm_{test}"] < alpha for test in TESTS} | {bool(low > 0 or high < 0)}
-    yield "verdict", ("no" if len(verdicts) > 1 else "yes",)
+    before, after = (
+        [bool(found[f"{kind}_{test}"] < alpha) for test in TESTS] for kind in ("p", "holm")
+    )
+    unadjusted = {*before, bool(low > 0 or high < 0)}
+    yield "agree_unadjusted", ("no" if len(unadjusted) > 1 else "yes",)
+    yield "agree_holm", ("no" if len(set(after)) > 1 else "yes",)
+    lost = [was and not now for was, now in zip(before, after, strict=True)]
+    yield "holm_changes", (", ".join(name for name, gone in zip(NAMES, lost, strict=True) if gone),)
 
 
 def _p_text(p: float) -> str:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRIC = "dice"
+# Test -> its name in a sentence.
+NAMES = {
+    "t_slice": "t over slices",
+    "t_patient": "t over patients",
+    "sign_flip": "sign flips",
+    "wilcoxon": "Wilcoxon",
+}
 
 HEADERS = {
     "label": "TextBCS against",
@@ -29,7 +36,8 @@ HEADERS = {
     "cliff": "Cliff's delta",
     "patients": "Patients",
     "slices": "Slices",
-    "verdict": "Tests agree",
+    "agree_unadjusted": "Tests and interval agree, unadjusted",
+    "agree_holm": "Tests agree, Holm",
     "paper_p": "Paper p (unit not stated)",
 }
 
@@ -62,7 +70,9 @@ def table4_rows(
                 "cliff": _with_limits(row, "cliffs_delta"),
                 "patients": int(row["patients"]),
                 "slices": int(row["slices"]),
-                "verdict": "no" if row["verdicts_disagree"] else "yes",
+                "agree_unadjusted": "no" if row["disagree_unadjusted"] else "yes",
+                "agree_holm": "no" if row["disagree_holm"] else "yes",
+                "holm_changes": holm_changes(row),
                 "paper_p": p_value(printed[name]) if name in printed else "",
             }
         )
@@ -76,15 +86,36 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
+def holm_changes(row: Mapping[str, Any]) -> str:
+    """The tests that are significant before Holm's adjustment and not after it, by name."""
+    before, after = (
+        set(str(row[column]).split()) for column in ("significant_unadjusted_by", "significant_by")
+    )
+    return ", ".join(name for test, name in NAMES.items() if test in before - after)
+
+
 def disagreements(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each baseline about which the tests do not agree."""
-    return [
-        f"Against {row['label']} the tests do not agree: after Holm t over slices {row['holm_t_slice']}, "
-        f"t over patients {row['holm_t_patient']}, sign flips {row['holm_sign_flip']}, Wilcoxon "
-        f"{row['holm_wilcoxon']}; difference {row['difference_points']:.2f} ({row['interval']})."
-        for row in rows
-        if row["verdict"] == "no"
-    ]
+    """A sentence for each baseline and kind of disagreement: unadjusted, adjusted, and between the two."""
+    said = []
+    for row in rows:
+        raw, adjusted = (
+            ", ".join(f"{name} {row[f'{kind}_{test}']}" for test, name in NAMES.items())
+            for kind in ("p", "holm")
+        )
+        if row["agree_unadjusted"] == "no":
+            said.append(
+                f"Against {row['label']} the unadjusted tests and the unadjusted interval do not agree: "
+                f"{raw}; difference {row['difference_points']:.2f} ({row['interval']})."
+            )
+        if row["agree_holm"] == "no":
+            said.append(f"Against {row['label']} the tests do not agree after Holm: {adjusted}.")
+        if row["holm_changes"]:
+            said.append(
+                f"Against {row['label']} Holm's adjustment over the {len(rows)} comparisons changes the "
+                f"verdict of {row['holm_changes']}, no longer significant: unadjusted {raw}; "
+                f"Holm {adjusted}."
+            )
+    return said
 
 
 def _with_limits(row: Mapping[str, Any], name: str) -> str:
