@@ -83,7 +83,7 @@ def table2_rows(
         rows.append(
             {
                 "run": name,
-                "label": "Baseline" if not any(switches) else "Baseline with",
+                "label": row_label(*switches),
                 "svli": _tick(switches[0]),
                 "evidential": _tick(switches[1]),
                 **scores(runs[name], bootstrap),
@@ -173,6 +173,11 @@ def _gain(
         return {}
     mean, low, high = gain(runs, first, bootstrap)
     return {name: mean, f"{name}_interval": f"{low:.2f} to {high:.2f}"}
+
+
+def row_label(svli: bool, evidential: bool) -> str:
+    """A row's name, from what it adds to the baseline."""
+    return " ".join((["+ SVLI"] * svli) + (["+ EL"] * evidential)) or "Baseline"
 
 
 def _switches(params: Mapping[str, Any], name: str) -> tuple[bool, bool]:

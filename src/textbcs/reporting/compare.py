@@ -11,6 +11,7 @@ from typing import Any
 from textbcs.io import read_csv, records
 from textbcs.reporting.render import cell
 from textbcs.reporting.runs import NOT_COMPARABLE, is_duke
+from textbcs.reporting.testtable import p_value
 
 TABLES = Path("reports/tables")
 Row = Mapping[str, Any]
@@ -29,9 +30,7 @@ SHOWN: dict[str, tuple[str, Callable[[Row], str], Sequence[tuple[str, str, str]]
     ),
     "table2": (
         "Table 2. Ablation",
-        lambda row: (
-            f"{row['label']} {'SVLI ' * (row['svli'] == 'yes')}{'EL' * (row['evidential'] == 'yes')}"
-        ),
+        lambda row: str(row["label"]),
         [("Dice %", "dice_slice_mean", "paper_dice"), ("mIoU %", "miou_slice_mean", "paper_miou")],
     ),
     "table3": (
@@ -76,7 +75,7 @@ def _lines(
     for row in rows:
         line = [named(row).strip()]
         for _, ours, printed in columns:
-            line += [cell(row.get(ours)), _printed(row, ours, printed, duke)]
+            line += [_text(row, ours), _printed(row, ours, printed, duke)]
         table.append(line)
     widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
     for line in table:
@@ -85,16 +84,23 @@ def _lines(
         ).rstrip()
 
 
+def _text(row: Row, column: str) -> str:
+    """A cell as it is printed; a p-value, which the tables print as text, may come as a number."""
+    value = row.get(column)
+    if _is_p(column) and isinstance(value, int | float):
+        return p_value(float(value))
+    return cell(value)
+
+
+def _is_p(column: str) -> bool:
+    return column == "paper_p" or column.startswith("p_")
+
+
 def _printed(row: Row, ours: str, printed: str, duke: bool) -> str:
-    """The paper's value, with ours minus it where both are on one scale."""
-    value = row.get(printed)
-    text = cell(value)
-    comparable = duke or printed in FREE_OF_COHORT
-    if (
-        comparable
-        and isinstance(value, float)
-        and value == value
-        and isinstance(row.get(ours), float)
-    ):
-        text += f" ({row[ours] - value:+.2f})"
+    """The paper's value, with ours minus it where both are on one scale; p-values are on none."""
+    value, own = row.get(printed), row.get(ours)
+    text = _text(row, printed)
+    comparable = (duke or printed in FREE_OF_COHORT) and not _is_p(printed)
+    if comparable and isinstance(value, float) and value == value and isinstance(own, float):
+        text += f" ({own - value:+.2f})"
     return text
