@@ -20,7 +20,14 @@ _LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    # In the fonts that LaTeX starts with, these three come out as other signs.
+    "<": "$<$",
+    ">": "$>$",
+    "|": r"\textbar{}",
+    "–": "--",
 }
+# More columns than this are wider than a page's text: the table is shrunk to it (package graphicx).
+_NARROW = 6
 
 
 def cell(value: Any) -> str:
@@ -40,14 +47,23 @@ def markdown_table(title: str, headers: Mapping[str, str], rows: Sequence[Row]) 
     return "\n".join(lines) + "\n"
 
 
-def latex_table(title: str, headers: Mapping[str, str], rows: Sequence[Row]) -> str:
-    """A `table` with a `tabular` in it, its text escaped."""
+def latex_table(
+    title: str, headers: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str] = ()
+) -> str:
+    """A `table` with a `tabular` in it, its text escaped, sentences below it.
+
+    A wide one is shrunk to the width of the text, for which the document loads the package graphicx.
+    """
+    wide = len(headers) > _NARROW
     lines = [r"\begin{table}", rf"\caption{{{_latex(title)}}}"]
+    lines += [r"\resizebox{\textwidth}{!}{%"] if wide else []
     lines += [rf"\begin{{tabular}}{{l{'r' * (len(headers) - 1)}}}", r"\hline"]
     lines.append(" & ".join(_latex(text) for text in headers.values()) + r" \\ \hline")
     for row in rows:
         lines.append(" & ".join(_latex(cell(row.get(key))) for key in headers) + r" \\")
-    return "\n".join([*lines, r"\hline", r"\end{tabular}", r"\end{table}"]) + "\n"
+    lines += [r"\hline", r"\end{tabular}" + "}" * wide]
+    lines += [rf"\par\footnotesize {_latex(note)}" for note in notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def html_table(
