@@ -101,8 +101,14 @@ def test_the_interval_needs_its_settings() -> None:
     names = ("resamples", "seed", "confidence")
     settings = dict(zip(names, (99, 1, 0.95), strict=True))
     params = {f"evaluation.bootstrap.{name}": value for name, value in settings.items()}
-    low, high = str(cells.recompute("dice_patient_interval", [SLICES], params)[0]).split(" to ")
-    assert 20 <= float(low) <= 40 <= float(high) <= 60
+    assert cells.recompute("dice_patient_interval", [SLICES], params) == ("–",)  # two patients
+    more = pd.concat(
+        [SLICES, SLICES.assign(patient=SLICES["patient"] + "x", dice=SLICES["dice"] / 2)]
+    )
+    low, high = str(cells.recompute("dice_patient_interval", [more], params)[0]).split(" to ")
+    assert 10 <= float(low) <= 30 <= float(high) <= 60
+    equal = more.assign(dice=0.5)
+    assert cells.recompute("dice_patient_interval", [equal], params) == ("all equal",)
 
 
 def test_a_variant_lies_over_the_method_that_it_changes() -> None:

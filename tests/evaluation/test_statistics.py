@@ -2,7 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
+from textbcs.evaluation.statistics import (
+    limits_text,
+    mean_interval,
+    paired_difference,
+    patient_means,
+)
 
 BOOTSTRAP = {"resamples": 1999, "seed": 5, "confidence": 0.95}
 
@@ -39,16 +44,32 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert mean_interval(values, **BOOTSTRAP) == mean_interval(values, **BOOTSTRAP)
 
 
-def test_equal_values_have_no_width() -> None:
-    found = mean_interval(np.full(7, 0.25), **BOOTSTRAP)
-    assert (found.low, found.high, found.patients) == (0.25, 0.25, 7)
+@pytest.mark.parametrize("values", [[0.25] * 7, [1.0] * 3, [0.1, 0.9], [0.4], []])
+def test_where_resampling_says_nothing_there_are_no_limits(values: list[float]) -> None:
+    found = mean_interval(np.array(values), **BOOTSTRAP)
+    assert np.isnan([found.low, found.high]).all()
+    assert found.patients == len(values)
+    if values:
+        assert found.mean == pytest.approx(np.mean(values))
+
+
+def test_three_patients_that_differ_have_limits() -> None:
+    found = mean_interval(np.array([0.1, 0.5, 0.6]), **BOOTSTRAP)
+    assert 0.1 <= found.low < found.mean < found.high <= 0.6
+
+
+def test_limits_are_printed_or_why_there_are_none() -> None:
+    assert limits_text(-1.234, 5, 28) == "-1.23 to 5.00"
+    assert limits_text(0.12345, 0.5, 28, digits=4) == "0.1235 to 0.5000"
+    assert limits_text(np.nan, np.nan, 28) == limits_text(np.nan, np.nan, 3) == "all equal"
+    assert limits_text(np.nan, np.nan, 2) == "–"
 
 
 def test_the_rounding_of_means_is_no_width() -> None:
     values = np.array([np.mean([0.1] * n) for n in (1, 3, 6, 7, 10)])
     assert np.ptp(values) > 0
     found = mean_interval(values, **BOOTSTRAP)
-    assert (found.low, found.high) == (found.mean, found.mean)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_differences_are_paired_by_slice_whatever_the_order() -> None:

@@ -16,6 +16,7 @@ from textbcs.reporting.contents import FIGURES
 from textbcs.reporting.facts import limits, retrained, shortfall
 from textbcs.reporting.page import render
 from textbcs.reporting.pipetable import PipeTable, read_tables
+from textbcs.reporting.plot import score_plot
 from textbcs.reporting.render import html_table, markdown_table
 
 VOID = {"meta", "img", "br", "input"}
@@ -254,3 +255,10 @@ def test_how_far_other_trainings_lie() -> None:
     assert said not in limits(**many, spread=said)
     assert said not in limits(**{**one, "phantom": False}, spread=said)
     assert page().spread in render(page())
+
+
+@pytest.mark.parametrize("words", ["all equal", "–"])
+def test_a_point_without_limits_stands_alone(words: str) -> None:
+    row = {"method": "unet", "label": "UNet", "dice_patient_mean": 50.0}
+    plain = score_plot([{**row, "dice_patient_interval": "50.00 to 50.00"}])
+    assert score_plot([{**row, "dice_patient_interval": words}]) == plain

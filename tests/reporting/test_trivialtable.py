@@ -12,6 +12,7 @@ def table(**lows: tuple[float, float]) -> pd.DataFrame:
             {
                 "method": method,
                 "trivial": trivial,
+                "patients": 28,
                 "dice": 0.5,
                 "trivial_dice": 0.2 * (trivial == "prior"),
                 "difference": low + 0.1,

@@ -163,12 +163,10 @@ def _effect(
 ) -> Effect:
     """An effect with its BCa interval, from bootstrap samples and leave-one-out values.
 
-    The interval is nan where a value left out is not finite, or where only the jackknife has no spread.
+    The interval is nan where a value left out is not finite, or where these have no spread.
     """
     if not np.isfinite(left_out).all():
         return Effect(observed, math.nan, math.nan)
     finite = samples[np.isfinite(samples)]
     low, high = bca(observed, finite, left_out, confidence)
-    if np.ptp(left_out) == 0:
-        low = high = observed if np.ptp(finite) == 0 else math.nan
     return Effect(observed, float(low), float(high))

@@ -3,8 +3,13 @@
 The estimand is the mean over patients of each patient's mean over slices. Patients are resampled,
 their slices kept together (a cluster bootstrap), with bias-corrected and accelerated limits
 (BCa, Efron 1987), as scipy computes them.
+
+Where resampling can say nothing there are no limits, rather than limits of no width: for fewer than
+`FEWEST` patients, and where all patients have the same value (a perfect score, say), as every resample
+is then the sample. `limits_text` prints the two cases in words.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST = 3  # two patients have three resamples, and a skewness that is always 0
+ALL_EQUAL = "all equal"
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over patients with its confidence limits and the number of patients."""
+    """A mean over patients with its confidence limits (NaN: none) and the number of patients."""
 
     mean: float
     low: float
@@ -48,13 +56,13 @@ def mean_interval(
         confidence: coverage, such as 0.95.
 
     Returns:
-        The interval; its limits equal the mean where all values are the same.
+        The interval; its limits are NaN for fewer than `FEWEST` values and where all are the same.
     """
     from scipy.stats import bootstrap
 
-    mean = float(np.mean(values))
-    if all_same(values):
-        return Interval(mean, mean, mean, len(values))
+    mean = float(np.mean(values)) if len(values) else math.nan
+    if len(values) < FEWEST or all_same(values):
+        return Interval(mean, math.nan, math.nan, len(values))
     found = bootstrap(
         (values,),
         np.mean,
@@ -64,6 +72,20 @@ def mean_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(mean, float(found.low), float(found.high), len(values))
+
+
+def limits_text(low: float, high: float, patients: int, digits: int = 2) -> str:
+    """Limits as they are printed; in words why there are none.
+
+    Args:
+        low: lower limit in the printed unit, or NaN.
+        high: upper limit, likewise.
+        patients: on which they rest.
+        digits: after the point.
+    """
+    if low == low and high == high:
+        return f"{low:.{digits}f} to {high:.{digits}f}"
+    return ALL_EQUAL if patients >= FEWEST else "–"
 
 
 def bca(

@@ -155,7 +155,8 @@ def ratio_interval(
 ) -> Interval:
     """Ratio of two means over the same patients, with a BCa interval from resampled patients.
 
-    NaN where the denominator's mean is not positive or the numerator's is negative: no share then.
+    NaN where the denominator's mean is not positive or the numerator's is negative: no share then. No
+    limits where every patient has the same share, as in `statistics.mean_interval`.
     """
     from scipy.stats import bootstrap
 
@@ -164,7 +165,7 @@ def ratio_interval(
     share = float(np.mean(numerator) / np.mean(denominator))
     # The same share of every patient has no spread but rounding, of which no limits can be made.
     if np.abs(numerator - share * denominator).max() <= 1e-12 * np.abs(denominator).max():
-        return Interval(share, share, share, len(numerator))
+        return Interval(share, float("nan"), float("nan"), len(numerator))
     limits = bootstrap(
         (numerator, denominator),
         lambda part, of, axis: part.mean(axis=axis) / of.mean(axis=axis),

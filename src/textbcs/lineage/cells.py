@@ -185,8 +185,7 @@ def recompute(
 
     try:
         if column == "dice_patient_interval":
-            found = _interval(_over_seeds(runs), params)
-            return () if found is None else (found,)
+            return _interval(_over_seeds(runs), params)
         if column == "seeds":
             return (float(len(runs)),)
         if column not in FORMULAS:
@@ -267,10 +266,13 @@ def _false_alarms(slices: "pd.DataFrame") -> float:
     return 100 * float((free["true_positive"] + free["false_positive"] > 0).mean())
 
 
-def _interval(slices: "pd.DataFrame", params: Mapping[str, Any]) -> str | None:
-    """The interval of the patients' mean Dice as tables print it; None where settings are missing."""
-    limits = _limits(_patient_means(slices, "dice"), params)
-    return f"{100 * limits[0]:.2f} to {100 * limits[1]:.2f}" if limits else None
+def _interval(slices: "pd.DataFrame", params: Mapping[str, Any]) -> rules.Values:
+    """The interval of the patients' mean Dice as tables print it; () where settings are missing."""
+    values = _patient_means(slices, "dice")
+    limits = _limits(values, params)
+    if limits is None:
+        return ()
+    return rules.interval_texts(100 * limits[0], 100 * limits[1], len(values))
 
 
 def _limits(values: Any, params: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -26,7 +26,7 @@ def settings(params: Params) -> tuple[int, int, float] | None:
 def mean_limits(values: Any, params: Params) -> tuple[float, float, float]:
     """Mean of (n,) patients with its BCa limits; NaN limits without settings.
 
-    Values that differ by rounding alone have no spread: their limits are the mean.
+    Two patients, or values that differ by rounding alone, have none either: a resample tells nothing.
     """
     import numpy as np
     from scipy.stats import bootstrap
@@ -34,8 +34,8 @@ def mean_limits(values: Any, params: Params) -> tuple[float, float, float]:
     mean, chosen = float(values.mean()), settings(params)
     if chosen is None:
         return mean, math.nan, math.nan
-    if np.ptp(values) <= _SLACK * np.abs(values).max():
-        return mean, mean, mean
+    if len(values) < 3 or np.ptp(values) <= _SLACK * np.abs(values).max():
+        return mean, math.nan, math.nan
     resamples, seed, confidence = chosen
     found = bootstrap(
         (values,),
@@ -136,7 +136,7 @@ def _limits(
     # BCa counts ties with what was observed; rounding must not hide them.
     samples = np.where(np.abs(samples - observed) <= _SLACK * abs(observed), observed, samples)
     if np.ptp(samples) == 0:
-        return observed, observed, observed
+        return observed, math.nan, math.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a degenerate distribution gives NaN, and is printed so
         found = bootstrap(

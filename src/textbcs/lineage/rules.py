@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from textbcs.lineage.effects import cliffs_delta, cohen_dz, mean_limits, sign_flip
+from textbcs.lineage.effects import cliffs_delta, cohen_dz, mean_limits, settings, sign_flip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,8 @@ def gains(table: Sequence[Row], base: str | None, name: str, runs: Runs, params:
             _, values = differences(runs[row["run"]], runs[str(base)])
             mean, low, high = (100 * one for one in mean_limits(values, params))
             cells[number, name] = (mean,)
-            cells[number, f"{name}_interval"] = _texts("{:.2f} to {:.2f}", low, high)
+            if settings(params) is not None:
+                cells[number, f"{name}_interval"] = interval_texts(low, high, len(values))
     return cells
 
 
@@ -115,8 +116,8 @@ def tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
     """
     reference = params.get("tables.reference", OURS)
     family = [name for name in params.get("tables.table1", ()) if name != reference]
-    settings = [params.get(f"evaluation.permutation.{name}") for name in ("resamples", "seed")]
-    if None in settings or any(name not in runs for name in (reference, *family)):
+    needed = [params.get(f"evaluation.permutation.{name}") for name in ("resamples", "seed")]
+    if None in needed or any(name not in runs for name in (reference, *family)):
         return {}
     found = {name: _compared(runs[reference], runs[name], params) for name in family}
     for test in TESTS:
@@ -234,11 +235,11 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
         for column in (f"p_{test}", f"holm_{test}"):
             yield column, _near(_p_text, found[column])
     yield "difference_points", (100 * mean,)
-    yield "interval", _texts("{:.2f} to {:.2f}", 100 * low, 100 * high)
+    yield "interval", interval_texts(100 * low, 100 * high, found["patients"])
     for column in ("dz", "cliff"):
-        is_defined = found[column][0] == found[column][0]
-        form = "{:.2f} ({:.2f} to {:.2f})" if is_defined else "–"
-        yield column, _texts(form, *found[column])
+        is_defined, has_limits = (one == one for one in found[column][:2])
+        form = "{:.2f} ({:.2f} to {:.2f})" if has_limits else "{:.2f} (–)"
+        yield column, _texts(form if is_defined else "–", *found[column])
     yield "patients", (float(found["patients"]),)
     yield "slices", (float(found["slices"]),)
     before, after = (
@@ -253,6 +254,13 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
 
 def _p_text(p: float) -> str:
     return "–" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def interval_texts(low: float, high: float, patients: int) -> Values:
+    """Limits as printed; without them, that all patients are equal, or a dash where they are too few."""
+    if low == low:
+        return _texts("{:.2f} to {:.2f}", low, high)
+    return ("all equal" if patients > 2 else "–",)
 
 
 def _texts(form: str, *values: float) -> Values:

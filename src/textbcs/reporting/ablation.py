@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.runs import Run, tumour_slices
-from textbcs.evaluation.statistics import mean_interval, patient_means
+from textbcs.evaluation.statistics import Interval, limits_text, mean_interval, patient_means
 from textbcs.models.variants import BASE, configuration
 
 if TYPE_CHECKING:
@@ -152,18 +152,28 @@ def scores(runs: Sequence[Run], bootstrap: Mapping[str, Any]) -> dict[str, Any]:
         "dice_slice_mean": 100 * float(table["dice"].mean()),
         "miou_slice_mean": 100 * float(table["iou"].mean()),
         "dice_patient_mean": 100 * patients.mean,
-        "dice_patient_interval": f"{100 * patients.low:.2f} to {100 * patients.high:.2f}",
+        "dice_patient_interval": percent_limits(patients),
     }
 
 
 def gain(
     runs: Sequence[Run], first: Sequence[Run], bootstrap: Mapping[str, Any]
 ) -> tuple[float, float, float]:
-    """Patient-level Dice of `runs` minus `first` in points, with its limits."""
+    """Patient-level Dice of `runs` minus `first` in points, with its limits, NaN where there are none."""
+    found = paired(runs, first, bootstrap)
+    return 100 * found.mean, 100 * found.low, 100 * found.high
+
+
+def paired(runs: Sequence[Run], first: Sequence[Run], bootstrap: Mapping[str, Any]) -> Interval:
+    """Patient-level Dice of `runs` minus `first`, a fraction, paired by slice, the mean over seeds first."""
     ours, theirs = (tumour_slices(own, ["dice"]) for own in (runs, first))
     table = ours[["patient"]].assign(difference=ours["dice"] - theirs["dice"])
-    found = mean_interval(patient_means(table, "difference"), **bootstrap)
-    return 100 * found.mean, 100 * found.low, 100 * found.high
+    return mean_interval(patient_means(table, "difference"), **bootstrap)
+
+
+def percent_limits(found: Interval) -> str:
+    """Limits of a fraction, printed in percent or points."""
+    return limits_text(100 * found.low, 100 * found.high, found.patients)
 
 
 def _gain(
@@ -171,8 +181,8 @@ def _gain(
 ) -> dict[str, Any]:
     if first is None or first is runs:
         return {}
-    mean, low, high = gain(runs, first, bootstrap)
-    return {name: mean, f"{name}_interval": f"{low:.2f} to {high:.2f}"}
+    found = paired(runs, first, bootstrap)
+    return {name: 100 * found.mean, f"{name}_interval": percent_limits(found)}
 
 
 def row_label(svli: bool, evidential: bool) -> str:

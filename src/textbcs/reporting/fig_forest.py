@@ -6,6 +6,7 @@ Pure functions; `paperfigures.py` reads `results/statistics/comparisons.csv` and
 
 from typing import TYPE_CHECKING, Any
 
+from textbcs.evaluation.statistics import limits_text
 from textbcs.io import records
 from textbcs.reporting.canvas import LOOKS, new_figure
 from textbcs.reporting.runs import label
@@ -38,7 +39,7 @@ def draw(shown: "pd.DataFrame", confidence: float) -> "Figure":
         face = LOOKS[0][0] if clear else "white"
         axes.plot([row["low"], row["high"]], [place, place], color=LOOKS[0][0], linewidth=1.4)
         axes.plot(row["difference"], place, "s", color=LOOKS[0][0], markerfacecolor=face)
-        text = f"{row['difference']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        text = f"{row['difference']:.2f} ({limits_text(row['low'], row['high'], row['patients'])})"
         where: dict[str, Any] = {
             "xycoords": ("axes fraction", "data"),
             "va": "center",

@@ -17,7 +17,7 @@ def score_plot(rows: Sequence[Mapping[str, Any]], prior: float | None = None) ->
 
     Args:
         rows: Table 1 with `method`, `label`, `dice_patient_mean` in percent and
-            `dice_patient_interval`, `<low> to <high>`.
+            `dice_patient_interval`, `<low> to <high>` or in words why there is none.
         prior: the Dice that the prompt alone buys, a dashed line; None where it is not known.
     """
     order = sorted(rows, key=lambda row: -float(row["dice_patient_mean"]))
@@ -43,7 +43,9 @@ def score_plot(rows: Sequence[Mapping[str, Any]], prior: float | None = None) ->
 def _line(row: Mapping[str, Any], y: float) -> str:
     """A method's line: its name, interval, mean and number."""
     mean = float(row["dice_patient_mean"])
-    low, high = (float(part) for part in str(row["dice_patient_interval"]).split(" to "))
+    limits = str(row["dice_patient_interval"]).split(" to ")
+    # Without limits (too few patients, or all equal) the point stands alone.
+    low, high = map(float, limits) if len(limits) == 2 else (mean, mean)
     kind = ' class="ours"' if row["method"] == OURS else ""
     return (
         f"<g{kind}>"

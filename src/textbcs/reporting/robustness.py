@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.agreement import agreement
+from textbcs.evaluation.statistics import limits_text
 from textbcs.evaluation.textworth import (
     WRONG,
     Worth,
@@ -164,6 +165,8 @@ def _cell(one: Worth | None) -> str:
     if one is None or one.interval.mean != one.interval.mean:
         return "–"
     mean, low, high = (100 * x for x in (one.interval.mean, one.interval.low, one.interval.high))
+    if low != low:
+        return f"{mean:z.2f} [{limits_text(low, high, one.interval.patients)}]"
     return f"{mean:z.2f} [{low:z.2f}, {high:z.2f}]"
 
 

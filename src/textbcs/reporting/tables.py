@@ -16,6 +16,7 @@ from textbcs.evaluation import metrics
 from textbcs.evaluation.runs import EVALUATION, Run, read_runs
 from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
 from textbcs.io import NONE, read_json, write_csv, write_json, write_text
+from textbcs.reporting.ablation import percent_limits
 from textbcs.reporting.complexity import HEADERS as COMPLEXITY_HEADERS
 from textbcs.reporting.complexity import NOTE as COMPLEXITY_NOTE
 from textbcs.reporting.complexity import complexity_row
@@ -125,7 +126,7 @@ def table1_row(
         "reads_at_test": complexity["reads_at_test"],
         "seeds": len(runs),
         **mean,
-        "dice_patient_interval": f"{100 * patients.low:.2f} to {100 * patients.high:.2f}",
+        "dice_patient_interval": percent_limits(patients),
         "params_m": complexity["params_as_trained"] / 1e6,
         "params_mask_m": complexity["params_for_mask"] / 1e6,
         "flops_g": complexity["flops"] / 1e9,

@@ -6,6 +6,7 @@ A pure function on `results/statistics/comparisons.csv`; reads and writes no fil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from textbcs.evaluation.statistics import limits_text
 from textbcs.io import records
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def table4_rows(
                     if key[:2] == "p_" or key[:5] == "holm_"
                 },
                 "difference_points": 100 * row["difference"],
-                "interval": f"{100 * row['low']:.2f} to {100 * row['high']:.2f}",
+                "interval": limits_text(100 * row["low"], 100 * row["high"], row["patients"]),
                 "dz": _with_limits(row, "cohen_dz"),
                 "cliff": _with_limits(row, "cliffs_delta"),
                 "patients": int(row["patients"]),
@@ -121,4 +122,5 @@ def disagreements(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _with_limits(row: Mapping[str, Any], name: str) -> str:
     if row[name] != row[name]:
         return "–"
-    return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{row[name]:.2f} ({low:.2f} to {high:.2f})" if low == low else f"{row[name]:.2f} (–)"

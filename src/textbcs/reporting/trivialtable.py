@@ -6,6 +6,7 @@ Pure functions on `results/statistics/trivial.csv`; read and write no file.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from textbcs.evaluation.statistics import limits_text
 from textbcs.io import records
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def trivial_rows(
         for other, one in found.items():
             low, high = 100 * float(one["low"]), 100 * float(one["high"])
             row[f"over_{other}"] = 100 * float(one["difference"])
-            row[f"over_{other}_interval"] = f"{low:.2f} to {high:.2f}"
+            row[f"over_{other}_interval"] = limits_text(low, high, int(one["patients"]))
             row[f"above_{other}"] = bool(one["above"])
         row["learns"] = "yes" if row["above_empty"] and row["above_prior"] else "no"
         rows.append(row)
