@@ -8,7 +8,7 @@ import pytest
 from fabricated import build
 from fabricated_stages import Recipe
 
-from textbcs.lineage import cells
+from textbcs.lineage import cells, rules
 from textbcs.lineage.checks.predictions import network
 from textbcs.lineage.graph import Receipt
 from textbcs.lineage.verify import verify
@@ -80,10 +80,15 @@ def test_several_seeds_are_averaged_and_unknown_columns_have_no_rule() -> None:
 
 def test_a_difference_is_paired_by_slice_and_averaged_over_patients() -> None:
     other = SLICES.assign(dice=[0.1, 0.5, 0.4, 1.0]).iloc[::-1]
-    found = cells.recompute_difference("dice_difference", SLICES, other, {})
-    assert found == pytest.approx((100 * ((0.4 + 0.2) / 2 - 0.2) / 2,))
-    assert cells.recompute_difference("patients", SLICES, other, {}) == (2.0,)
-    assert cells.recompute_difference("low", SLICES, other, {}) == ()
+    row = {"minuend": "ours", "subtrahend": "other"}
+    found = rules.gaps([row], {"ours": [SLICES], "other": [other]}, {})
+    assert found[0, "dice_difference"] == pytest.approx((100 * ((0.4 + 0.2) / 2 - 0.2) / 2,))
+    assert (found[0, "patients"], found[0, "seeds"]) == ((2.0,), (1.0,))
+    assert (0, "low") not in found
+    # With two seeds a slice's value is their mean: half of the difference where one seed has none.
+    found = rules.gaps([row], {"ours": [SLICES, SLICES], "other": [other, SLICES]}, {})
+    assert found[0, "dice_difference"] == pytest.approx((100 * ((0.4 + 0.2) / 2 - 0.2) / 4,))
+    assert found[0, "seeds"] == (2.0,)
 
 
 def test_a_mean_over_seeds_may_come_first() -> None:

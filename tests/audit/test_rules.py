@@ -18,6 +18,7 @@ from textbcs.evaluation.significance import cliffs_delta, cohen_dz
 from textbcs.lineage import cells, effects, rules
 from textbcs.params import flatten
 from textbcs.reporting import ablation, testtable
+from textbcs.reporting.tables import differences
 
 METHODS = ("unet", "lvit", "same", "textbcs")
 VARIANTS = {
@@ -93,6 +94,9 @@ def tables(values: dict[str, Any], runs: dict[str, list[Run]]) -> dict[str, list
         "table2": ablation.table2_rows(values, runs, []),
         "table3": ablation.table3_rows(values, runs, best, {}),
         "table4": testtable.table4_rows(compared, {}, {}),
+        "table1_differences": differences(
+            [run for own in methods.values() for run in own], values["evaluation"]["bootstrap"]
+        ).to_dict("records"),
     }
     columns = {
         name: list(dict.fromkeys(k for row in rows for k in row)) for name, rows in made.items()
@@ -138,6 +142,8 @@ def test_the_tables_follow_from_their_rows(patients: int, seeds: int) -> None:
         assert list(differing(rows, cells)) == [], name
         if name == "table4":
             assert len(cells) == 17 * len(rows) == 51
+        elif name == "table1_differences":
+            assert len(cells) == 5 * len(rows) == 15
         else:
             column = {"table2": "gain", "table3": "against_base"}[name]
             assert {(n, column) for n in range(len(rows))} < set(cells)

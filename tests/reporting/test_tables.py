@@ -137,6 +137,21 @@ def test_differences_are_paired_and_over_patients() -> None:
     assert found[0]["dice_difference"] == pytest.approx(100 * np.mean([a - b for a, b in means]))
 
 
+def test_with_several_seeds_a_difference_is_one_row_of_the_slices_means() -> None:
+    runs = [
+        Run(name, seed, slices(shift=0.5 * (name == "unet") + 0.2 * (seed == 2)))
+        for name in ("unet", "textbcs")
+        for seed in (1, 2)
+    ]
+    found = differences(runs, BOOTSTRAP).to_dict("records")
+    assert [(row["subtrahend"], row["seeds"], row["patients"]) for row in found] == [("unet", 2, 3)]
+    assert "seed" not in found[0]
+    alone = [differences([run for run in runs if run.seed == seed], BOOTSTRAP) for seed in (1, 2)]
+    each = [float(one["dice_difference"].iloc[0]) for one in alone]
+    assert found[0]["dice_difference"] == pytest.approx(np.mean(each))
+    assert found[0]["low"] < found[0]["dice_difference"] < found[0]["high"]
+
+
 def test_a_vanished_prediction_does_not_follow_the_prompt() -> None:
     tumour = slices()
     tumour = tumour[tumour["kind"] == "tumour"]

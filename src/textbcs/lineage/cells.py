@@ -199,28 +199,6 @@ def recompute(
         return ()  # the runs lack what the rule needs
 
 
-def recompute_difference(
-    column: str, ours: "pd.DataFrame", other: "pd.DataFrame", params: Mapping[str, Any]
-) -> tuple[float, ...]:
-    """A cell of a table of differences once more: Dice of `ours` minus `other`, in points, over patients.
-
-    Args:
-        column: `patients`, `dice_difference`, or its limits `low` and `high`; others have no rule.
-        ours: per-slice metrics of the minuend.
-        other: those of the subtrahend, on the same slices.
-        params: parameters of the table's stage, by dotted key.
-    """
-    first, second = (_tumour(one).set_index("slice_id").sort_index() for one in (ours, other))
-    table = first[["patient", "kind"]].assign(dice=first["dice"] - second["dice"]).reset_index()
-    values = _patient_means(table, "dice")
-    if column == "patients":
-        return (float(len(values)),)
-    if column == "dice_difference":
-        return (100 * float(values.mean()),)
-    limits = _limits(values, params) if column in ("low", "high") else None
-    return () if limits is None else (100 * limits[column == "high"],)
-
-
 def _over_seeds(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
     """One table with each slice's mean over the runs, sorted by slice, NaN where a run has none."""
     tables = [run.set_index("slice_id").sort_index() for run in runs]

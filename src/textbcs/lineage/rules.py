@@ -34,7 +34,7 @@ def cells_of(name: str, table: Sequence[Row], runs: Runs, histories: Runs, param
     """What the cells of a table may hold, by row number and column, as far as there is a rule here.
 
     Args:
-        name: of the table, `table2` to `table4`; others have no rule.
+        name: of the table: `table2` to `table4`, `table1_differences`; others have no rule.
         table: its rows, as texts.
         runs: per-slice metrics of each run that its stage read, a table a seed.
         histories: training curves of each run, likewise.
@@ -45,7 +45,25 @@ def cells_of(name: str, table: Sequence[Row], runs: Runs, histories: Runs, param
     if name == "table3":
         found = gains(table, OURS, "against_base", runs, params)
         return found | validation(table, histories)
+    if name == "table1_differences":
+        return gaps(table, runs, params)
     return tests(table, runs, params) if name == "table4" else {}
+
+
+def gaps(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
+    """The table of differences: Dice of each row's `minuend` minus its `subtrahend`, points, patients."""
+    cells: Cells = {}
+    for number, row in enumerate(table):
+        if row["minuend"] in runs and row["subtrahend"] in runs:
+            own = runs[row["subtrahend"]]
+            _, values = differences(runs[row["minuend"]], own)
+            mean, low, high = mean_limits(values, params)
+            cells[number, "seeds"] = (float(len(own)),)
+            cells[number, "patients"] = (float(len(values)),)
+            cells[number, "dice_difference"] = (100 * mean,)
+            if settings(params) is not None:
+                cells[number, "low"], cells[number, "high"] = (100 * low,), (100 * high,)
+    return cells
 
 
 def gains(table: Sequence[Row], base: str | None, name: str, runs: Runs, params: Params) -> Cells:

@@ -81,7 +81,9 @@ def trace_cell(
     kind = "negative" if column in _NEGATIVE else "tumour" if column in cells.FORMULAS else ""
     found["cell"] = {"row": next(iter(values.values())), "column": column}
     found["value"] = values[column]
-    again = cells.recompute(column, list(runs.values()), receipt.params) if runs else ()
+    # A row of differences rests on two methods' runs; its rule is in `rules.gaps`.
+    alone = bool(runs) and "minuend" not in values
+    again = cells.recompute(column, list(runs.values()), receipt.params) if alone else ()
     same = [one for one in again if str(one) == values[column]]
     found["recomputed"] = next(iter([*same, *again]), None)
     found["slices"] = list(_scored(runs, kind, files))

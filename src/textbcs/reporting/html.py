@@ -37,7 +37,7 @@ SEEDS = "benchmarks/results/seeds.json"
 # Written as CSV alone, so its headings stand here.
 DIFFERENCES = {
     "subtrahend": "TextBCS minus",
-    "seed": "Seed",
+    "seeds": "Seeds",
     "patients": "Patients",
     "dice_difference": "Dice difference, points (mean over patients)",
     "low": "95 % from",

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textbcs.evaluation import metrics
-from textbcs.evaluation.runs import EVALUATION, Run, read_runs
-from textbcs.evaluation.statistics import mean_interval, paired_difference, patient_means
+from textbcs.evaluation.runs import EVALUATION, Run, by_method, read_runs
+from textbcs.evaluation.statistics import mean_interval, patient_means
 from textbcs.io import NONE, read_json, write_csv, write_json, write_text
-from textbcs.reporting.ablation import percent_limits
+from textbcs.reporting.ablation import paired, percent_limits
 from textbcs.reporting.complexity import HEADERS as COMPLEXITY_HEADERS
 from textbcs.reporting.complexity import NOTE as COMPLEXITY_NOTE
 from textbcs.reporting.complexity import complexity_row
@@ -97,8 +97,8 @@ def write_table1(stage: "Stage") -> None:
     write_text(stage.output("reports/tables/table1.md"), markdown_table(title, headers, rows))
     write_text(stage.output("reports/tables/table1.tex"), latex_table(title, headers, rows))
     write_csv(stage.output("reports/tables/table1_differences.csv"), differences(runs, bootstrap))
-    for score, by_method in tracked_scores(rows).items():
-        write_json(stage.output(METRICS / f"{score}.json"), by_method)
+    for score, values in tracked_scores(rows).items():
+        write_json(stage.output(METRICS / f"{score}.json"), values)
     counted = [complexity_row(m, complexity[m], paper()["table1"].get(m, {})) for m in methods]
     title = "Complexity at the published size, one image of three channels"
     write_csv(stage.output("reports/tables/complexity.csv"), _frame(counted))
@@ -196,21 +196,21 @@ def side_follows_prompt(tumour: "pd.DataFrame") -> float:
 
 
 def differences(runs: Sequence[Run], bootstrap: Mapping[str, Any]) -> "pd.DataFrame":
-    """TextBCS minus each other method, Dice in points, per seed, paired by slice, over patients."""
-    ours = {run.seed: run for run in runs if run.method == OURS}
+    """TextBCS minus each other method, Dice in points over patients, a row a method.
+
+    Paired by slice; with several seeds a slice's value is the mean over them, as in `statistics`.
+    """
+    methods = by_method(runs)
     rows = []
-    for run in runs:
-        if run.method == OURS or run.seed not in ours:
+    for name, own in methods.items():
+        if name == OURS or OURS not in methods:
             continue
-        first, second = (
-            table[table["kind"] == "tumour"] for table in (ours[run.seed].slices, run.slices)
-        )
-        found = paired_difference(first, second, "dice", **bootstrap)
+        found = paired(methods[OURS], own, bootstrap)
         rows.append(
             {
                 "minuend": OURS,
-                "subtrahend": run.method,
-                "seed": run.seed,
+                "subtrahend": name,
+                "seeds": len(own),
                 "patients": found.patients,
                 "dice_difference": 100 * found.mean,
                 "low": 100 * found.low,

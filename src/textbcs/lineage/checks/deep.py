@@ -102,24 +102,15 @@ def _again(
     tree: Tree, receipt: Receipt, path: str, row: Mapping[str, str], column: str
 ) -> tuple[float | str, ...]:
     """The values that a cell may have by its per-slice rows; () where it is not computed from them."""
-    is_difference = "minuend" in row
-    if not (is_difference or column in cells.FROM_RUNS):
+    if column not in cells.FROM_RUNS:
         return ()
     sources = cells.sources(receipt, path, row, column)
     if not _as_recorded(tree, sources):
         return ()
     names = [item.path for item in sources if cells.run_of(item.path)]
     runs = {name: run for name in names if (run := tree.table(name)) is not None}
-    if not runs or len(runs) != (len(names) if is_difference else len(sources)):
+    if not runs or len(runs) != len(sources):
         return ()
-    if is_difference:
-        both = [
-            [run for name, run in runs.items() if cells.run_of(name) == row[side]]
-            for side in ("minuend", "subtrahend")
-        ]
-        if [len(side) for side in both] != [1, 1]:
-            return ()
-        return cells.recompute_difference(column, both[0][0], both[1][0], receipt.params)
     return cells.recompute(column, list(runs.values()), receipt.params)
 
 
