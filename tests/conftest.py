@@ -29,7 +29,7 @@ def stage_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
     monkeypatch.chdir(tmp_path)
 
     def make(params: dict[str, Any], name: str = "probe") -> Stage:
-        everything = ("data", "results", "reports")
+        everything = ("data", "results", "reports", "benchmarks/results")
         return Stage(Definition(name, (), everything, everything), params, [name])
 
     return make

@@ -5,6 +5,7 @@ import pytest
 from textbcs.evaluation.runs import Run
 from textbcs.evaluation.statistics import mean_interval
 from textbcs.io import InputError, read_csv, read_json, write_csv, write_json
+from textbcs.reporting import remarks
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
 from textbcs.reporting.runs import encoder_label, paper, prune
 from textbcs.reporting.tables import (
@@ -196,6 +197,8 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     for name in ("unet", "textbcs", "lvit"):
         write_json(f"results/complexity/{name}.json", COMPLEXITY)
     write_encoder()
+    dice = {"textbcs": [1.0, 2.0], "unet": [1.0, 2.0]}
+    write_json("benchmarks/results/seeds.json", {"seeds": [1, 2], "dice_patient_mean": dice})
     write_table1(stage)
     table = read_csv("reports/tables/table1.csv")
     assert table["label"].tolist() == ["UNet", "TextBCS"]
@@ -209,6 +212,9 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     value = f"{table['dice_slice_mean'].iloc[1]:.2f}"
     assert value in markdown
     assert value in latex
+    for form in (markdown, latex):
+        assert form.count(remarks.ONE_TRAINING) == 1
+        assert "LViT" not in form
     assert "6 tumour slices of 3 patients" in markdown
     assert "masks: expert, reviewed;" in markdown
     assert "text encoder minilm**" in markdown

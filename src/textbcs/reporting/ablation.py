@@ -23,7 +23,7 @@ TABLE2 = {
     "svli": "SVLI",
     "evidential": "EL",
     "dice_slice_mean": "Dice % (mean over slices)",
-    "miou_slice_mean": "mIoU % (mean over slices)",
+    "miou_slice_mean": "IoU % (tumour, mean over slices)",
     "dice_patient_mean": "Dice % (mean over patients)",
     "dice_patient_interval": "95 % interval over patients",
     "gain": "Dice over the first row (patients)",

@@ -23,7 +23,7 @@ SHOWN: dict[str, tuple[str, Callable[[Row], str], Sequence[tuple[str, str, str]]
         lambda row: str(row["label"]),
         [
             ("Dice %", "dice_slice_mean", "paper_dice"),
-            ("mIoU %", "miou_slice_mean", "paper_miou"),
+            ("IoU % (tumour)", "miou_slice_mean", "paper_miou"),
             ("Params M", "params_m", "paper_params_m"),
             ("Flops G, as the paper counts", "paper_convention_g", "paper_flops_g"),
         ],
@@ -31,7 +31,10 @@ SHOWN: dict[str, tuple[str, Callable[[Row], str], Sequence[tuple[str, str, str]]
     "table2": (
         "Table 2. Ablation",
         lambda row: str(row["label"]),
-        [("Dice %", "dice_slice_mean", "paper_dice"), ("mIoU %", "miou_slice_mean", "paper_miou")],
+        [
+            ("Dice %", "dice_slice_mean", "paper_dice"),
+            ("IoU % (tumour)", "miou_slice_mean", "paper_miou"),
+        ],
     ),
     "table3": (
         "Table 3. Loss weights",

@@ -2,10 +2,11 @@
 
 Beside them what the paper lacks: who learns at all, whose probabilities can be believed, and whether
 vacuity falls with data. Reads the evaluated runs of Table 1 and of the variants, the training curves,
-`results/statistics/`, `results/uncertainty/fractions.csv` where variants were trained on shares of the
-patients, and what decides the claims (`claimsources.py`); writes `reports/tables/table{2,3,4}`, `trivial`,
-`measures`, `subgroups`, `stability`, `claims`, `calibration`, `uncertainty` and `fractions`, each as CSV,
-Markdown and LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
+`results/statistics/`, `results/uncertainty/`, the learning rate that was chosen for the proposed method, the
+spread that a benchmark measured over trainings, and what decides the claims (`claimsources.py`); writes
+`reports/tables/table{2,3,4}`, `table4_metrics`, `trivial`, `measures`, `subgroups`, `subgroup_differences`,
+`stability`, `claims`, `calibration`, `uncertainty` and `fractions`, each as CSV, Markdown and LaTeX. Scores
+of another cohort than the paper's are never subtracted from its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.runs import EVALUATION, Run, fraction_names, read_runs
-from textbcs.io import read_csv, write_csv, write_text
+from textbcs.io import read_csv, read_json, write_csv, write_text
 from textbcs.models.variants import BASE
 from textbcs.reporting import (
     ablation,
@@ -21,6 +22,7 @@ from textbcs.reporting import (
     believednotes,
     claims,
     measured,
+    remarks,
     stabilitytable,
     testtable,
     trivialtable,
@@ -37,7 +39,7 @@ STATISTICS, UNCERTAINTY = Path("results/statistics"), Path("results/uncertainty"
 
 
 def write_tables(stage: "Stage") -> None:
-    """Write the eleven tables."""
+    """Write the thirteen tables."""
     params = stage.params
     prune(EVALUATION, run_names(params))
     printed = paper()
@@ -49,7 +51,10 @@ def write_tables(stage: "Stage") -> None:
     three = ablation.table3_rows(params, runs, _validation(stage, runs), printed["table3"])
     four = testtable.table4_rows(comparisons, labels, printed["table4"])
     subject = _subject(stage, runs[BASE][0])
-    _write(stage, "table2", f"Table 2. Ablation. {subject}", ablation.TABLE2, two)
+    once = _seed_notes(stage, runs)
+    choice = read_json(stage.input(f"results/search/{BASE}/choice.json"))
+    notes = [*remarks.ablation_notes(params, runs, choice), *once]
+    _write(stage, "table2", f"Table 2. Ablation. {subject}", ablation.TABLE2, two, notes)
     _write(
         stage,
         "table3",
@@ -64,7 +69,7 @@ def write_tables(stage: "Stage") -> None:
         f"Table 4. TextBCS against each other method, Dice. {subject}",
         testtable.HEADERS,
         four,
-        testtable.disagreements(four),
+        [*testtable.disagreements(four), *once],
     )
     _write_evidence(stage, subject, labels)
     found = findings(stage, runs, comparisons, three, printed)
@@ -131,6 +136,18 @@ def _write_doubts(stage: "Stage", subject: str) -> None:
     _write(stage, "fractions", title, believed.FRACTIONS, rows, notes)
 
 
+def _seed_notes(stage: "Stage", runs: ablation.Runs) -> list[str]:
+    """What one seed leaves open, with the measured spread where these are the runs that it is of."""
+    spread = read_json(stage.input(remarks.SEEDS))
+    bootstrap = stage.params["evaluation"]["bootstrap"]
+    dice = {
+        name: ablation.scores(runs[name], bootstrap)["dice_patient_mean"]
+        for name in spread["dice_patient_mean"]
+        if name in runs
+    }
+    return remarks.seed_notes(stage.params["seeds"], dice, spread)
+
+
 def _own_rows(params: Mapping[str, Any]) -> list[str]:
     """Variants that are a row of their own: neither of the ablation nor of the loss weights' sweep."""
     others = {name for _, _, name in ablation.sweep_names(params)}
@@ -183,8 +200,5 @@ def _write(
         }
     columns = None if rows else list(headers)
     write_csv(stage.output(TABLES / f"{name}.csv"), pd.DataFrame(list(rows), columns=columns))
-    text = markdown_table(title, shown, rows)
-    if notes:
-        text += "\n" + "\n".join(f"- {note}" for note in notes) + "\n"
-    write_text(stage.output(TABLES / f"{name}.md"), text)
-    write_text(stage.output(TABLES / f"{name}.tex"), latex_table(title, shown, rows))
+    for form, made in (("md", markdown_table), ("tex", latex_table)):
+        write_text(stage.output(TABLES / f"{name}.{form}"), made(title, shown, rows, notes))

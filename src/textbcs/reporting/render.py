@@ -37,14 +37,17 @@ def cell(value: Any) -> str:
     return f"{value:z.2f}" if isinstance(value, float) else str(value)
 
 
-def markdown_table(title: str, headers: Mapping[str, str], rows: Sequence[Row]) -> str:
-    """A title and a pipe table; `headers` maps columns to their headings, in order."""
+def markdown_table(
+    title: str, headers: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str] = ()
+) -> str:
+    """A title, a pipe table, sentences below it; `headers` maps columns to their headings, in order."""
     lines = [f"**{title}**", "", "| " + " | ".join(headers.values()) + " |"]
     lines.append("|" + "|".join(" --- " for _ in headers) + "|")
     for row in rows:
         cells = (cell(row.get(key)).replace("|", r"\|") for key in headers)
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    below = ["", *(f"- {note}" for note in notes)] if notes else []
+    return "\n".join([*lines, *below]) + "\n"
 
 
 def latex_table(

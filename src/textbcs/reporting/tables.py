@@ -1,6 +1,7 @@
 """Table 1: every method's overlap and complexity, the paper's printed values beside ours.
 
-Reads the evaluated runs, `results/complexity/` and whose weights the text encoder has; writes
+Reads the evaluated runs, `results/complexity/`, whose weights the text encoder has, and the spread that
+a benchmark measured over trainings; writes
 `reports/tables/table1.{csv,md,tex}` and `table1_differences.csv`, TextBCS against each other row at
 patient level, and three scores once more in `reports/metrics/`, for `dvc metrics`. The paper's scores
 are subtracted from ours only where the cohort is Duke.
@@ -15,7 +16,8 @@ import numpy as np
 from textbcs.evaluation import metrics
 from textbcs.evaluation.runs import EVALUATION, Run, by_method, read_runs
 from textbcs.evaluation.statistics import mean_interval, patient_means
-from textbcs.io import NONE, read_json, write_csv, write_json, write_text
+from textbcs.io import NONE, read_json, records, write_csv, write_json, write_text
+from textbcs.reporting import remarks
 from textbcs.reporting.ablation import paired, percent_limits
 from textbcs.reporting.complexity import HEADERS as COMPLEXITY_HEADERS
 from textbcs.reporting.complexity import NOTE as COMPLEXITY_NOTE
@@ -49,15 +51,15 @@ HEADERS = {
     "reads_at_test": "Reads at test",
     "first_weights": "First weights",
     "dice_slice_mean": "Dice % (mean over slices)",
-    "miou_slice_mean": "mIoU % (mean over slices)",
+    "miou_slice_mean": "IoU % (tumour, mean over slices)",
     "dice_patient_mean": "Dice % (mean over patients)",
     "dice_patient_interval": "95 % interval over patients",
     "dice_pooled": "Dice % (pooled pixels)",
-    "miou_pooled": "IoU % (pooled pixels)",
+    "miou_pooled": "IoU % (tumour, pooled pixels)",
     "dice_two_class_slice_mean": "Dice % (two classes, mean over slices)",
     "miou_two_class_slice_mean": "mIoU % (two classes, mean over slices)",
     "dice_native_slice_mean": "Dice % (DICOM grid, mean over slices)",
-    "false_alarm_share": "Tumour-free slices with a prediction %",
+    "false_alarm_share": "False alarms % (tumour-free slices)",
     "side_follows_prompt": "Predictions that change side with the prompt %",
     "params_m": "Params M (full width, 224 px)",
     "params_mask_m": "Params M (used for the mask)",
@@ -69,7 +71,7 @@ HEADERS = {
     "paper_dice": "Paper Dice %",
     "paper_miou": "Paper mIoU %",
     "dice_minus_paper": "Dice, ours - paper",
-    "miou_minus_paper": "mIoU, ours - paper",
+    "miou_minus_paper": "IoU (tumour), ours - paper's mIoU",
 }
 
 
@@ -94,9 +96,11 @@ def write_table1(stage: "Stage") -> None:
     headers = column_headers(rows, duke)
     title = _title(stage, runs, encoder)
     write_csv(stage.output("reports/tables/table1.csv"), _frame(rows))
-    write_text(stage.output("reports/tables/table1.md"), markdown_table(title, headers, rows))
-    write_text(stage.output("reports/tables/table1.tex"), latex_table(title, headers, rows))
-    write_csv(stage.output("reports/tables/table1_differences.csv"), differences(runs, bootstrap))
+    gaps = differences(runs, bootstrap)
+    notes = table1_notes(rows, records(gaps), stage.params["seeds"], _spread(stage))
+    for form, made in (("md", markdown_table), ("tex", latex_table)):
+        write_text(stage.output(f"reports/tables/table1.{form}"), made(title, headers, rows, notes))
+    write_csv(stage.output("reports/tables/table1_differences.csv"), gaps)
     for score, values in tracked_scores(rows).items():
         write_json(stage.output(METRICS / f"{score}.json"), values)
     counted = [complexity_row(m, complexity[m], paper()["table1"].get(m, {})) for m in methods]
@@ -219,6 +223,35 @@ def differences(runs: Sequence[Run], bootstrap: Mapping[str, Any]) -> "pd.DataFr
             }
         )
     return _frame(rows)
+
+
+def table1_notes(
+    rows: Sequence[Mapping[str, Any]],
+    gaps: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    spread: Mapping[str, Any],
+) -> list[str]:
+    """The sentences below Table 1.
+
+    Args:
+        rows: of the table.
+        gaps: of the table of differences.
+        seeds: of this run.
+        spread: `benchmarks/results/seeds.json`.
+    """
+    alarms = "alarms on tumour-free slices, in percent"
+    dice = {str(row["method"]): float(row["dice_patient_mean"]) for row in rows}
+    return [
+        *remarks.overlap_notes(rows, gaps, OURS),
+        *remarks.prompt_notes(rows),
+        *remarks.alarm_notes(rows, "false_alarm_share", alarms, OURS),
+        *remarks.seed_notes(seeds, dice, spread),
+    ]
+
+
+def _spread(stage: "Stage") -> dict[str, Any]:
+    found: dict[str, Any] = read_json(stage.input(remarks.SEEDS))
+    return found
 
 
 def tracked_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:

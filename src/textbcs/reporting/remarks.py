@@ -1,0 +1,174 @@
+"""Sentences below Tables 1, 2 and 4 that the numbers ask for, wherever they speak against the method too.
+
+Each sentence is computed from the numbers of its table and is silent where it is not true. Pure functions
+on rows and runs; reads and writes no file.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textbcs.evaluation.statistics import Interval
+from textbcs.reporting import ablation
+from textbcs.reporting.ablation import percent_limits
+from textbcs.reporting.facts import retrained
+
+Row = Mapping[str, Any]
+
+ONE_TRAINING = (
+    "One training of each network is held fixed: intervals and p-values are about other patients, not about "
+    "another training, which would move every score."
+)
+SEEDS = "benchmarks/results/seeds.json"
+# Points of Dice; the same training on another processor moves by far less than another seed's does.
+SAME_RUN = 0.05
+
+
+def seed_notes(
+    seeds: Sequence[int], dice: Mapping[str, float], spread: Mapping[str, Any]
+) -> list[str]:
+    """With one seed: that a training is held fixed and, where it was measured, how far others lie.
+
+    The measured spread is quoted where every run that was measured with this seed has the Dice that it
+    has here: then parameters and code are those that it was measured with.
+
+    Args:
+        seeds: of this run.
+        dice: mean Dice over patients in percent, by method.
+        spread: `benchmarks/results/seeds.json`.
+    """
+    if len(seeds) > 1:
+        return []
+    (seed,) = seeds
+    measured = spread["dice_patient_mean"]
+    if seed not in spread["seeds"] or not set(measured) <= set(dice):
+        return [ONE_TRAINING]
+    place = spread["seeds"].index(seed)
+    same = all(abs(dice[name] - values[place]) <= SAME_RUN for name, values in measured.items())
+    return [ONE_TRAINING, retrained(spread)] if same else [ONE_TRAINING]
+
+
+def overlap_notes(rows: Sequence[Row], gaps: Sequence[Row], reference: str) -> list[str]:
+    """Which methods are above the reference one, over patients and over slices.
+
+    Args:
+        rows: Table 1.
+        gaps: the table of differences, the reference minus each other method.
+        reference: the method that is held against the others.
+    """
+    ours = next((row for row in rows if row["method"] == reference), None)
+    if ours is None:
+        return []
+    limits = {
+        row["subtrahend"]: Interval(
+            row["dice_difference"] / 100, row["low"] / 100, row["high"] / 100, row["patients"]
+        )
+        for row in gaps
+    }
+    said = []
+    for column, unit in (("dice_patient_mean", "patients"), ("dice_slice_mean", "slices")):
+        above = [row for row in rows if row[column] > ours[column]]
+        if not above:
+            continue
+        names = joined(f"{row['label']} ({row[column]:.2f})" for row in above)
+        text = f"By the mean over {unit} {names} {_is(above)} above {ours['label']} ({ours[column]:.2f})"
+        if unit == "patients":
+            each = (
+                f"{row['label']} {points(limits[row['method']])}"
+                for row in above
+                if row["method"] in limits
+            )
+            text += f"; {ours['label']} minus {', '.join(each)}"
+        said.append(f"{text}.")
+    return said
+
+
+def alarm_notes(rows: Sequence[Row], column: str, what: str, reference: str) -> list[str]:
+    """Whether the reference method has most of something bad; no other one may have more.
+
+    Args:
+        rows: of a table, with `method` and `label`.
+        column: a number; rows without one are left out.
+        what: of which it is the number, with its unit, as a sentence ends.
+        reference: the method.
+    """
+    known = [row for row in rows if row.get(column) is not None and row[column] == row[column]]
+    most = [row for row in known if row[column] == max(one[column] for one in known)]
+    if len(known) < 2 or reference not in [row["method"] for row in most] or not most[0][column]:
+        return []
+    names = joined(str(row["label"]) for row in most)
+    verb = "have" if len(most) > 1 else "has"
+    return [f"Of all methods {names} {verb} most {what}: {most[0][column]:.2f}."]
+
+
+def prompt_notes(rows: Sequence[Row]) -> list[str]:
+    """What an alarm on a tumour-free slice is, and what the methods that read text were told there."""
+    if not any(row.get("tumour_free_slices") for row in rows):
+        return []
+    said = ["False alarms: tumour-free slices on which at least one pixel is predicted."]
+    reading = [str(row["label"]) for row in rows if "prompt" in str(row.get("reads_at_test"))]
+    if reading:
+        said[0] += (
+            f" There {joined(reading)}, which read{'s' * (len(reading) == 1)} a prompt, "
+            f"{'is' if len(reading) == 1 else 'are'} given another case's, which tells of a tumour."
+        )
+    return said
+
+
+def ablation_notes(
+    params: Mapping[str, Any], runs: ablation.Runs, choice: Mapping[str, Any]
+) -> list[str]:
+    """What Table 2's columns leave out: parts alone, both over each part, the recipe that all rows share.
+
+    Args:
+        params: `methods`, `variants`, `tables` and `evaluation`.
+        runs: of the base, of every variant and of Table 1's methods.
+        choice: what the search chose for the full method: `learning_rate`, `batch_size`.
+    """
+    names, bootstrap = ablation.ablation_names(params), params["evaluation"]["bootstrap"]
+    base, both = names.get((False, False)), names.get((True, True))
+    said, single = [], {"SVLI": names.get((True, False)), "EL": names.get((False, True))}
+    for part, name in single.items():
+        if name is None or base is None:
+            continue
+        found = ablation.paired(runs[name], runs[base], bootstrap)
+        if found.high < 0:
+            said.append(f"{part} alone makes it worse: {points(found)} against the baseline.")
+        elif not found.low > 0:
+            said.append(f"{part} alone is not shown to help: {points(found)} against the baseline.")
+    each = [
+        f"{points(ablation.paired(runs[both], runs[name], bootstrap))} against {part} alone"
+        for part, name in single.items()
+        if name is not None and both is not None
+    ]
+    if each:
+        said.append(f"Both parts together: {', '.join(each)}.")
+    if len(names) > 1:
+        said.append(
+            f"All rows of the ablation train with learning rate {choice['learning_rate']:g} and batch size "
+            f"{choice['batch_size']}, chosen on validation for the full method; none was sought for the "
+            "other rows."
+        )
+    own = ablation.METHODS_UNET
+    if base is not None and both is not None and own in runs:
+        gain, over = (ablation.paired(runs[both], runs[name], bootstrap) for name in (base, own))
+        if over.mean < gain.mean:
+            said.append(
+                f"Against Table 1's UNet, which has a recipe of its own, the gain is {points(over)}, not "
+                f"{points(gain)}."
+            )
+    return said
+
+
+def points(found: Interval) -> str:
+    """A difference of fractions in points, with its limits."""
+    return f"{100 * found.mean:.2f} points ({percent_limits(found)})"
+
+
+def joined(names: Any) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else str(last)
+
+
+def _is(rows: Sequence[Row]) -> str:
+    return "are" if len(rows) > 1 else "is"
