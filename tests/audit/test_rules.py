@@ -94,6 +94,7 @@ def tables(values: dict[str, Any], runs: dict[str, list[Run]]) -> dict[str, list
         "table2": ablation.table2_rows(values, runs, []),
         "table3": ablation.table3_rows(values, runs, best, {}),
         "table4": testtable.table4_rows(compared, {}, {}),
+        "table4_metrics": testtable.metric_rows(compared, {}),
         "table1_differences": differences(
             [run for own in methods.values() for run in own], values["evaluation"]["bootstrap"]
         ).to_dict("records"),
@@ -142,6 +143,8 @@ def test_the_tables_follow_from_their_rows(patients: int, seeds: int) -> None:
         assert list(differing(rows, cells)) == [], name
         if name == "table4":
             assert len(cells) == 17 * len(rows) == 51
+        elif name == "table4_metrics":
+            assert len(cells) == 9 * len(rows) == 54
         elif name == "table1_differences":
             assert len(cells) == 5 * len(rows) == 15
         else:

@@ -22,6 +22,7 @@ from textbcs.evaluation.comparisons import (
     verdicts,
 )
 from textbcs.evaluation.runs import Run, by_method, tumour_slices
+from textbcs.evaluation.statistics import mean_interval
 from textbcs.io import InputError, read_csv, write_csv, write_json
 from textbcs.receipt import Stage
 
@@ -208,9 +209,33 @@ def test_every_aggregate_says_what_it_is_a_mean_of() -> None:
     assert table.loc["lesion_recall_patient_mean", "value"] == pytest.approx(0.75)
     assert table.loc["false_components_tumour_free_slice_mean", "value"] == 1
     assert table.loc["false_alarm_share_tumour_free", "value"] == 0
+    assert table.loc["predicted_tumour_slices", ["value", "used", "total"]].tolist() == [23, 23, 24]
+    # One false component on every tumour-free slice: all patients are equal, so there are no limits.
+    components = table.loc["false_components_tumour_free_patient_mean"]
+    assert (components["value"], components["used"]) == (1, 12)
+    assert components[["low", "high"]].isna().all()
     assert table.loc["true_negative_tumour_free_slices", "value"] == 24
     assert set(NSD) <= {name.removesuffix("_slice_mean") for name in table.index}
     assert table["seed_sd"].isna().all()
+
+
+def test_false_alarms_have_an_interval_over_patients_and_seeds() -> None:
+    def alarmed(seed: int) -> Run:
+        """Every third patient has an alarm on one of two slices; with seed 2 on no slice."""
+        table = slices()
+        free = (table["kind"] == "negative") & table["slice_id"].str.endswith("z8")
+        third = table["patient"].isin([f"p{n:02d}" for n in range(0, PATIENTS, 3)])
+        table.loc[free & third & (seed == 1), "false_positive"] = 1
+        return Run("unet", seed, table)
+
+    name = "false_alarm_share_tumour_free_patient_mean"
+    for seeds, share in (((1,), 0.5), ((1, 2), 0.25)):
+        runs = [alarmed(seed) for seed in seeds]
+        found = means.method_means(runs, NSD, {}, BOOTSTRAP).set_index("measure").loc[name]
+        each = np.where(np.arange(PATIENTS) % 3 == 0, share, 0.0)
+        wanted = mean_interval(each, **BOOTSTRAP)
+        assert found["value"] == pytest.approx(each.mean())
+        assert (found["low"], found["high"]) == pytest.approx((wanted.low, wanted.high))
 
 
 def test_a_volume_is_called_one_only_where_all_of_it_was_predicted() -> None:

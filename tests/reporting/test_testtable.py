@@ -3,7 +3,15 @@
 import pandas as pd
 import pytest
 
-from textbcs.reporting.testtable import disagreements, p_value, table4_rows
+from textbcs.reporting.testtable import (
+    METRICS,
+    disagreements,
+    metric_label,
+    metric_notes,
+    metric_rows,
+    p_value,
+    table4_rows,
+)
 
 
 def comparisons() -> pd.DataFrame:
@@ -63,6 +71,21 @@ def test_an_empty_list_of_tests_is_read_as_none():
 @pytest.mark.parametrize(("p", "text"), [(0.5, "0.5000"), (9e-5, "< 0.0001"), (float("nan"), "–")])
 def test_p_values(p, text):
     assert p_value(p) == text
+
+
+def test_every_metric_has_its_differences_tests_and_wins():
+    table = comparisons().assign(win_share=0.75)
+    rows = metric_rows(table, {"unet": "UNet"})
+    assert [(row["label"], row["measure"]) for row in rows] == [
+        ("UNet", "Dice"), ("lvit", "Dice"), ("UNet", "IoU (tumour)"),
+    ]  # fmt: skip
+    assert set(METRICS) <= set(rows[0])
+    assert (rows[2]["interval"], rows[2]["holm_t_slice"], rows[2]["win_share"]) == (
+        "1.00 to 5.00", "0.0120", 75.0,
+    )  # fmt: skip
+    assert "Dice, IoU (tumour) are scores of the same masks" in metric_notes(rows)[0]
+    assert metric_notes(rows[:2]) == []
+    assert metric_label("nsd_2.5mm") == "NSD at 2.5 mm"
 
 
 def test_an_effect_that_is_not_defined_is_a_dash():

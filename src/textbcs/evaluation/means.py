@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textbcs.evaluation import metrics
-from textbcs.evaluation.runs import Run, tumour_slices
+from textbcs.evaluation.runs import Run, mean_slices, tumour_slices
 from textbcs.evaluation.statistics import mean_interval, patient_means
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ PER_SLICE = (
     "brier_region",
     "nll_region",
 )
+
+# Of tumour-free slices: column -> its mean over patients.
+FREE = {
+    "alarm": "false_alarm_share_tumour_free_patient_mean",
+    "false_components": "false_components_tumour_free_patient_mean",
+    "false_positive_mm2": "false_positive_mm2_tumour_free_patient_mean",
+}
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,8 @@ def _detection(tumour: "pd.DataFrame", free: "pd.DataFrame") -> dict[str, Aggreg
     """Lesions found, and what was found where there is none."""
     lesions = int(tumour["lesions"].sum())
     recall = float(tumour["lesions_found"].sum()) / lesions if lesions else math.nan
-    alarms = free.assign(alarm=(free["true_positive"] + free["false_positive"] > 0).astype(float))
+    alarms = with_alarm(free)
+    predicted = int((~tumour["distance_replaced"].astype(bool)).sum())
     true_negatives = int((alarms["alarm"] == 0).sum())
     # A prediction that covers everything finds every lesion and has no false component: the area tells.
     return {
@@ -134,13 +142,21 @@ def _detection(tumour: "pd.DataFrame", free: "pd.DataFrame") -> dict[str, Aggreg
         "false_components_tumour_slice_mean": _slice_mean(tumour, "false_components"),
         "false_components_tumour_patient_mean": _patient_mean(tumour, "false_components"),
         "false_positive_mm2_tumour_slice_mean": _slice_mean(tumour, "false_positive_mm2"),
+        "false_positive_mm2_tumour_patient_mean": _patient_mean(tumour, "false_positive_mm2"),
+        "predicted_tumour_slices": Aggregate(float(predicted), predicted, len(tumour), "slices"),
         "false_components_tumour_free_slice_mean": _slice_mean(free, "false_components"),
         "false_positive_mm2_tumour_free_slice_mean": _slice_mean(free, "false_positive_mm2"),
         "false_alarm_share_tumour_free": _slice_mean(alarms, "alarm"),
+        **{name: _patient_mean(alarms, column) for column, name in FREE.items()},
         "true_negative_tumour_free_slices": Aggregate(
             float(true_negatives), true_negatives, len(free), "slices"
         ),
     }
+
+
+def with_alarm(free: "pd.DataFrame") -> "pd.DataFrame":
+    """Tumour-free slices with 1 where any pixel is predicted, else 0."""
+    return free.assign(alarm=(free["true_positive"] + free["false_positive"] > 0).astype(float))
 
 
 def with_recall(tumour: "pd.DataFrame") -> "pd.DataFrame":
@@ -174,14 +190,19 @@ def _intervals(
     """Limits of the patient means, of the mean over seeds."""
     recalled = [Run(run.method, run.seed, with_recall(run.slices)) for run in runs]
     names = {column: f"{column}_patient_mean" for column in (*columns, "lesion_recall")}
-    names["false_components"] = "false_components_tumour_patient_mean"
-    table = tumour_slices(recalled, list(names))
+    for column in ("false_components", "false_positive_mm2"):
+        names[column] = f"{column}_tumour_patient_mean"
+    alarmed = [Run(run.method, run.seed, with_alarm(run.slices)) for run in runs]
     found = {}
-    for column, name in names.items():
-        values = patient_means(table, column)
-        if len(values):
-            interval = mean_interval(values, **bootstrap)
-            found[name] = (interval.low, interval.high)
+    for table, wanted in (
+        (tumour_slices(recalled, list(names)), names),
+        (mean_slices(alarmed, list(FREE), "negative"), FREE),
+    ):
+        for column, name in wanted.items():
+            values = patient_means(table, column)
+            if len(values):
+                interval = mean_interval(values, **bootstrap)
+                found[name] = (interval.low, interval.high)
     return found
 
 

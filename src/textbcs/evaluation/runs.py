@@ -85,15 +85,19 @@ def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def tumour_slices(runs: Sequence[Run], columns: Sequence[str]) -> "pd.DataFrame":
-    """A method's tumour slices, each value the mean over its seeds.
+    """A method's tumour slices, see `mean_slices`."""
+    return mean_slices(runs, columns, "tumour")
+
+
+def mean_slices(runs: Sequence[Run], columns: Sequence[str], kind: str) -> "pd.DataFrame":
+    """A method's slices of one kind, each value the mean over its seeds.
 
     Returns:
         `slice_id`, `patient` and `columns`, sorted by slice. A slice has a value where every seed
         has one.
     """
     tables = [
-        run.slices[run.slices["kind"] == "tumour"].set_index("slice_id").sort_index()
-        for run in runs
+        run.slices[run.slices["kind"] == kind].set_index("slice_id").sort_index() for run in runs
     ]
     mean = tables[0][list(columns)].astype(float)
     for table in tables[1:]:

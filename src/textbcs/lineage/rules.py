@@ -34,7 +34,7 @@ def cells_of(name: str, table: Sequence[Row], runs: Runs, histories: Runs, param
     """What the cells of a table may hold, by row number and column, as far as there is a rule here.
 
     Args:
-        name: of the table: `table2` to `table4`, `table1_differences`; others have no rule.
+        name: of the table: `table2` to `table4`, `table4_metrics`, `table1_differences`; others have none.
         table: its rows, as texts.
         runs: per-slice metrics of each run that its stage read, a table a seed.
         histories: training curves of each run, likewise.
@@ -47,6 +47,8 @@ def cells_of(name: str, table: Sequence[Row], runs: Runs, histories: Runs, param
         return found | validation(table, histories)
     if name == "table1_differences":
         return gaps(table, runs, params)
+    if name == "table4_metrics":
+        return metric_tests(table, runs, params)
     return tests(table, runs, params) if name == "table4" else {}
 
 
@@ -132,29 +134,51 @@ def tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
     Returns:
         The cells; none where a method's rows or a setting are missing, since Holm's adjustment needs all.
     """
-    reference = params.get("tables.reference", OURS)
-    family = [name for name in params.get("tables.table1", ()) if name != reference]
-    needed = [params.get(f"evaluation.permutation.{name}") for name in ("resamples", "seed")]
-    if None in needed or any(name not in runs for name in (reference, *family)):
-        return {}
-    found = {name: _compared(runs[reference], runs[name], params) for name in family}
-    for test in TESTS:
-        raw = {name: one[f"p_{test}"] for name, one in found.items()}
-        for name, value in raw.items():
-            found[name][f"holm_{test}"] = _holm(value, raw.values())
-    alpha = 1 - float(params["evaluation.bootstrap.confidence"])
+    found = _family(runs, params, "dice")
     cells: Cells = {}
     for number, row in enumerate(table):
         if row["method"] in found:
+            alpha = 1 - float(params["evaluation.bootstrap.confidence"])
             for column, values in _printed(found[row["method"]], alpha):
                 cells[number, column] = values
     return cells
 
 
+def metric_tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
+    """Table 4 by metric: the columns that it shares with Table 4, and who wins how often."""
+    found = {metric: _family(runs, params, metric) for metric in {row["metric"] for row in table}}
+    cells: Cells = {}
+    for number, row in enumerate(table):
+        if row["method"] in found[row["metric"]]:
+            one = found[row["metric"]][row["method"]]
+            for column, values in _printed(one, math.nan):
+                if column in row and column != "patients":
+                    cells[number, column] = values
+            cells[number, "win_share"] = (100 * one["win_share"],)
+    return cells
+
+
+def _family(runs: Runs, params: Params, metric: str) -> dict[str, dict[str, Any]]:
+    """What the reference's comparison with each other method gives; nothing where some part is missing."""
+    reference = params.get("tables.reference", OURS)
+    family = [name for name in params.get("tables.table1", ()) if name != reference]
+    needed = [params.get(f"evaluation.permutation.{name}") for name in ("resamples", "seed")]
+    if None in needed or any(
+        metric not in one for name in (reference, *family) for one in runs.get(name, [{}])
+    ):
+        return {}
+    found = {name: _compared(runs[reference], runs[name], params, metric) for name in family}
+    for test in TESTS:
+        raw = {name: one[f"p_{test}"] for name, one in found.items()}
+        for name, value in raw.items():
+            found[name][f"holm_{test}"] = _holm(value, raw.values())
+    return found
+
+
 def compared_with(name: str, column: str, params: Params) -> list[str]:
     """The runs that a cell of a table rests on beside those of its own row."""
     reference = params.get("tables.reference", OURS)
-    if name == "table4":
+    if name in ("table4", "table4_metrics"):
         adjusted = column.startswith("holm_") or column == "agree_holm"
         return list(params.get("tables.table1", ())) if adjusted else [reference]
     base = OURS if column.startswith("against_base") else baseline(params)
@@ -168,30 +192,30 @@ def missing_methods(table: Sequence[Row], params: Params) -> list[str]:
 
 
 def differences(
-    ours: Sequence["pd.DataFrame"], theirs: Sequence["pd.DataFrame"]
+    ours: Sequence["pd.DataFrame"], theirs: Sequence["pd.DataFrame"], metric: str = "dice"
 ) -> tuple[Any, Any]:
-    """Dice of one run minus another's: per tumour slice (with `patient`), and per patient.
+    """A metric of one run minus another's: per tumour slice (with `patient`), and per patient.
 
     With several seeds a slice's value is the mean over them.
     """
-    first, second = over_seeds(ours), over_seeds(theirs)
+    first, second = over_seeds(ours, metric), over_seeds(theirs, metric)
     slices = first[["patient"]].assign(
-        ours=first["dice"], theirs=second["dice"], difference=first["dice"] - second["dice"]
+        ours=first[metric], theirs=second[metric], difference=first[metric] - second[metric]
     )
     slices = slices[slices["difference"].notna()]
     return slices, _by_patient(slices, "difference")
 
 
-def over_seeds(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
-    """`patient` and `dice` of the tumour slices, by slice_id: the mean over the runs."""
+def over_seeds(runs: Sequence["pd.DataFrame"], metric: str = "dice") -> "pd.DataFrame":
+    """`patient` and a metric of the tumour slices, by slice_id: the mean over the runs."""
     tables = [
-        run[run["kind"] == "tumour"].set_index("slice_id").sort_index()[["patient", "dice"]]
+        run[run["kind"] == "tumour"].set_index("slice_id").sort_index()[["patient", metric]]
         for run in runs
     ]
-    total = tables[0]["dice"].astype(float)
+    total = tables[0][metric].astype(float)
     for table in tables[1:]:
-        total = total + table["dice"].astype(float)
-    return tables[0][["patient"]].assign(dice=total / len(tables))
+        total = total + table[metric].astype(float)
+    return tables[0][["patient"]].assign(**{metric: total / len(tables)})
 
 
 def _by_patient(slices: "pd.DataFrame", column: str) -> Any:
@@ -200,10 +224,10 @@ def _by_patient(slices: "pd.DataFrame", column: str) -> Any:
 
 
 def _compared(
-    ours: Sequence["pd.DataFrame"], theirs: Sequence["pd.DataFrame"], params: Params
+    ours: Sequence["pd.DataFrame"], theirs: Sequence["pd.DataFrame"], params: Params, metric: str
 ) -> dict[str, Any]:
     """Every quantity of a row of Table 4 but the adjusted p values."""
-    slices, patients = differences(ours, theirs)
+    slices, patients = differences(ours, theirs, metric)
     first, second = (_by_patient(slices, side) for side in ("ours", "theirs"))
     each = slices["difference"].to_numpy(dtype=float)
     return {
@@ -214,6 +238,8 @@ def _compared(
         "p_t_patient": _paired_t(patients),
         "p_sign_flip": sign_flip(patients, params),
         "p_wilcoxon": _signed_rank(patients),
+        "win_share": sum(1.0 if one > 0 else 0.5 if one == 0 else 0.0 for one in patients)
+        / len(patients),
         "dz": cohen_dz(patients, params),
         "cliff": cliffs_delta(first, second, params),
     }

@@ -71,6 +71,11 @@ def write_tables(stage: "Stage") -> None:
         four,
         [*testtable.disagreements(four), *once],
     )
+    metrics = testtable.metric_rows(comparisons, labels)
+    title = f"Table 4 by metric: TextBCS against each other method. {subject}"
+    _write(
+        stage, "table4_metrics", title, testtable.METRICS, metrics, testtable.metric_notes(metrics)
+    )
     _write_evidence(stage, subject, labels)
     found = findings(stage, runs, comparisons, three, printed)
     rows = claims.claim_rows(printed["claims"], found, is_duke(params))
@@ -91,16 +96,18 @@ def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> 
     notes = trivialtable.verdicts(learnt)
     _write(stage, "trivial", title, trivialtable.HEADERS, learnt, notes)
     means = read_csv(stage.input(STATISTICS / "means.csv"), ["method", "measure", "value"])
-    headers, rows, notes = measured.measure_table(means, tables["table1"], labels)
-    _write(stage, "measures", f"Boundaries, lesions, false alarms. {subject}", headers, rows, notes)
-    headers, rows = measured.subgroup_table(
-        read_csv(stage.input(STATISTICS / "subgroups.csv")),
-        tables["reference"],
-        tables["table1"],
-        labels,
+    headers, rows, notes = measured.measure_table(
+        means, tables["reference"], tables["table1"], labels
     )
-    title = f"Dice by subgroup, mean over the patients in it, 95 % interval. {subject}"
-    _write(stage, "subgroups", title, headers, rows)
+    _write(stage, "measures", f"Boundaries, lesions, false alarms. {subject}", headers, rows, notes)
+    subgroups = read_csv(stage.input(STATISTICS / "subgroups.csv"))
+    ours = labels.get(tables["reference"], tables["reference"])
+    for name, made, title in (
+        ("subgroups", measured.subgroup_table, "Dice by subgroup, mean over the patients in it"),
+        ("subgroup_differences", measured.gap_table, f"{ours} minus each other method by subgroup"),
+    ):
+        headers, rows, notes = made(subgroups, tables["reference"], tables["table1"], labels)
+        _write(stage, name, f"{title}, 95 % interval. {subject}", headers, rows, notes)
     headers, rows, notes = stabilitytable.stability_table(
         read_csv(stage.input(STATISTICS / "ranks.csv")),
         read_csv(stage.input(STATISTICS / "variance.csv")),

@@ -42,6 +42,20 @@ HEADERS = {
     "paper_p": "Paper p (unit not stated)",
 }
 
+METRICS = {
+    "label": "TextBCS against",
+    "measure": "Metric",
+    "difference_points": "Difference, points (patients)",
+    "interval": "95 % interval (BCa, patients)",
+    "p_t_slice": "p, t over slices",
+    "p_t_patient": "p, t over patients",
+    "p_sign_flip": "p, sign flips over patients",
+    "holm_t_slice": "Holm, t over slices",
+    "holm_t_patient": "Holm, t over patients",
+    "holm_sign_flip": "Holm, sign flips",
+    "win_share": "Patients for whom TextBCS is better %, ties half",
+}
+
 
 def table4_rows(
     comparisons: "pd.DataFrame", labels: Mapping[str, str], printed: Mapping[str, float]
@@ -78,6 +92,41 @@ def table4_rows(
             }
         )
     return rows
+
+
+def metric_rows(comparisons: "pd.DataFrame", labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row per metric and baseline, the metrics in the order of the file: what Table 4 has of Dice alone."""
+    return [
+        {
+            "method": str(row["baseline"]),
+            "metric": str(row["metric"]),
+            "label": labels.get(str(row["baseline"]), str(row["baseline"])),
+            "measure": metric_label(str(row["metric"])),
+            "difference_points": 100 * row["difference"],
+            "interval": limits_text(100 * row["low"], 100 * row["high"], row["patients"]),
+            **{key: p_value(row[key]) for key in METRICS if key[:2] == "p_" or key[:5] == "holm_"},
+            "win_share": 100 * row["win_share"],
+        }
+        for row in records(comparisons)
+    ]
+
+
+def metric_label(metric: str) -> str:
+    """A metric's printed name, such as `NSD at 1 mm` of `nsd_1mm`."""
+    if metric.startswith("nsd_"):
+        return f"NSD at {metric.removeprefix('nsd_').removesuffix('mm')} mm"
+    return {"dice": "Dice", "iou": "IoU (tumour)"}.get(metric, metric)
+
+
+def metric_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is adjusted over what, and that metrics of one mask are no independent evidence."""
+    metrics = dict.fromkeys(row["measure"] for row in rows)
+    if len(metrics) < 2:
+        return []
+    return [
+        f"Holm's adjustment is over the baselines of one metric; {', '.join(metrics)} are scores of the same "
+        "masks, so that they agree is no further evidence, and no adjustment over them is made."
+    ]
 
 
 def p_value(p: float) -> str:
