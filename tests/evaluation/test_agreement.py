@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from textbcs.evaluation.agreement import agreement, kappa, kappa_interval
 
@@ -33,16 +34,32 @@ def test_its_interval_resamples_patients() -> None:
     # As one single patient there is nothing to resample.
     alone = kappa_interval(first, second, np.zeros(200), **BOOTSTRAP)
     assert alone[0] == pytest.approx(value)
-    assert alone[1] == alone[2] == pytest.approx(value)
-    drawn = []
-    generator = np.random.default_rng(1)
-    for _ in range(400):
-        chosen = generator.integers(0, 40, 40)
-        rows = np.concatenate([np.flatnonzero(patients == patient) for patient in chosen])
-        counts = np.zeros((3, 3))
-        np.add.at(counts, (first[rows], second[rows]), 1)
-        drawn.append(float(kappa(counts)))
-    assert [low, high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.03)
+    assert np.isnan(alone[1:]).all()
+
+
+@pytest.mark.parametrize("agree", [0.5, 0.9])
+def test_its_limits_are_those_of_scipy(agree: float) -> None:
+    """Scipy resamples the patients' own confusion matrices; its draws are others."""
+    rng = np.random.default_rng(int(10 * agree))
+    first = rng.integers(0, 3, 120)
+    second = np.where(rng.random(120) < agree, first, rng.integers(0, 3, 120))
+    patients = np.repeat(np.arange(30), 4)
+    each = np.zeros((30, 3, 3))
+    np.add.at(each, (patients, first, second), 1)
+    wanted = stats.bootstrap(
+        (np.arange(30),), lambda chosen, axis: kappa(each[chosen].sum(axis=1)) if chosen.ndim > 1
+        else float(kappa(each[chosen].sum(axis=0))),
+        method="BCa", n_resamples=9999, rng=np.random.default_rng(1),
+    ).confidence_interval  # fmt: skip
+    found = kappa_interval(first, second, patients, resamples=9999, seed=2, confidence=0.95)
+    assert found[1:] == pytest.approx((wanted.low, wanted.high), abs=0.012)
+
+
+def test_full_agreement_has_no_limits() -> None:
+    ratings = np.arange(30) % 3
+    found = kappa_interval(ratings, ratings, np.repeat(np.arange(10), 3), **BOOTSTRAP)
+    assert found[0] == 1
+    assert np.isnan(found[1:]).all()
 
 
 def answers(*pairs: tuple[str, str]) -> pd.DataFrame:

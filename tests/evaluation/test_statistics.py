@@ -60,6 +60,7 @@ def test_three_patients_that_differ_have_limits() -> None:
 
 def test_limits_are_printed_or_why_there_are_none() -> None:
     assert limits_text(-1.234, 5, 28) == "-1.23 to 5.00"
+    assert limits_text(-0.001, 0.0, 28) == "0.00 to 0.00"
     assert limits_text(0.12345, 0.5, 28, digits=4) == "0.1235 to 0.5000"
     assert limits_text(np.nan, np.nan, 28) == limits_text(np.nan, np.nan, 3) == "all equal"
     assert limits_text(np.nan, np.nan, 2) == "–"

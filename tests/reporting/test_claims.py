@@ -1,5 +1,7 @@
 """What decides each claim, and that a verdict needs the paper's own cohort."""
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -27,6 +29,9 @@ CLAIM = {"section": "4.4", "sentence": "rises", "says": 2.0}
         (Finding("q", 0.1, -0.5, 0.6, True, margin=1.0), "supported"),
         (Finding("q", 0.1, -1.5, 0.6, True, margin=1.0), "undecided"),
         (Finding("q", -2.0, -3.0, -1.5, False, margin=1.0), "not supported"),
+        # Without limits, from too few patients for instance, a value decides nothing.
+        (Finding("q", 9.0, math.nan, math.nan, True), "undecided"),
+        (Finding("q", 0.0, math.nan, math.nan, True, margin=1.0), "undecided"),
     ],
 )
 def test_verdicts(finding, expected):
@@ -39,6 +44,8 @@ def test_a_phantom_gets_the_quantity_and_no_verdict():
     phantom = claims.claim_rows(table, findings, is_duke=False)
     assert [row["verdict"] for row in phantom] == ["", ""]
     assert phantom[0]["interval"] == "1.00 to 3.00"
+    without = {"a": Finding("q", 1.9, math.nan, math.nan, True)}
+    assert claims.claim_rows(table, without, is_duke=False)[0]["interval"] == ""
     duke = claims.claim_rows(table, findings, is_duke=True)
     assert [row["verdict"] for row in duke] == ["supported", "not measured"]
 

@@ -392,7 +392,8 @@ def test_forest_and_ranks_are_drawn_as_tabled(written) -> None:
     assert shown[["difference", "low", "high"]].to_numpy().tolist() == [[10, 5, 20]]
     axes = fig_forest.draw(shown, 0.9).axes[0]
     assert axes.lines[0].get_xdata().tolist() == [5, 20]
-    assert [text.get_text() for text in axes.texts] == ["10.00 [5.00, 20.00]"]
+    assert [text.get_text() for text in axes.texts] == ["10.00 (5.00 to 20.00)"]
+    assert "unadjusted 90 % BCa interval,\ntrainings held fixed" in axes.get_xlabel()
     assert "90 % BCa" in axes.get_xlabel()
     ranks = fig_ranks.rank_rows(io.read_csv("results/statistics/ranks.csv"))
     assert ranks["method"].tolist() == ["textbcs", "textbcs", "unet", "unet"]

@@ -3,12 +3,14 @@
 Pure functions; reads and writes no file.
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textbcs.evaluation.statistics import FEWEST, bca
 from textbcs.prompts.grammar import VOCABULARY, parse
 from textbcs.prompts.perturb import AUTOMATIC, NOTHING, TRUE
 
@@ -22,7 +24,7 @@ def agreement(rows: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> "pd.DataFra
     """How far the automatic prompts agree with the given ones, by attribute.
 
     Over the tumour slices for which the first pass found something; three and more lesions are one
-    class. Limits are percentiles over resampled patients.
+    class. Limits are BCa ones over resampled patients, as those of all means are.
 
     Args:
         rows: a run's `slices.csv`.
@@ -80,16 +82,20 @@ def kappa_interval(
     seed: int,
     confidence: float,
 ) -> tuple[float, float, float]:
-    """Cohen's kappa of two ratings below `MOST`, and percentile limits from resampled patients."""
+    """Cohen's kappa of two ratings below `MOST`, and its BCa limits from resampled patients.
+
+    Resamples in which chance alone agrees fully have no kappa and are left out. The limits are NaN for
+    fewer than `FEWEST` patients, where leaving one out gives no kappa, and where that changes nothing.
+    """
     names, place = np.unique(patients, return_inverse=True)
     each = np.zeros((len(names), MOST, MOST))
     np.add.at(each, (place, first, second), 1)
-    if not len(names):
-        return float("nan"), float("nan"), float("nan")
+    whole = each.sum(axis=0)
+    observed = float(kappa(whole)) if len(names) else math.nan
+    if len(names) < FEWEST or math.isnan(observed):
+        return observed, math.nan, math.nan
     generator = np.random.default_rng(seed)
     times = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     drawn = kappa(np.tensordot(times, each, axes=1))
-    drawn = drawn[np.isfinite(drawn)]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) else (np.nan, np.nan)
-    return float(kappa(each.sum(axis=0))), float(low), float(high)
+    low, high = bca(observed, drawn[np.isfinite(drawn)], kappa(whole - each), confidence)
+    return observed, float(low), float(high)

@@ -84,7 +84,7 @@ def limits_text(low: float, high: float, patients: int, digits: int = 2) -> str:
         digits: after the point.
     """
     if low == low and high == high:
-        return f"{low:.{digits}f} to {high:.{digits}f}"
+        return f"{low:z.{digits}f} to {high:z.{digits}f}"
     return ALL_EQUAL if patients >= FEWEST else "–"
 
 

@@ -282,7 +282,7 @@ def _printed(found: Mapping[str, Any], alpha: float) -> Iterator[tuple[str, Valu
     yield "interval", interval_texts(100 * low, 100 * high, found["patients"])
     for column in ("dz", "cliff"):
         is_defined, has_limits = (one == one for one in found[column][:2])
-        form = "{:.2f} ({:.2f} to {:.2f})" if has_limits else "{:.2f} (–)"
+        form = "{:z.2f} ({:z.2f} to {:z.2f})" if has_limits else "{:z.2f} (–)"
         yield column, _texts(form if is_defined else "–", *found[column])
     yield "patients", (float(found["patients"]),)
     yield "slices", (float(found["slices"]),)
@@ -303,7 +303,7 @@ def _p_text(p: float) -> str:
 def interval_texts(low: float, high: float, patients: int) -> Values:
     """Limits as printed; without them, that all patients are equal, or a dash where they are too few."""
     if low == low:
-        return _texts("{:.2f} to {:.2f}", low, high)
+        return _texts("{:z.2f} to {:z.2f}", low, high)
     return ("all equal" if patients > 2 else "–",)
 
 

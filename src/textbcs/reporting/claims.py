@@ -62,7 +62,8 @@ def claim_rows(
     rows = []
     for key, claim in claims.items():
         found = findings.get(key, Finding("not measured in this run", None))
-        limits = found.low is not None and found.high is not None
+        # NaN: an interval was asked for, and too few patients or equal values gave none.
+        limits = found.low is not None and found.low == found.low and found.high is not None
         rows.append(
             {
                 "claim": key,
@@ -89,6 +90,8 @@ def verdict(claim: Mapping[str, Any], found: Finding) -> str:
         return "not measured"
     if found.low is None or found.high is None:
         return "supported" if found.holds else "not supported"
+    if found.low != found.low:
+        return "undecided"
     if found.margin is not None:
         if -found.margin < found.low and found.high < found.margin:
             return "supported"

@@ -99,8 +99,8 @@ FIGURES = {
     ),
     "forest": (
         "Differences to TextBCS",
-        "TextBCS minus each other method, mean over patients with its 95 % interval; filled where the "
-        "interval excludes 0.",
+        "TextBCS minus each other method, mean over patients with its unadjusted 95 % interval, each "
+        "training held fixed; filled where the interval excludes 0.",
     ),
     "ranks": (
         "Ranks",

@@ -39,7 +39,7 @@ def draw(shown: "pd.DataFrame", confidence: float) -> "Figure":
         face = LOOKS[0][0] if clear else "white"
         axes.plot([row["low"], row["high"]], [place, place], color=LOOKS[0][0], linewidth=1.4)
         axes.plot(row["difference"], place, "s", color=LOOKS[0][0], markerfacecolor=face)
-        text = f"{row['difference']:.2f} ({limits_text(row['low'], row['high'], row['patients'])})"
+        text = f"{row['difference']:z.2f} ({limits_text(row['low'], row['high'], row['patients'])})"
         where: dict[str, Any] = {
             "xycoords": ("axes fraction", "data"),
             "va": "center",
@@ -51,8 +51,8 @@ def draw(shown: "pd.DataFrame", confidence: float) -> "Figure":
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
     axes.set_xlabel(
-        f"{reference} minus the other, points of Dice (mean over patients, "
-        f"{100 * confidence:g} % BCa interval)\nfilled: the interval excludes 0",
+        f"{reference} minus the other, points of Dice, mean over patients; unadjusted {100 * confidence:g} % "
+        "BCa interval,\ntrainings held fixed; filled: the interval excludes 0",
         fontsize=7,
     )
     return figure

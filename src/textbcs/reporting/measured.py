@@ -184,7 +184,7 @@ def _decided(value: float, low: float, high: float, patients: int) -> str:
     if value != value:
         return "–"
     limits = limits_text(100 * low, 100 * high, patients) if patients >= FEWEST else TOO_FEW
-    return f"{100 * value:.2f} ({limits})"
+    return f"{100 * value:z.2f} ({limits})"
 
 
 def _few(lines: Sequence[Mapping[str, Any]]) -> list[str]:

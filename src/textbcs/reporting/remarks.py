@@ -161,7 +161,7 @@ def ablation_notes(
 
 def points(found: Interval) -> str:
     """A difference of fractions in points, with its limits."""
-    return f"{100 * found.mean:.2f} points ({percent_limits(found)})"
+    return f"{100 * found.mean:z.2f} points ({percent_limits(found)})"
 
 
 def joined(names: Any) -> str:

@@ -231,7 +231,7 @@ def _printed(
         "without": "Tumour slices without an automatic prompt",
         "agreement": "Agreement %",
         "kappa": "Cohen's kappa",
-        "interval": "Interval over patients",
+        "interval": "Interval over patients (BCa)",
     }
     said = [line for method, found in worth.items() for line in findings(label(method), found)]
     said.append(CAUTION)

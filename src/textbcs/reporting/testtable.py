@@ -155,7 +155,7 @@ def disagreements(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if row["agree_unadjusted"] == "no":
             said.append(
                 f"Against {row['label']} the unadjusted tests and the unadjusted interval do not agree: "
-                f"{raw}; difference {row['difference_points']:.2f} ({row['interval']})."
+                f"{raw}; difference {row['difference_points']:z.2f} ({row['interval']})."
             )
         if row["agree_holm"] == "no":
             said.append(f"Against {row['label']} the tests do not agree after Holm: {adjusted}.")
@@ -172,4 +172,5 @@ def _with_limits(row: Mapping[str, Any], name: str) -> str:
     if row[name] != row[name]:
         return "–"
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{row[name]:.2f} ({low:.2f} to {high:.2f})" if low == low else f"{row[name]:.2f} (–)"
+    limits = f"{low:z.2f} to {high:z.2f}" if low == low else "–"
+    return f"{row[name]:z.2f} ({limits})"
