@@ -163,9 +163,8 @@ def _family(runs: Runs, params: Params, metric: str) -> dict[str, dict[str, Any]
     reference = params.get("tables.reference", OURS)
     family = [name for name in params.get("tables.table1", ()) if name != reference]
     needed = [params.get(f"evaluation.permutation.{name}") for name in ("resamples", "seed")]
-    if None in needed or any(
-        metric not in one for name in (reference, *family) for one in runs.get(name, [{}])
-    ):
+    every = [runs.get(name, ()) for name in (reference, *family)]
+    if None in needed or not all(own and all(metric in one for one in own) for own in every):
         return {}
     found = {name: _compared(runs[reference], runs[name], params, metric) for name in family}
     for test in TESTS:

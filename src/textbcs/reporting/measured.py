@@ -87,7 +87,18 @@ def measure_table(
             row[SPREAD[0]] = 100 * spread
         rows.append(row)
     seeds = any(SPREAD[0] in row for row in rows)
-    notes = [DISTANCES, PATIENTS]
+    notes = [DISTANCES, PATIENTS, *_alarms(known, rows, reference)]
+    last = {SPREAD[0]: SPREAD[1]} if seeds else {}
+    return headers | last, rows, [*notes, *(() if seeds else (ONE_SEED,))]
+
+
+def _alarms(
+    known: Mapping[tuple[str, str], Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    reference: str,
+) -> list[str]:
+    """A sentence for each kind of false prediction of which the reference has most."""
+    notes = []
     for measure, what in (
         (ALARMS, "false alarms on tumour-free slices, in percent"),
         (COMPONENTS, "false components on a tumour-free slice"),
@@ -100,8 +111,7 @@ def measure_table(
             if (str(row["method"]), measure) in known
         ]
         notes += alarm_notes(values, "value", what, reference)
-    spread = {SPREAD[0]: SPREAD[1]} if seeds else {}
-    return headers | spread, rows, [*notes, *(() if seeds else (ONE_SEED,))]
+    return notes
 
 
 def _cell(measure: str, row: Mapping[str, Any] | None, scale: float) -> str:

@@ -32,6 +32,8 @@ from textbcs.reporting.render import latex_table, markdown_table
 from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from textbcs.receipt import Stage
 
 TABLES = Path("reports/tables")
@@ -49,7 +51,6 @@ def write_tables(stage: "Stage") -> None:
     labels = {name: entry["label"] for name, entry in printed["table1"].items()}
     two = ablation.table2_rows(params, runs, printed["table2"])
     three = ablation.table3_rows(params, runs, _validation(stage, runs), printed["table3"])
-    four = testtable.table4_rows(comparisons, labels, printed["table4"])
     subject = _subject(stage, runs[BASE][0])
     once = _seed_notes(stage, runs)
     choice = read_json(stage.input(f"results/search/{BASE}/choice.json"))
@@ -63,6 +64,23 @@ def write_tables(stage: "Stage") -> None:
         three,
         ablation.better_cells(three),
     )
+    _write_tests(stage, subject, comparisons, labels, once)
+    _write_evidence(stage, subject, labels)
+    found = findings(stage, runs, comparisons, three, printed)
+    rows = claims.claim_rows(printed["claims"], found, is_duke(params))
+    _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows, claims.NOTES)
+    _write_doubts(stage, subject)
+
+
+def _write_tests(
+    stage: "Stage",
+    subject: str,
+    comparisons: "pd.DataFrame",
+    labels: Mapping[str, str],
+    once: Sequence[str],
+) -> None:
+    """Table 4, and the same by metric."""
+    four = testtable.table4_rows(comparisons, labels, paper()["table4"])
     _write(
         stage,
         "table4",
@@ -76,11 +94,6 @@ def write_tables(stage: "Stage") -> None:
     _write(
         stage, "table4_metrics", title, testtable.METRICS, metrics, testtable.metric_notes(metrics)
     )
-    _write_evidence(stage, subject, labels)
-    found = findings(stage, runs, comparisons, three, printed)
-    rows = claims.claim_rows(printed["claims"], found, is_duke(params))
-    _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows, claims.NOTES)
-    _write_doubts(stage, subject)
 
 
 def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> None:
