@@ -192,7 +192,8 @@ def findings(name: str, found: Sequence[Worth]) -> list[str]:
         elif interval.high < 0:
             said = negative
         else:
-            said = f"whether {positive} is open, the interval holds 0"
+            why = "the interval holds 0" if interval.low == interval.low else "there is no interval"
+            said = f"whether {positive} is open, {why}"
         lines.append(
             f"{name}, {quantity.replace('_', ' ')} {_cell(known[quantity])} points: {said}."
         )
