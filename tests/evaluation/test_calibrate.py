@@ -141,11 +141,8 @@ def prepare(
         assert name == "val"
         return val
 
-    def texts(_: Any) -> pd.DataFrame:
-        return val.table[["slice_id"]].assign(text="x")
-
     monkeypatch.setattr(calibrate_module, "read_slices", only_val)
-    monkeypatch.setattr(calibrate_module, "read_prompts", texts)
+    monkeypatch.setattr(calibrate_module, "texts_of", lambda _, slices: ["x"] * len(slices))
     monkeypatch.setattr(calibrate_module, "load", lambda *_: (None, None))
     monkeypatch.setattr(calibrate_module, "predict", lambda *_: found)
     monkeypatch.setattr(stage_module, "read_slices", lambda *_: test)

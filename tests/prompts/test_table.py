@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from textbcs.io import InputError, write_csv
-from textbcs.prompts.table import COLUMNS, read_prompts
+from textbcs.prompts.table import COLUMNS, read_prompts, texts_of
 
 
 def table() -> pd.DataFrame:
@@ -48,3 +48,11 @@ def test_bad_rows_are_named(tmp_path: Path, column: str, value: str, words: str)
         read_prompts(tmp_path / "p.csv")
     assert str(caught.value).startswith(str(tmp_path / "p.csv"))
     assert "\n" not in str(caught.value)
+
+
+def test_texts_follow_the_slices_and_each_slice_has_one(tmp_path: Path) -> None:
+    write_csv(tmp_path / "p.csv", table())
+    first, second = table()["text"]
+    assert texts_of(tmp_path / "p.csv", ["a-z004", "a-z003"]) == [second, first]
+    with pytest.raises(InputError, match=r"p\.csv: slice a-z009 has no prompt"):
+        texts_of(tmp_path / "p.csv", ["a-z003", "a-z009"])

@@ -49,14 +49,6 @@ RUNS = {
 }
 
 
-def test_only_pure_switches_are_rows_of_the_ablation():
-    assert ablation.ablation_names(PARAMS) == {
-        (False, False): "none",
-        (True, False): "svli",
-        (True, True): "textbcs",
-    }
-
-
 def test_only_one_changed_weight_is_a_cell_and_the_base_is_one():
     assert ablation.sweep_names(PARAMS) == [
         ("lambda_evidence", 1.0, "strong"),

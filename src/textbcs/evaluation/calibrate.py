@@ -19,7 +19,7 @@ from textbcs.evaluation.scopes import find_scopes
 from textbcs.evaluation.switches import ablation_names
 from textbcs.io import write_json
 from textbcs.models.variants import BASE
-from textbcs.prompts.table import read_prompts
+from textbcs.prompts.table import texts_of
 from textbcs.slices.store import read_slices
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ def fit(stage: "Stage", method: str, seed: str) -> dict[str, Any]:
         `validation_region`: `slices`, `pixels`, `nll_before` and `nll_after` over the same pixels.
     """
     shard = read_slices(stage, "val")
-    prompts = read_prompts(stage.input("data/prompts/val.csv")).set_index("slice_id")
+    texts = texts_of(stage.input("data/prompts/val.csv"), shard.table["slice_id"])
     model, table = load(stage, method, seed, "learn")
-    texts = prompts.loc[shard.table["slice_id"], "text"].tolist()
     found = predict(stage, model, table, shard, texts)
     result: dict[str, Any] = {"method": method, "seed": int(seed), "head": "evidential"}
     result |= {f"{name}{end}": None for name in ("temperature", "validation") for end in SCOPES}

@@ -14,7 +14,7 @@ from textbcs.evaluation.predict import load, predict, sample
 from textbcs.evaluation.scoring import maps_of, score
 from textbcs.io import write_csv, write_tensors
 from textbcs.prompts.grammar import mirror
-from textbcs.prompts.table import read_prompts
+from textbcs.prompts.table import texts_of
 from textbcs.slices.store import read_slices
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 def evaluate(stage: "Stage", method: str, seed: str) -> None:
     """Score `method` trained with `seed` on every test slice."""
     shard = read_slices(stage, "test")
-    prompts = read_prompts(stage.input("data/prompts/test.csv"))
-    texts = prompts.set_index("slice_id").loc[shard.table["slice_id"], "text"].tolist()
+    texts = texts_of(stage.input("data/prompts/test.csv"), shard.table["slice_id"])
     stage.seed = int(seed)
     model, table = load(stage, method, seed, "probe")
     true = predict(stage, model, table, shard, texts)

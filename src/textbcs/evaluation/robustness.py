@@ -18,7 +18,7 @@ from textbcs.evaluation.textworth import choose_cases
 from textbcs.io import InputError, read_json, read_tensors, records, write_csv, write_tensors
 from textbcs.prompts.paraphrase import read_paraphrases
 from textbcs.prompts.perturb import NOTHING, automatic_prompt, probe_texts
-from textbcs.prompts.table import read_prompts
+from textbcs.prompts.table import texts_of
 from textbcs.slices.store import Shard, read_slices
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ def robustness(stage: "Stage", name: str, seed: str) -> None:
     """
     stage.seed = int(seed)
     shard = read_slices(stage, "test")
-    prompts = read_prompts(stage.input("data/prompts/test.csv")).set_index("slice_id")
     probes = probe_texts(
-        prompts.loc[shard.table["slice_id"], "text"].tolist(),
+        texts_of(stage.input("data/prompts/test.csv"), shard.table["slice_id"]),
         shard.table["patient"].tolist(),
         _first_pass(stage, shard, seed),
         read_paraphrases(),

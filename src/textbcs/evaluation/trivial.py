@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from textbcs.evaluation.prediction import Prediction
 from textbcs.evaluation.scoring import maps_of, score
-from textbcs.io import InputError, records, write_csv, write_json, write_tensors
+from textbcs.io import InputError, write_csv, write_json, write_tensors
 from textbcs.prompts.grammar import mirror, parse
-from textbcs.prompts.table import read_prompts
+from textbcs.prompts.table import texts_of
 from textbcs.slices.store import Shard, read_slices
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def trivial(stage: "Stage") -> None:
     """
     train, test = (read_slices(stage, split) for split in ("train", "test"))
     train_texts, texts = (
-        _texts(stage, name, shard) for name, shard in (("train", train), ("test", test))
+        texts_of(stage.input(f"data/prompts/{name}.csv"), shard.table["slice_id"])
+        for name, shard in (("train", train), ("test", test))
     )
     if not len(train.masks):
         raise InputError(
@@ -123,17 +124,6 @@ def predicted(prior: Prior, texts: Sequence[str]) -> Prediction:
     return Prediction(
         np.stack([prior.mask(class_of(text)) for text in texts]).astype(np.float32), None
     )
-
-
-def _texts(stage: "Stage", split: str, shard: Shard) -> list[str]:
-    """Each slice's prompt."""
-    path = stage.input(f"data/prompts/{split}.csv")
-    text_of = {str(row["slice_id"]): str(row["text"]) for row in records(read_prompts(path))}
-    slices = [str(slice_id) for slice_id in shard.table["slice_id"]]
-    missing = [slice_id for slice_id in slices if slice_id not in text_of]
-    if missing:
-        raise InputError(f"{path}: slice {missing[0]} has no prompt; run the stage prompts again")
-    return [text_of[slice_id] for slice_id in slices]
 
 
 def _write(

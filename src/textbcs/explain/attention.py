@@ -20,7 +20,7 @@ from textbcs.evaluation.statistics import mean_interval, patient_means
 from textbcs.explain import saliency
 from textbcs.io import InputError, records, write_csv, write_tensors
 from textbcs.models.variants import BASE, configuration
-from textbcs.prompts.table import read_prompts
+from textbcs.prompts.table import texts_of
 from textbcs.slices.store import Shard, read_slices
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def gradcam(stage: "Stage") -> None:
 
     rules, seed = stage.params["gradcam"], int(stage.params["seeds"][0])
     shard = tumour_only(read_slices(stage, "test"))
-    prompts = read_prompts(stage.input("data/prompts/test.csv")).set_index("slice_id")
-    texts = prompts.loc[shard.table["slice_id"], "text"].tolist()
+    texts = texts_of(stage.input("data/prompts/test.csv"), shard.table["slice_id"])
     stage.seed = int(rules["seed"])
     heats, rows = {}, []
     for label, name in (("unet", rules["without"]), ("svli", rules["with"])):

@@ -3,6 +3,7 @@
 A row is a slice. Reads such a table, writes nothing.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,3 +40,17 @@ def read_prompts(path: str | Path) -> "pd.DataFrame":
                 f"{path} row {index + 2}: text {said.text!r} contradicts its columns {words.text!r}"
             )
     return table
+
+
+def texts_of(path: str | Path, slice_ids: Iterable[str]) -> list[str]:
+    """The prompt of each slice, in the slices' order, from a prompt table.
+
+    Raises:
+        InputError: the table is damaged (`read_prompts`), or a slice has no row in it.
+    """
+    known = {str(row["slice_id"]): str(row["text"]) for row in records(read_prompts(path))}
+    wanted = [str(slice_id) for slice_id in slice_ids]
+    missing = [slice_id for slice_id in wanted if slice_id not in known]
+    if missing:
+        raise InputError(f"{path}: slice {missing[0]} has no prompt; run the stage prompts again")
+    return [known[slice_id] for slice_id in wanted]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.runs import Run, tumour_slices
 from textbcs.evaluation.statistics import Interval, limits_text, mean_interval, patient_means
+from textbcs.evaluation.switches import ablation_names
 from textbcs.models.variants import BASE, configuration
 
 if TYPE_CHECKING:
@@ -42,17 +43,6 @@ TABLE3 = {
     "against_base_interval": "95 % interval",
     "paper_dice": "Paper Dice %",
 }
-
-
-def ablation_names(params: Mapping[str, Any]) -> dict[tuple[bool, bool], str]:
-    """The run of each pair of switches (svli, evidential): variants that change nothing else."""
-    found = {_switches(params, BASE): BASE}
-    for name in params["tables"]["variants"]:
-        changes = params["variants"][name]
-        only = set(changes) <= {"network"}
-        if only and set(changes.get("network", {})) <= {"svli", "evidential"}:
-            found[_switches(params, name)] = name
-    return dict(sorted(found.items(), key=lambda entry: (sum(entry[0]), not entry[0][0])))
 
 
 def sweep_names(params: Mapping[str, Any]) -> list[tuple[str, float, str]]:
@@ -188,11 +178,6 @@ def _gain(
 def row_label(svli: bool, evidential: bool) -> str:
     """A row's name, from what it adds to the baseline."""
     return " ".join((["+ SVLI"] * svli) + (["+ EL"] * evidential)) or "Baseline"
-
-
-def _switches(params: Mapping[str, Any], name: str) -> tuple[bool, bool]:
-    network = configuration(params, name)["network"]
-    return bool(network["svli"]), bool(network["evidential"])
 
 
 def _tick(on: bool) -> str:

@@ -7,7 +7,7 @@ file. Intervals are BCa limits over resampled patients.
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from textbcs.evaluation.statistics import mean_interval
+from textbcs.evaluation.statistics import limits_text, mean_interval
 from textbcs.evaluation.switches import ablation_names, dropout_twins
 from textbcs.io import records
 from textbcs.models.variants import BASE
@@ -193,8 +193,6 @@ def _printed(
 
 def _interval(row: Mapping[str, Any], scale: float, digits: int) -> str:
     """Limits as they are printed; a dash where resampling says nothing."""
-    if row["low"] != row["low"]:
-        return "–"
     return limits(scale * row["low"], scale * row["high"], digits)
 
 
@@ -214,7 +212,9 @@ def fraction_rows(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[d
             scale, digits = (100, 2) if column == "dice" else (1, 4)
             found = mean_interval(patients[column].mean().to_numpy(), **bootstrap)
             row[column] = f"{scale * found.mean:.{digits}f}"
-            row[f"{column}_interval"] = limits(scale * found.low, scale * found.high, digits)
+            row[f"{column}_interval"] = limits_text(
+                scale * found.low, scale * found.high, found.patients, digits
+            )
         rows.append(row)
     return rows
 
@@ -236,11 +236,11 @@ def fraction_notes(table: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> list[
         notes.append(
             f"From {100 * shares[0]:g} to {100 * shares[-1]:g} % of the training patients mean vacuity "
             f"{where} {verdict} (change {found.mean:+.4f}, "
-            f"{limits(found.low, found.high, 4)})."
+            f"{limits_text(found.low, found.high, found.patients, 4)})."
         )
     return notes
 
 
 def limits(low: float, high: float, digits: int) -> str:
-    """An interval as it is printed."""
-    return f"{low:.{digits}f} to {high:.{digits}f}"
+    """An interval as it is printed; a dash where there is none."""
+    return limits_text(low, high, 0, digits)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.runs import Run, tumour_slices
 from textbcs.evaluation.statistics import mean_interval, patient_means
+from textbcs.evaluation.switches import ablation_names
 from textbcs.io import read_csv, read_json
 from textbcs.models.variants import BASE
 from textbcs.prompts.paraphrase import read_paraphrases
@@ -95,7 +96,7 @@ def _false_pixels(stage: "Stage", runs: ablation.Runs) -> dict[str, dict[str, Li
 def _parts(stage: "Stage", runs: ablation.Runs) -> dict[str, Finding | None]:
     """The parts of the method over the baseline, and over each other."""
     params = stage.params
-    names = ablation.ablation_names(params)
+    names = ablation_names(params)
     bootstrap = params["evaluation"]["bootstrap"]
 
     def gains(
@@ -133,7 +134,7 @@ def _largest_weight(stage: "Stage", runs: ablation.Runs) -> Finding | None:
 
 def _reliability(stage: "Stage") -> dict[str, Finding]:
     """Nothing where TextBCS without evidential learning was not trained."""
-    without = ablation.ablation_names(stage.params).get((True, False))
+    without = ablation_names(stage.params).get((True, False))
     if without is None:
         return {}
     scores, differences = (
@@ -168,7 +169,7 @@ def _attribution(
     stage: "Stage", runs: ablation.Runs, values: "pd.DataFrame | None"
 ) -> Finding | None:
     """TextBCS against its own recipe without text, the row of the ablation without SVLI."""
-    name = ablation.ablation_names(stage.params).get((False, True))
+    name = ablation_names(stage.params).get((False, True))
     if name is None:
         return None
     bootstrap = stage.params["evaluation"]["bootstrap"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.evaluation.runs import EVALUATION, Run, fraction_names, read_runs
+from textbcs.evaluation.switches import ablation_names
 from textbcs.io import read_csv, read_json, write_csv, write_text
 from textbcs.models.variants import BASE
 from textbcs.reporting import (
@@ -171,7 +172,7 @@ def _seed_notes(stage: "Stage", runs: ablation.Runs) -> list[str]:
 def _own_rows(params: Mapping[str, Any]) -> list[str]:
     """Variants that are a row of their own: neither of the ablation nor of the loss weights' sweep."""
     others = {name for _, _, name in ablation.sweep_names(params)}
-    others |= set(ablation.ablation_names(params).values())
+    others |= set(ablation_names(params).values())
     return [name for name in params["tables"]["variants"] if name not in others]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textbcs.evaluation.statistics import Interval
+from textbcs.evaluation.switches import ablation_names
 from textbcs.reporting import ablation
 from textbcs.reporting.ablation import percent_limits
 from textbcs.reporting.facts import retrained
@@ -124,7 +125,7 @@ def ablation_notes(
         runs: of the base, of every variant and of Table 1's methods.
         choice: what the search chose for the full method: `learning_rate`, `batch_size`.
     """
-    names, bootstrap = ablation.ablation_names(params), params["evaluation"]["bootstrap"]
+    names, bootstrap = ablation_names(params), params["evaluation"]["bootstrap"]
     base, both = names.get((False, False)), names.get((True, True))
     said, single = [], {"SVLI": names.get((True, False)), "EL": names.get((False, True))}
     for part, name in single.items():
