@@ -7,7 +7,7 @@ from textbcs.evaluation.statistics import mean_interval
 from textbcs.io import InputError, read_csv, read_json, write_csv, write_json
 from textbcs.reporting import remarks
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
-from textbcs.reporting.runs import encoder_label, paper, prune
+from textbcs.reporting.runs import encoder_label, paper, prune, subject
 from textbcs.reporting.tables import (
     column_headers,
     differences,
@@ -275,3 +275,14 @@ def test_a_wide_latex_table_is_shrunk_to_the_text() -> None:
 )
 def test_cells(value, text: str) -> None:
     assert cell(value) == text
+
+
+def test_a_title_says_cohort_slices_patients_masks_and_seeds() -> None:
+    params = {"cohort": {"kind": "phantom"}, "seeds": [1]}
+    assert subject(params, slices()) == (
+        "Test split of the phantom cohort: 6 tumour slices of 3 patients; masks: expert, reviewed; 1 seed"
+    )
+    assert subject(params | {"seeds": [1, 2]}, slices(), free=True) == (
+        "Test split of the phantom cohort: 6 tumour slices of 3 patients, 3 tumour-free slices; "
+        "masks: expert, reviewed; 2 seeds"
+    )

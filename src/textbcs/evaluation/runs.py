@@ -3,7 +3,7 @@
 Reads `results/evaluation/<method>-s<seed>/slices.csv`; writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,29 @@ def fraction_names(params: Mapping[str, Any]) -> dict[str, float]:
     own = configuration(params, BASE).get("training", {}).get("fraction")
     whole = float(params["training"]["fraction"] if own is None else own)
     return dict(sorted(found.items(), key=lambda entry: entry[1])) | {BASE: whole}
+
+
+def first_seed(runs: Sequence[Run], slice_ids: Iterable[str]) -> dict[str, Run]:
+    """Each method's run with the first seed, whose maps lie in the order of the test split's slices.
+
+    Args:
+        runs: of all methods and seeds.
+        slice_ids: of `data/slices/test`, in order.
+
+    Raises:
+        InputError: a run holds other slices than the test split.
+    """
+    first: dict[str, Run] = {}
+    wanted = list(slice_ids)
+    for run in runs:
+        if run.method not in first:
+            first[run.method] = run
+            if run.slices["slice_id"].tolist() != wanted:
+                raise InputError(
+                    f"{EVALUATION}/{run.name}/slices.csv: other slices than data/slices/test; run the "
+                    "stage evaluate again"
+                )
+    return first
 
 
 def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:

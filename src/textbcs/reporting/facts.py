@@ -95,6 +95,10 @@ def run_facts(params: Mapping[str, Any], subject: Subject) -> Facts:
             f"at most {training['epochs']} epochs, {training['optimizer']}, {training['schedule']}",
         ),
         ("Class of device", f"{training['device']}, {training['precision']}"),
+        (
+            "Commit and machine",
+            "of each stage: textbcs audit trace. This page is part of a commit, so it cannot name it",
+        ),
     ]
 
 

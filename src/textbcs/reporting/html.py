@@ -9,7 +9,7 @@ The page itself is made in `page.py`, the viewer's data in `viewer.py`.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from textbcs.evaluation.runs import EVALUATION, Run, read_runs
+from textbcs.evaluation.runs import EVALUATION, Run, first_seed, read_runs
 from textbcs.io import (
     InputError,
     read_csv,
@@ -74,7 +74,9 @@ def write_report(stage: "Stage") -> None:
         scores=rows,
         tables=_tables(stage),
         figures=_figures(stage),
-        viewer=_viewer(stage, shard, _first_seed(runs), text_of),
+        viewer=_viewer(
+            stage, shard, list(first_seed(runs, shard.table["slice_id"]).values()), text_of
+        ),
     )
     write_text(stage.output("reports/index.html"), render(page))
 
@@ -112,10 +114,6 @@ def _figures(stage: "Stage") -> dict[str, bytes]:
         if stage.definition.may_read(path):
             found[name] = stage.input(path).read_bytes()
     return found
-
-
-def _first_seed(runs: Sequence[Run]) -> list[Run]:
-    return list({run.method: run for run in reversed(runs)}.values())[::-1]
 
 
 def _viewer(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.evaluation.runs import EVALUATION, Run, read_runs
+from textbcs.evaluation.runs import EVALUATION, Run, first_seed, read_runs
 from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.models.variants import BASE
 from textbcs.prompts.table import read_prompts
@@ -62,7 +62,7 @@ def write_figures(stage: "Stage") -> None:
     """
     stage.seed = stage.params["evaluation"]["bootstrap"]["seed"]
     shard, runs = read_slices(stage, "test"), read_runs(stage, COLUMNS)
-    first = first_seed(runs, shard)
+    first = first_seed(runs, shard.table["slice_id"])
     _heat_maps(stage, shard)
     _cases(stage, shard, first)
     _probabilities(stage)
@@ -72,24 +72,6 @@ def write_figures(stage: "Stage") -> None:
     write_figure(stage, "forest", fig_forest.draw(compared, confidence), compared)
     ranks = fig_ranks.rank_rows(read_csv(stage.input(STATISTICS / "ranks.csv")))
     write_figure(stage, "ranks", fig_ranks.draw(ranks), ranks)
-
-
-def first_seed(runs: Sequence[Run], shard: Shard) -> dict[str, Run]:
-    """Each method's run with the first seed.
-
-    Raises:
-        InputError: a run holds other slices than the test split.
-    """
-    first: dict[str, Run] = {}
-    for run in runs:
-        if run.method not in first:
-            first[run.method] = run
-            if run.slices["slice_id"].tolist() != shard.table["slice_id"].tolist():
-                raise InputError(
-                    f"{EVALUATION}/{run.name}/slices.csv: other slices than data/slices/test; run the "
-                    "stage evaluate again"
-                )
-    return first
 
 
 def _cases(stage: "Stage", shard: Shard, runs: Mapping[str, Run]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.evaluation.runs import EVALUATION, Run, fraction_names, read_runs
+from textbcs.evaluation.runs import EVALUATION, fraction_names, read_runs
 from textbcs.evaluation.switches import ablation_names
 from textbcs.io import read_csv, read_json, write_csv, write_text
 from textbcs.models.variants import BASE
@@ -30,7 +30,7 @@ from textbcs.reporting import (
 )
 from textbcs.reporting.claimsources import findings
 from textbcs.reporting.render import latex_table, markdown_table
-from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names
+from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names, subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,30 +52,30 @@ def write_tables(stage: "Stage") -> None:
     labels = {name: entry["label"] for name, entry in printed["table1"].items()}
     two = ablation.table2_rows(params, runs, printed["table2"])
     three = ablation.table3_rows(params, runs, _validation(stage, runs), printed["table3"])
-    subject = _subject(stage, runs[BASE][0])
+    about = subject(params, runs[BASE][0].slices)
     once = _seed_notes(stage, runs)
     choice = read_json(stage.input(f"results/search/{BASE}/choice.json"))
     notes = [*remarks.ablation_notes(params, runs, choice), *once]
-    _write(stage, "table2", f"Table 2. Ablation. {subject}", ablation.TABLE2, two, notes)
+    _write(stage, "table2", f"Table 2. Ablation. {about}", ablation.TABLE2, two, notes)
     _write(
         stage,
         "table3",
-        f"Table 3. Loss weights, the other one at 0.01. {subject}",
+        f"Table 3. Loss weights, the other one at 0.01. {about}",
         ablation.TABLE3,
         three,
         ablation.better_cells(three),
     )
-    _write_tests(stage, subject, comparisons, labels, once)
-    _write_evidence(stage, subject, labels)
+    _write_tests(stage, about, comparisons, labels, once)
+    _write_evidence(stage, about, labels)
     found = findings(stage, runs, comparisons, three, printed)
     rows = claims.claim_rows(printed["claims"], found, is_duke(params))
-    _write(stage, "claims", f"The paper's claims. {subject}", claims.HEADERS, rows, claims.NOTES)
-    _write_doubts(stage, subject)
+    _write(stage, "claims", f"The paper's claims. {about}", claims.HEADERS, rows, claims.NOTES)
+    _write_doubts(stage, about)
 
 
 def _write_tests(
     stage: "Stage",
-    subject: str,
+    about: str,
     comparisons: "pd.DataFrame",
     labels: Mapping[str, str],
     once: Sequence[str],
@@ -85,19 +85,19 @@ def _write_tests(
     _write(
         stage,
         "table4",
-        f"Table 4. TextBCS against each other method, Dice. {subject}",
+        f"Table 4. TextBCS against each other method, Dice. {about}",
         testtable.HEADERS,
         four,
         [*testtable.disagreements(four), *once],
     )
     metrics = testtable.metric_rows(comparisons, labels)
-    title = f"Table 4 by metric: TextBCS against each other method. {subject}"
+    title = f"Table 4 by metric: TextBCS against each other method. {about}"
     _write(
         stage, "table4_metrics", title, testtable.METRICS, metrics, testtable.metric_notes(metrics)
     )
 
 
-def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> None:
+def _write_evidence(stage: "Stage", about: str, labels: Mapping[str, str]) -> None:
     """Who learns at all, what overlap does not say, and Dice by subgroup."""
     tables = stage.params["tables"]
     own = _own_rows(stage.params)
@@ -106,14 +106,14 @@ def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> 
         [*tables["table1"], *own],
         {**labels, **{name: f"{name} (our own, in no family of tests)" for name in own}},
     )
-    title = f"Against rows that no network made. {subject}"
+    title = f"Against rows that no network made. {about}"
     notes = trivialtable.verdicts(learnt)
     _write(stage, "trivial", title, trivialtable.HEADERS, learnt, notes)
     means = read_csv(stage.input(STATISTICS / "means.csv"), ["method", "measure", "value"])
     headers, rows, notes = measured.measure_table(
         means, tables["reference"], tables["table1"], labels
     )
-    _write(stage, "measures", f"Boundaries, lesions, false alarms. {subject}", headers, rows, notes)
+    _write(stage, "measures", f"Boundaries, lesions, false alarms. {about}", headers, rows, notes)
     subgroups = read_csv(stage.input(STATISTICS / "subgroups.csv"))
     ours = labels.get(tables["reference"], tables["reference"])
     for name, made, title in (
@@ -121,7 +121,7 @@ def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> 
         ("subgroup_differences", measured.gap_table, f"{ours} minus each other method by subgroup"),
     ):
         headers, rows, notes = made(subgroups, tables["reference"], tables["table1"], labels)
-        _write(stage, name, f"{title}, 95 % interval. {subject}", headers, rows, notes)
+        _write(stage, name, f"{title}, 95 % interval. {about}", headers, rows, notes)
     headers, rows, notes = stabilitytable.stability_table(
         read_csv(stage.input(STATISTICS / "ranks.csv")),
         read_csv(stage.input(STATISTICS / "variance.csv")),
@@ -129,25 +129,25 @@ def _write_evidence(stage: "Stage", subject: str, labels: Mapping[str, str]) -> 
         tables["table1"],
         labels,
     )
-    _write(stage, "stability", f"How firm the ranking is. {subject}", headers, rows, notes)
+    _write(stage, "stability", f"How firm the ranking is. {about}", headers, rows, notes)
 
 
-def _write_doubts(stage: "Stage", subject: str) -> None:
+def _write_doubts(stage: "Stage", about: str) -> None:
     """The tables of calibration, of uncertainty, and of vacuity by share of the training patients."""
     called = believed.names(stage.params)
     scores = believed.by_key(read_csv(stage.input(UNCERTAINTY / "scores.csv"), ["measure"]))
     pairs = believednotes.by_pair(
         read_csv(stage.input(UNCERTAINTY / "differences.csv"), ["measure"])
     )
-    title = f"What evidential learning has to face: calibration. {subject}"
+    title = f"What evidential learning has to face: calibration. {about}"
     rows = believed.calibration_rows(scores, called)
     notes = believednotes.calibration_notes(scores, pairs, called, stage.params)
     _write(stage, "calibration", title, believed.CALIBRATION, rows, notes)
-    title = f"Does uncertainty find the errors? {subject}"
+    title = f"Does uncertainty find the errors? {about}"
     rows = believed.uncertainty_rows(scores, called)
     notes = believednotes.uncertainty_notes(scores, pairs, called, stage.params)
     _write(stage, "uncertainty", title, believed.UNCERTAINTY, rows, notes)
-    title = f"Does vacuity fall as data grow? {subject}"
+    title = f"Does vacuity fall as data grow? {about}"
     rows, notes = [], [believed.NOT_RUN]
     if fraction_names(stage.params):
         table = read_csv(stage.input(UNCERTAINTY / "fractions.csv"), ["fraction", "patient"])
@@ -187,17 +187,6 @@ def _validation(stage: "Stage", runs: ablation.Runs) -> dict[str, float]:
             ]
             for name in sorted(names)
         }
-    )
-
-
-def _subject(stage: "Stage", run: Run) -> str:
-    """What the tables are of, in words."""
-    tumour = run.slices[run.slices["kind"] == "tumour"]
-    seeds = len(stage.params["seeds"])
-    sources = ", ".join(sorted(run.slices["mask_source"].unique()))
-    return (
-        f"Test split of the {stage.params['cohort']['kind']} cohort: {len(tumour)} tumour slices of "
-        f"{tumour['patient'].nunique()} patients; masks: {sources}; {seeds} seed{'s' if seeds > 1 else ''}"
     )
 
 

@@ -12,6 +12,8 @@ from textbcs.io import InputError, read_json
 from textbcs.params import read_yaml
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from textbcs.receipt import Stage
 
 
@@ -38,6 +40,25 @@ def encoder_label(stage: "Stage") -> str:
         )
     name, origin, digest = str(learn["encoder"]), learn["origin"], learn["sha256"]
     return name if origin == "pinned" else f"{name} (weights of a {origin}, sha256 {digest[:12]})"
+
+
+def subject(params: Mapping[str, Any], slices: "pd.DataFrame", free: bool = False) -> str:
+    """What tables are of, in words: split, cohort, slices, patients, masks, seeds.
+
+    Args:
+        params: `cohort` and `seeds`.
+        slices: per-slice metrics of any run.
+        free: whether the tumour-free slices are counted as well.
+    """
+    tumour = slices[slices["kind"] == "tumour"]
+    others = f", {len(slices) - len(tumour)} tumour-free slices" if free else ""
+    sources = ", ".join(sorted(slices["mask_source"].unique()))
+    seeds = len(params["seeds"])
+    return (
+        f"Test split of the {params['cohort']['kind']} cohort: {len(tumour)} tumour slices of "
+        f"{tumour['patient'].nunique()} patients{others}; masks: {sources}; "
+        f"{seeds} seed{'s' if seeds > 1 else ''}"
+    )
 
 
 def prune(folder: Path, wanted: Iterable[str]) -> list[str]:

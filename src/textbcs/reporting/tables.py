@@ -31,6 +31,7 @@ from textbcs.reporting.runs import (
     paper,
     prune,
     run_names,
+    subject,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def write_table1(stage: "Stage") -> None:
         row["first_weights"] = first_weights(stage.params["methods"][row["method"]]["initial"])
         row["text_encoder"] = encoder if complexity[row["method"]]["reads_text"] else ""
     headers = column_headers(rows, duke)
-    title = _title(stage, runs, encoder)
+    title = f"Table 1. {subject(stage.params, runs[0].slices, free=True)}; text encoder {encoder}"
     write_csv(stage.output("reports/tables/table1.csv"), _frame(rows))
     gaps = differences(runs, bootstrap)
     notes = table1_notes(rows, records(gaps), stage.params["seeds"], _spread(stage))
@@ -276,20 +277,6 @@ def column_headers(rows: Sequence[Mapping[str, Any]], duke: bool) -> dict[str, s
 
 def _filled(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and np.isnan(value))
-
-
-def _title(stage: "Stage", runs: Sequence[Run], encoder: str) -> str:
-    """The title: cohort, slices, masks, seeds and text encoder."""
-    first = runs[0].slices
-    patients = first.loc[first["kind"] == "tumour", "patient"].nunique()
-    seeds = len(stage.params["seeds"])
-    sources = ", ".join(sorted(first["mask_source"].unique()))
-    return (
-        f"Table 1. Test split of the {stage.params['cohort']['kind']} cohort: "
-        f"{int((first['kind'] == 'tumour').sum())} tumour slices of {patients} patients, "
-        f"{int((first['kind'] == 'negative').sum())} tumour-free slices; masks: {sources}; "
-        f"{seeds} seed{'s' if seeds > 1 else ''}; text encoder {encoder}"
-    )
 
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
