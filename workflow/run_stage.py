@@ -47,7 +47,8 @@ def reproduce(address: str, log: Path, lock: int) -> int:
         die_with_parent()
         os.environ[PARENT] = str(os.getpid())  # the stage's parent will be DVC
 
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", address]
+    dvc = str(Path(__file__).resolve().with_name("dvc_job.py"))
+    command = [sys.executable, dvc, "--wait-for-lock", "repro", "--single-item", address]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         code = subprocess.Popen(
