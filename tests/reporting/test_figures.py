@@ -9,7 +9,6 @@ import pytest
 
 from textbcs import io
 from textbcs.evaluation.resampled import DIAGRAMS
-from textbcs.evaluation.runs import Run
 from textbcs.io import InputError
 from textbcs.reporting import (
     fig_failures,
@@ -20,9 +19,7 @@ from textbcs.reporting import (
     fig_qualitative,
     fig_ranks,
     fig_reliability,
-    fig_training,
     fig_uncertainty,
-    fig_weights,
 )
 from textbcs.reporting.canvas import write_figure
 from textbcs.reporting.paperfigures import COLUMNS as FACTS
@@ -321,70 +318,6 @@ def test_stages_are_drawn_as_summarised_and_differences_starred() -> None:
     # UNet has no dead map, so only SVLI has hollow marks: each collection but intervals.
     hollow = [one for one in axes[0].collections if len(one.get_offsets()) == 2]
     assert [one.get_offsets()[:, 1].tolist() for one in hollow] == [[6, 6]]
-
-
-def test_uncertainty_maps_are_the_evidence_formulas() -> None:
-    mask = np.zeros((SIZE, SIZE), np.uint8)
-    mask[4:8, 4:8] = 1
-    probability = np.where(np.arange(SIZE) < 6, 0.75, 0.25)[None].repeat(SIZE, 0)
-    evidence = np.broadcast_to(EVIDENCE[:, None, None], (2, SIZE, SIZE))
-    predicted = {"probability": probability, "evidence": evidence}
-    shown = fig_uncertainty.pixel_rows(np.zeros((SIZE, SIZE)), mask, predicted, 0.5)
-    # The square of half a side around (5.5, 5.5) is 1 to 8; alpha = (4, 2), S = 6.
-    assert (shown["row"].min(), shown["row"].max(), len(shown)) == (1, 8, 64)
-    assert shown["vacuity"].tolist() == pytest.approx([1 / 3] * 64, rel=1e-3)
-    share = 2 / 3
-    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
-    assert shown["entropy"].tolist() == pytest.approx([entropy] * 64, rel=1e-3)
-    # Columns 1 to 5 are predicted: 5 x 8 pixels, 2 x 4 of them inside; columns 6 and 7 are missed.
-    assert shown["error"].value_counts().to_dict() == {1: 32, -1: 8, 0: 24}
-    figure = fig_uncertainty.draw(shown, "a-1", 0.5)
-    drawn = np.asarray(figure.axes[1].images[0].get_array())
-    assert drawn.ravel().tolist() == shown["vacuity"].tolist()
-    plain = fig_uncertainty.pixel_rows(mask, mask, {"probability": probability}, 0.5)
-    assert "vacuity" not in plain
-    assert plain["entropy"].iloc[0] == pytest.approx(
-        -0.75 * np.log(0.75) - 0.25 * np.log(0.25), rel=1e-3
-    )
-    assert len(fig_uncertainty.draw(plain, "a-1", 0.5).axes) == 3 + 1
-
-
-def test_training_curves_mark_the_epoch_that_is_kept() -> None:
-    history = pd.DataFrame({"epoch": [1, 2, 3], "validation_dice": [0.1, 0.6, 0.6]})
-    shown = fig_training.epoch_rows({("unet", 1): history, ("textbcs", 1): history / 2})
-    assert shown["best"].tolist() == [False, True, False] * 2
-    first = fig_training.draw(shown).axes[0]
-    other, own, dot = first.lines
-    assert own.get_ydata().tolist() == [0.1, 0.6, 0.6]
-    assert other.get_ydata().tolist() == [0.05, 0.3, 0.3]
-    assert (dot.get_xdata().tolist(), dot.get_ydata().tolist()) == ([2], [0.6])
-
-
-def test_curves_of_weights_are_drawn_as_tabled() -> None:
-    rows = [
-        (weight, value, "textbcs" if value == 0.01 else "x", 70.0, test, test - 1, test + 1, 3)
-        for weight in fig_weights.TITLES
-        for value, test in ((0.01, 60.0), (1.0, 50.0))
-    ]
-    names = ["weight", "value", "run", "validation_slice_mean", "test_slice_mean"]
-    names += ["low", "high", "patients"]
-    for panel in fig_weights.draw(pd.DataFrame(rows, columns=names)).axes:
-        assert [line.get_ydata().tolist() for line in panel.lines] == [[60, 50], [70, 70]]
-        ring = panel.collections[-1].get_offsets()
-        assert ring.tolist() == [[0.01, 60]]
-
-
-def test_both_splits_of_a_weight_are_means_over_slices() -> None:
-    # Patient a has three slices of 0.9, b one of 0.1: 0.7 over slices, 0.5 over patients.
-    table = pd.DataFrame({"slice_id": list("1234"), "patient": list("aaab"), "kind": "tumour"})
-    run = Run("textbcs", 1, table.assign(dice=[0.9, 0.9, 0.9, 0.1]))
-    alone = {**PARAMS, "tables": {**PARAMS["tables"], "variants": []}}
-    shown = fig_weights.weight_rows(alone, {"textbcs": [run]}, {"textbcs": 0.6})
-    assert shown["test_slice_mean"].tolist() == pytest.approx([70, 70])
-    assert (shown["low"] < 70).all()
-    assert (shown["high"] > 70).all()
-    assert shown["validation_slice_mean"].tolist() == pytest.approx([60, 60])
-    assert fig_weights.draw(shown).axes[0].get_ylabel() == "Dice %, mean over slices"
 
 
 def test_forest_and_ranks_are_drawn_as_tabled(written) -> None:
