@@ -56,6 +56,43 @@ def test_every_kind_of_value_comes_out_as_dvc_writes_it(value: object) -> None:
     assert written(data) == dumps_yaml(data)
 
 
+LOCK = "schema: '2.0'\nstages:\n  a@1:\n    cmd: x\n  b:\n    cmd: y\n"
+
+
+def test_one_stage_changes_and_the_lines_of_the_others_stay(tmp_path: Path) -> None:
+    lock, plain = tmp_path / "dvc.lock", tmp_path / "plain.yaml"
+    text = Path("dvc.lock").read_text(encoding="utf-8")
+    names = list(parse_yaml(text, "dvc.lock")["stages"])
+    lock.write_text(text)
+    plain.write_text(text)
+    for file, modify in ((lock, dvc_job.modify), (plain, modify_yaml)):
+        with modify(file) as data:
+            stages = data["stages"] = data.get("stages", {})
+            entry = {**stages.get(names[5], {}), "cmd": "another: one"}
+            assert entry["deps"][0]["path"] == stages.get(names[5])["deps"][0]["path"]
+            stages.update({names[5]: entry, "new@x-1": {"cmd": "z", "outs": []}})
+    assert lock.read_text() == plain.read_text() != text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        LOCK.replace("'2.0'", "'3.0'"),
+        LOCK + "datasets: []\n",
+        LOCK + "  a@1:\n    cmd: twice\n",
+        LOCK.replace("  b:", "  'b':"),
+        LOCK.replace("  b:", "  b: # said by a person"),
+        LOCK.removesuffix("\n"),
+        LOCK.replace("stages:\n", "stages:\n\n"),
+        "# said by a person\n" + LOCK,
+    ],
+)
+def test_another_form_is_left_to_the_parser(text: str) -> None:
+    assert dvc_job.Entries.of(LOCK) is not None
+    assert dvc_job.Entries.of(text) is None
+
+
 def test_one_list_in_two_stages_is_written_twice() -> None:
     grid = [1, 2]
     assert "&" not in written({"stages": {"a": {"x": grid}, "b": {"x": grid}}})
