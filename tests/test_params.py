@@ -258,6 +258,11 @@ def test_use_shows_what_changed_and_can_be_dry(tmp_path: Path, monkeypatch) -> N
     assert Path("params.yaml").read_text() == Path("presets/phantom.yaml").read_text()
     assert use_preset("tiny")[:-1] == lines[:-1]
     assert use_preset("tiny") == ["params.yaml is now presets/tiny.yaml (0 values differ)"]
+    Path("params.yaml").write_text("split: [")
+    unknown, last = use_preset("tiny")
+    assert "not valid YAML" in unknown
+    assert last == "params.yaml is now presets/tiny.yaml (replaced whole)"
+    assert Path("params.yaml").read_text() == Path("presets/tiny.yaml").read_text()
     with pytest.raises(InputError, match="no preset 'dukes'.*duke, fractions, own, phantom, tiny"):
         use_preset("dukes")
 

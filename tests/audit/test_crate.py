@@ -122,7 +122,7 @@ def test_an_export_that_fails_leaves_nothing(tree: Path, monkeypatch: pytest.Mon
     Path("crate").mkdir()  # an empty folder is as good as a new one
     with monkeypatch.context() as broken:
         broken.setattr("textbcs.lineage.crate.write_json", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(InputError, match="crate: the crate cannot be written: No space"):
             exported()
     assert not list(Path().glob(".crate*"))
     assert list(Path("crate").iterdir()) == []
@@ -139,6 +139,16 @@ def test_a_folder_in_use_is_refused(tree: Path, capsys: pytest.CaptureFixture[st
     )
     assert main(["audit", "export", "crate"]) == 2
     assert "crate: is not empty" in capsys.readouterr().err
+
+
+def test_a_place_that_takes_no_folder_is_named_as_it_was_given(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a_file").write_text("")
+    assert main(["audit", "export", "a_file/crate"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: a_file/crate: the crate cannot be written: ")
+    assert said.count("\n") == 1
 
 
 # Terms that the two published contexts map to elsewhere than schema.org, as far as the profiles ask for

@@ -144,7 +144,7 @@ def test_the_tables_follow_from_their_rows(patients: int, seeds: int) -> None:
         if name == "table4":
             assert len(cells) == 17 * len(rows) == 51
         elif name == "table4_metrics":
-            assert len(cells) == 9 * len(rows) == 54
+            assert len(cells) == 13 * len(rows) == 78
         elif name == "table1_differences":
             assert len(cells) == 5 * len(rows) == 15
         else:

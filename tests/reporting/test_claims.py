@@ -45,14 +45,15 @@ def test_a_phantom_gets_the_quantity_and_no_verdict():
     assert [row["verdict"] for row in phantom] == ["", ""]
     assert phantom[0]["interval"] == "1.00 to 3.00"
     without = {"a": Finding("q", 1.9, math.nan, math.nan, True)}
-    assert claims.claim_rows(table, without, is_duke=False)[0]["interval"] == ""
+    none = claims.interval_text(math.nan, math.nan)
+    assert claims.claim_rows(table, without, is_duke=False)[0]["interval"] == none
     duke = claims.claim_rows(table, findings, is_duke=True)
     assert [row["verdict"] for row in duke] == ["supported", "not measured"]
 
 
-def test_a_limit_that_rounds_to_nothing_has_no_sign():
+def test_a_value_that_rounds_to_nothing_has_no_sign_and_its_limits_more_digits():
     row = claims.claim_rows({"a": CLAIM}, {"a": Finding("q", -1e-4, -2e-4, 0.0, False)}, False)[0]
-    assert row["interval"] == "0.00 to 0.00"
+    assert row["interval"] == "-0.0002 to 0"
     assert cell(row["ours"]) == "0.00"
     assert cell(-0.006) == "-0.01"
 
@@ -178,7 +179,18 @@ def test_a_part_that_adds_nothing_to_the_other_decides_whether_each_contributes(
     assert claims.verdict({}, claims.weight_finding(1.0, (3.0, 2.0, 4.0))) == "not supported"
 
 
-def test_the_claims_table_says_why_counts_have_no_interval():
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ((None, None), ""),
+        ((-1.234, 5.0), "-1.23 to 5.00"),
+        ((float("nan"), float("nan")), "none: too few patients, or all values equal"),
+        ((-0.0004, -0.0), "-0.0004 to 0"),
+        ((0.0, 0.0), "0.00 to 0.00"),
+    ],
+)
+def test_an_empty_interval_is_a_counts_alone(limits, text):
+    assert claims.interval_text(*limits) == text
     assert any("count" in note for note in claims.NOTES)
 
 

@@ -25,7 +25,7 @@ def test_uncertainty_maps_are_the_evidence_formulas() -> None:
     # Columns 1 to 5 are predicted: 5 x 8 pixels, 2 x 4 of them inside; columns 6 and 7 are missed.
     assert shown["error"].value_counts().to_dict() == {1: 32, -1: 8, 0: 24}
     figure = fig_uncertainty.draw(shown, "a-1", 0.5)
-    drawn = np.asarray(figure.axes[1].images[0].get_array())
+    drawn = np.asarray(figure.axes[2].images[0].get_array())
     assert drawn.ravel().tolist() == shown["vacuity"].tolist()
     plain = fig_uncertainty.pixel_rows(mask, mask, {"probability": probability}, 0.5)
     assert "vacuity" not in plain

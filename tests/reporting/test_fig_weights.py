@@ -31,6 +31,25 @@ def test_curves_of_weights_are_drawn_as_tabled() -> None:
         assert ring.tolist() == [[0.01, 60]]
 
 
+def test_a_collapsed_value_is_named_and_the_others_fill_the_panel() -> None:
+    values = {0.01: ("textbcs", 70.0), 0.1: ("x", 68.0), 1.0: ("y", 0.8)}
+    shown = pd.DataFrame(
+        [
+            {"weight": weight, "value": value, "run": run, "validation_slice_mean": dice + 0.1}
+            | {"test_slice_mean": dice, "low": dice - 0.5, "high": dice + 0.5, "patients": 3}
+            for weight in fig_weights.TITLES
+            for value, (run, dice) in values.items()
+        ]
+    )
+    for panel in fig_weights.draw(shown).axes:
+        assert [text.get_text() for text in panel.texts] == ["test 0.8,\nvalidation 0.9"]
+        low, high = panel.get_ylim()
+        assert 60 < low < 67.5
+        assert 70.5 < high < 75
+    whole = fig_weights.draw(shown[shown["value"] < 1])
+    assert [len(panel.texts) for panel in whole.axes] == [0, 0]
+
+
 def test_both_splits_of_a_weight_are_means_over_slices() -> None:
     # Patient a has three slices of 0.9, b one of 0.1: 0.7 over slices, 0.5 over patients.
     table = pd.DataFrame({"slice_id": list("1234"), "patient": list("aaab"), "kind": "tumour"})

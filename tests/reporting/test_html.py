@@ -250,6 +250,11 @@ def test_how_far_other_trainings_lie() -> None:
     assert "2 seeds" in said
     assert "UNet 1.3 points (50.0 to 52.5), TextBCS 2.0 points (60.0 to 64.0)" in said
     assert said.endswith("TextBCS minus UNet -1.5 to +10.0 points.")
+    dice = {"unet": [52.5, 50.0], "textbcs": [60.0, 64.0]}
+    placed = retrained({**spread, "dice_patient_mean": dice}, 1)
+    assert placed.startswith(said)
+    assert placed.endswith("here, 1, among the 2 of each (1 is the best): UNet 1, TextBCS 2.")
+    assert retrained(spread, 9) == said
     one, many = ({"phantom": True, "duke": False, "seeds": n, "derived": True} for n in (1, 5))
     assert said in limits(**one, spread=said)
     assert said not in limits(**many, spread=said)

@@ -29,14 +29,14 @@ MEANS = pd.DataFrame(
 
 
 def table(names: list[str], means: pd.DataFrame = MEANS, reference: str = "lvit"):
-    return measured.measure_table(means, reference, names, {"unet": "UNet"})
+    return measured.measure_table(means, reference, names, {"unet": "UNet"}, (0.5, 0.8))
 
 
 def test_tolerances_are_in_the_heading_and_intervals_beside_the_value() -> None:
     headers, rows, notes = table(["unet", "lvit"])
     assert [text for text in headers.values() if text.startswith("NSD")] == [
-        "NSD % at 1 mm (patients)",
-        "NSD % at 2 mm (patients)",
+        "NSD % at 1 mm, 1.2 to 2.0 pixels (patients)",
+        "NSD % at 2 mm, 2.5 to 4.0 pixels (patients)",
     ]
     assert "dice_volume" not in headers  # no method has one
     first, second = rows
@@ -92,14 +92,14 @@ def test_a_subgroup_is_a_row_with_the_reference_first() -> None:
     assert rows[1]["textbcs"] == "70.00 (60.00 to 80.00)"
     assert rows[1]["unet"] == pytest.approx(50)
     assert (rows[0]["patients"], rows[0]["slices"]) == (6, 11)
-    assert notes == []
+    assert notes == [measured.OVERLAPPING]
 
 
 def test_differences_by_subgroup_have_their_own_intervals() -> None:
     headers, rows, notes = measured.gap_table(levels(6), "textbcs", ["unet", "textbcs"], {})
     assert list(headers)[3:] == ["unet"]
     assert [row["unet"] for row in rows] == ["20.00 (-5.00 to 40.00)"] * 2
-    assert notes == [measured.UNADJUSTED]
+    assert notes == [measured.UNADJUSTED, measured.OVERLAPPING]
 
 
 def test_fewer_than_six_patients_decide_nothing() -> None:

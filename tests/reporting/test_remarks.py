@@ -13,10 +13,14 @@ SPREAD = {
     "range": {"unet": [58.0, 60.0], "textbcs": [50.0, 65.0]},
     "textbcs_minus": {"unet": [7.0, -10.0]},
 }
+SCORES = ("dice_patient_mean", "dice_slice_mean", "miou_slice_mean")
 ROWS = [
-    {"method": "unet", "label": "UNet", "dice_patient_mean": 58.0, "dice_slice_mean": 71.0},
-    {"method": "lvit", "label": "LViT", "dice_patient_mean": 66.0, "dice_slice_mean": 60.0},
-    {"method": "textbcs", "label": "TextBCS", "dice_patient_mean": 65.0, "dice_slice_mean": 70.0},
+    {"method": method, "label": label, **dict(zip(SCORES, scores, strict=True))}
+    for method, label, *scores in (
+        ("unet", "UNet", 58.0, 71.0, 59.0),
+        ("lvit", "LViT", 66.0, 60.0, 63.0),
+        ("textbcs", "TextBCS", 65.0, 70.0, 60.0),
+    )
 ]
 GAPS = [
     {"subtrahend": "unet", "dice_difference": 7.0, "low": 1.0, "high": 13.0, "patients": 28},
@@ -51,11 +55,12 @@ def test_seeds_speak_for_themselves_and_others_were_not_measured() -> None:
 
 def test_methods_above_the_reference_are_named_over_patients_and_over_slices() -> None:
     assert remarks.overlap_notes(ROWS, GAPS, "textbcs") == [
-        "By the mean over patients LViT (66.00) is above TextBCS (65.00); TextBCS minus LViT -1.00 points "
-        "(-5.00 to 4.00).",
-        "By the mean over slices UNet (71.00) is above TextBCS (70.00).",
+        "By the mean Dice over patients LViT (66.00) is above TextBCS (65.00); TextBCS minus LViT -1.00 "
+        "points (-5.00 to 4.00).",
+        "By the mean Dice over slices UNet (71.00) is above TextBCS (70.00).",
+        "By the mean IoU over slices LViT (63.00) is above TextBCS (60.00).",
     ]
-    best = [{**row, "dice_patient_mean": 1.0, "dice_slice_mean": 1.0} for row in ROWS[:2]]
+    best = [{**row, **dict.fromkeys(SCORES, 1.0)} for row in ROWS[:2]]
     assert remarks.overlap_notes([*best, ROWS[2]], GAPS, "textbcs") == []
     assert remarks.overlap_notes(ROWS[:2], GAPS, "textbcs") == []
 
@@ -91,7 +96,7 @@ def run(name: str, *dice: float) -> list[Run]:
 
 
 PARAMS = {
-    "methods": {"textbcs": {"network": {"svli": True, "evidential": True}}},
+    "methods": {"textbcs": {"network": {"svli": True, "evidential": True}, "loss": {}}},
     "variants": {
         "none": {"network": {"svli": False, "evidential": False}},
         "svli": {"network": {"evidential": False}},
@@ -112,17 +117,20 @@ CHOICE = {"learning_rate": 0.0005, "batch_size": 8}
 
 def test_the_ablation_says_what_speaks_against_its_parts() -> None:
     said = remarks.ablation_notes(PARAMS, RUNS, CHOICE)
-    assert len(said) == 5
+    assert len(said) == 6
     assert said[0].startswith("SVLI alone is not shown to help: 0.25 points (-")
     assert said[1].startswith("EL alone makes it worse: -13.25 points (-")
     assert said[2].startswith("Both parts together: ")
-    assert said[4].startswith(
+    assert said[3].startswith("EL is a loss")
+    assert said[5].startswith(
         "Against Table 1's UNet, which has a recipe of its own, the gain is 8.75 points ("
     )
-    assert "), not 21.50 points (" in said[4]
+    assert "), not 21.50 points (" in said[5]
     assert "21.25 points" in said[2]
     assert "against SVLI alone, 34.75 points" in said[2]
-    assert "learning rate 0.0005 and batch size 8" in said[3]
+    assert "learning rate 0.0005 and batch size 8" in said[4]
+    alike = {"textbcs": {**PARAMS["methods"]["textbcs"], "loss": {"balanced_cross_entropy": False}}}
+    assert len(remarks.ablation_notes({**PARAMS, "methods": alike}, RUNS, CHOICE)) == 5
 
 
 def test_the_ablation_is_silent_about_parts_that_help() -> None:

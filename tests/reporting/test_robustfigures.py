@@ -96,6 +96,12 @@ def test_the_table_in_three_forms(written) -> None:
     assert ours.loc["leak_share", "value"] == pytest.approx(100 * 0.3 / 0.75)
     assert ours.loc["break_even", "value"] == pytest.approx(200 / 3)
     assert ours.loc["dice_paper_1a", "patients"] == 3
+    assert ours["label"].notna().all()
+    assert ours.loc["change_empty", "label"] == "Points, empty prompt - own prompt"
+    assert ours.loc["dice_words_alone", "label"].startswith(
+        "Dice %, paraphrase '{location}, {shape}"
+    )
+    assert ours.loc["paraphrase_mean", "label"] == "Dice %, mean of all 14 paraphrases"
     lvit = table[table["method"] == "lvit"].set_index("quantity")
     assert lvit.loc["dice_true", "value"] == pytest.approx(55)
     markdown = Path("reports/tables/text_worth.md").read_text()

@@ -85,6 +85,11 @@ def test_every_metric_has_its_differences_tests_and_wins():
     )  # fmt: skip
     assert "Dice, IoU (tumour) are scores of the same masks" in metric_notes(rows)[0]
     assert metric_notes(rows[:2]) == []
+    apart = metric_notes([{**row, "agree_holm": "no"} for row in rows])[-2:]
+    assert apart == [
+        "Dice: the tests after Holm do not agree against UNet, lvit.",
+        "IoU (tumour): the tests after Holm do not agree against UNet.",
+    ]
     assert metric_label("nsd_2.5mm") == "NSD at 2.5 mm"
 
 

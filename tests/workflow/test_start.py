@@ -12,6 +12,7 @@ import locks
 import pytest
 import start
 from snakemake.cli import args_to_api, parse_args
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from textbcs.io import InputError
 
@@ -108,3 +109,24 @@ def test_other_peoples_cluster_jobs_do_not_matter(
 ) -> None:
     fake_squeue(here, ["12 /elsewhere"], monkeypatch)
     start.refuse_running_cluster_jobs()
+
+
+@pytest.mark.parametrize(
+    ("line", "unlimited"),
+    [
+        ("--cores all", True),
+        ("--cores 1 --executor local", True),
+        ("--cores 1 --max-jobs-per-timespan 5/1s", False),
+        ("--executor slurm --jobs 5", False),
+    ],
+)
+def test_snakemakes_own_limit_on_jobs_is_left_out_where_nobody_needs_it(
+    line: str, unlimited: bool
+) -> None:
+    parsed = options(line.replace("--executor slurm", ""))
+    if "slurm" in line:  # the plugin need not be there
+        parsed.executor = "slurm"
+    assert start.needs_no_limit(parsed) is unlimited
+    # What `begin` replaces is still what keeps the limit.
+    assert "job_rate_limiter.timespan" in inspect.getsource(JobScheduler.schedule)
+    assert "_schedule_reevalutation" in inspect.getsource(JobScheduler.schedule)

@@ -62,7 +62,12 @@ def export(graph: Graph, folder: Path, limit: int) -> dict[str, int]:
     crate.add_workflow(receipts)
     crate.add_dicom()
     graph_of_all = crate.graph([*crate.actions, ENGINE_RUN])
-    _write(folder, crate.inside, {"@context": CONTEXT, "@graph": graph_of_all})
+    try:
+        _write(folder, crate.inside, {"@context": CONTEXT, "@graph": graph_of_all})
+    except OSError as error:  # it would name a temporary folder that nobody has asked for
+        raise InputError(
+            f"{folder}: the crate cannot be written: {error.strerror or error}"
+        ) from error
     kinds = [entity["@id"] for entity in crate.entities.values()]
     return {
         "files": sum("sha256" in one for one in crate.entities.values()),

@@ -151,7 +151,9 @@ def metric_tests(table: Sequence[Row], runs: Runs, params: Params) -> Cells:
     for number, row in enumerate(table):
         if row["method"] in found[row["metric"]]:
             one = found[row["metric"]][row["method"]]
-            for column, values in _printed(one, math.nan):
+            for column, values in _printed(
+                one, 1 - float(params["evaluation.bootstrap.confidence"])
+            ):
                 if column in row and column != "patients":
                     cells[number, column] = values
             cells[number, "win_share"] = (100 * one["win_share"],)

@@ -196,7 +196,7 @@ def _once(params: Mapping[str, Any]) -> Iterator[str]:
     if len(params["seeds"]) == 1:
         yield (
             "One training each: the intervals hold the chance that lies in the patients, not that of another "
-            "seed."
+            "seed, and there is no ensemble of seeds to compare with: its rows appear with two seeds or more."
         )
 
 

@@ -23,7 +23,11 @@ HEADERS = {
     "verdict": "Verdict",
 }
 
-NOTES = ("A count (of methods, of cells) has no interval: nothing is estimated by it.",)
+NOTES = (
+    "A count (of methods, of cells) has no interval: nothing is estimated by it.",
+    "A gain by evidential learning, alone or with SVLI, holds the change of the loss that comes with it "
+    "(notes of Table 2).",
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,6 @@ def claim_rows(
     rows = []
     for key, claim in claims.items():
         found = findings.get(key, Finding("not measured in this run", None))
-        # NaN: an interval was asked for, and too few patients or equal values gave none.
-        limits = found.low is not None and found.low == found.low and found.high is not None
         rows.append(
             {
                 "claim": key,
@@ -73,11 +75,22 @@ def claim_rows(
                 "ours": found.ours,
                 "low": found.low,
                 "high": found.high,
-                "interval": f"{found.low:z.2f} to {found.high:z.2f}" if limits else "",
+                "interval": interval_text(found.low, found.high),
                 "verdict": verdict(claim, found) if is_duke else "",
             }
         )
     return rows
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """Limits as they are printed; in words where they were asked for and there are none."""
+    if low is None or high is None:
+        return ""
+    if low != low or high != high:
+        return "none: too few patients, or all values equal"
+    if max(abs(low), abs(high)) < 0.005 and low != high:
+        return f"{low:z.1g} to {high:z.1g}"
+    return f"{low:z.2f} to {high:z.2f}"
 
 
 def verdict(claim: Mapping[str, Any], found: Finding) -> str:

@@ -1,7 +1,8 @@
 """`textbcs compare`: the paper's Tables 1 to 4 and ours, side by side in the terminal.
 
 Reads `reports/tables/table{1,2,3,4}.csv` and the parameters; writes nothing. On another cohort than the
-paper's no difference is shown, because the two are not one scale.
+paper's no difference of a score is shown, because the two are not one scale; parameters and operations are
+counted at the paper's size, whatever the cohort.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +23,8 @@ SHOWN: dict[str, tuple[str, Callable[[Row], str], Sequence[tuple[str, str, str]]
         "Table 1. Methods",
         lambda row: str(row["label"]),
         [
-            ("Dice %", "dice_slice_mean", "paper_dice"),
-            ("IoU % (tumour)", "miou_slice_mean", "paper_miou"),
+            ("Dice % (slices)", "dice_slice_mean", "paper_dice"),
+            ("IoU % (tumour, slices)", "miou_slice_mean", "paper_miou"),
             ("Params M", "params_m", "paper_params_m"),
             ("Flops G, as the paper counts", "paper_convention_g", "paper_flops_g"),
         ],
@@ -32,14 +33,14 @@ SHOWN: dict[str, tuple[str, Callable[[Row], str], Sequence[tuple[str, str, str]]
         "Table 2. Ablation",
         lambda row: str(row["label"]),
         [
-            ("Dice %", "dice_slice_mean", "paper_dice"),
-            ("IoU % (tumour)", "miou_slice_mean", "paper_miou"),
+            ("Dice % (slices)", "dice_slice_mean", "paper_dice"),
+            ("IoU % (tumour, slices)", "miou_slice_mean", "paper_miou"),
         ],
     ),
     "table3": (
         "Table 3. Loss weights",
         lambda row: f"{row['weight']} = {row['value']:g}",
-        [("Dice %", "dice_slice_mean", "paper_dice")],
+        [("Dice % (slices)", "dice_slice_mean", "paper_dice")],
     ),
     "table4": (
         "Table 4. Paired t-test, TextBCS against",
@@ -62,6 +63,8 @@ def compare_lines(params: Mapping[str, Any]) -> Iterator[str]:
     duke = is_duke(params)
     if not duke:
         yield f"The paper's scores are of another cohort than this one: {NOT_COMPARABLE}."
+        yield "In brackets, where the cohort does not matter: ours minus the paper's."
+    yield "Scores are means over tumour slices."
     for name, (title, named, columns) in SHOWN.items():
         rows = records(read_csv(TABLES / f"{name}.csv"))
         yield from ("", title, *_lines(rows, named, columns, duke))

@@ -90,7 +90,7 @@ FIGURES = {
         "Loss weights",
         "Dice over each weight of Table 3, the other one held, on both splits the mean over slices: on test "
         "with its interval from resampled patients, on validation of each run's best epoch. Ringed: TextBCS. "
-        "Nothing is selected from it.",
+        "An arrow names a value far below the scale. Nothing is selected from it.",
     ),
     "training_curves": (
         "Training curves",

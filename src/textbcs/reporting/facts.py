@@ -36,8 +36,8 @@ SPLIT_LIMITS = (
     "measured on a sample of tumour-free slices.",
 )
 ONE_SEED = (
-    "One seed: each network was trained once. Another initialisation may change the order of rows whose "
-    "distance is small."
+    "One seed: each network was trained once. Another initialisation moves every score and can change the "
+    "order of rows."
 )
 WEIGHTS_LIMIT = (
     "Where a method's first weights are 'none' it starts from random ones or from its own pre-training "
@@ -167,11 +167,12 @@ def shortfall(coverage: Mapping[str, Any], patients: int) -> str:
     )
 
 
-def retrained(spread: Mapping[str, Any]) -> str:
+def retrained(spread: Mapping[str, Any], seed: int | None = None) -> str:
     """The sentence on how far other trainings of the same method lie.
 
     Args:
         spread: `benchmarks/results/seeds.json`, Dice in percent, means over patients.
+        seed: of the run that is reported; where its trainings stand among them is told.
     """
     each = ", ".join(
         f"{label(method)} {deviation:.1f} points ({low:.1f} to {high:.1f})"
@@ -185,7 +186,21 @@ def retrained(spread: Mapping[str, Any]) -> str:
     return (
         f"Trained with {len(spread['seeds'])} seeds on the default phantom, the mean Dice over patients "
         f"has a standard deviation of: {each}. Seed by seed TextBCS minus {against} points."
+        + _place(spread, seed)
     )
+
+
+def _place(spread: Mapping[str, Any], seed: int | None) -> str:
+    """Where the reported trainings stand among all that were measured."""
+    if seed not in spread["seeds"]:
+        return ""
+    at, count = spread["seeds"].index(seed), len(spread["seeds"])
+    places = {
+        label(method): 1 + sum(value > values[at] for value in values)
+        for method, values in spread["dice_patient_mean"].items()
+    }
+    each = ", ".join(f"{name} {place}" for name, place in places.items())
+    return f" Rank of the seed reported here, {seed}, among the {count} of each (1 is the best): {each}."
 
 
 def limits(

@@ -31,7 +31,7 @@ def draw(shown: "pd.DataFrame") -> "Figure":
     methods = list(dict.fromkeys(shown["method"]))
     table = shown.pivot(index="method", columns="rank", values="probability").loc[methods]
     columns = table.columns.tolist()
-    figure = new_figure(0.42 * len(columns) + 1.6, 0.3 * len(methods) + 1.0)
+    figure = new_figure(0.45 * len(columns) + 1.6, 0.33 * len(methods) + 1.0)
     axes = figure.subplots()
     axes.imshow(table.to_numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for row in records(shown):
@@ -39,19 +39,21 @@ def draw(shown: "pd.DataFrame") -> "Figure":
         share = row["probability"]
         if share >= 0.005:
             colour = "white" if share > 0.5 else "black"
-            look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6, "color": colour}
+            look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": colour}
             axes.text(*place, f"{100 * share:.0f}", **look)
         if row["rank"] == row["observed_rank"]:
             axes.add_patch(_frame(*place))
     axes.set_xticks(range(len(columns)), [f"{rank:g}" for rank in columns])
     axes.set_yticks(range(len(methods)), [label(method) for method in methods])
-    axes.tick_params(labelsize=7)
-    axes.set_xlabel("rank by Dice, probability in %; frame: observed", fontsize=7)
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel("rank by Dice, probability in %; frame: observed", fontsize=8)
     return figure
 
 
 def _frame(column: int, row: int) -> Any:
     from matplotlib.patches import Rectangle
 
+    # Over the axes' own lines, which would hide its sides at the edge.
     look: dict[str, Any] = {"fill": False, "edgecolor": "#D55E00", "linewidth": 1.5}
+    look |= {"clip_on": False, "zorder": 3}
     return Rectangle((column - 0.5, row - 0.5), 1, 1, **look)

@@ -64,7 +64,7 @@ def pixel_rows(
 
 
 def draw(shown: "pd.DataFrame", title: str, threshold: float) -> "Figure":
-    """The slice, the maps with their scales, and the errors.
+    """The slice, its errors, and the maps with their scales; three panels a row.
 
     Args:
         shown: of `pixel_rows`.
@@ -74,22 +74,22 @@ def draw(shown: "pd.DataFrame", title: str, threshold: float) -> "Figure":
     from matplotlib.colors import ListedColormap
 
     names = [name for name in NAMES if name in shown]
-    figure = new_figure(2.2 * (len(names) + 2), 2.7)
-    axes = figure.subplots(1, len(names) + 2)
+    panels = len(names) + 2
+    figure = new_figure(2.6 * min(panels, 3), 3.0 * -(-panels // 3))
+    axes = figure.subplots(-(-panels // 3), min(panels, 3)).ravel()
     mask, probability = _grid(shown, "mask"), _grid(shown, "probability")
     picture(axes[0], _grid(shown, "image"), title)
-    for panel, name in zip(axes[1:], names, strict=False):
+    outlines(axes[0], mask, probability, threshold)
+    colours = ListedColormap(["white", "black", INVENTED])
+    picture(axes[1], _grid(shown, "error"), "error", cmap=colours, vmin=-1.5, vmax=1.5)
+    axes[1].set_xlabel("orange: false positive\nwhite: false negative", fontsize=7)
+    for panel, name in zip(axes[2:], names, strict=True):
         values = _grid(shown, name)
         drawn = picture(
             panel, values, NAMES[name], cmap="viridis", vmin=0, vmax=max(values.max(), 1e-12)
         )
-        bar = figure.colorbar(drawn, ax=panel, shrink=0.7, location="bottom")
-        bar.ax.tick_params(labelsize=5)
-    colours = ListedColormap(["white", "black", INVENTED])
-    picture(axes[-1], _grid(shown, "error"), "error", cmap=colours, vmin=-1.5, vmax=1.5)
-    axes[-1].set_xlabel("orange: false positive\nwhite: false negative", fontsize=6)
-    outlines(axes[0], mask, probability, threshold)
-    for panel in axes[1:-1]:
+        bar = figure.colorbar(drawn, ax=panel, shrink=0.8, location="bottom")
+        bar.ax.tick_params(labelsize=7)
         if mask.any() and not mask.all():
             panel.contour(mask, [0.5], colors="white", linewidths=0.8)
     return figure

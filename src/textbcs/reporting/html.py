@@ -67,7 +67,7 @@ def write_report(stage: "Stage") -> None:
         seeds=len(stage.params["seeds"]),
         derived=stage.params["prompts"]["source"] == "derive",
         coverage=shortfall(read_json(stage.input(COVERAGE)), subject.patients),
-        spread=retrained(read_json(stage.input(SEEDS))),
+        spread=retrained(read_json(stage.input(SEEDS)), stage.params["seeds"][0]),
         facts=run_facts(stage.params, subject),
         methods=method_facts(stage.params, rows),
         prior=_prior(records(read_csv(stage.input("reports/tables/trivial.csv")))),

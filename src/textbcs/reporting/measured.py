@@ -45,6 +45,10 @@ UNADJUSTED = (
     "Paired by slice, points of Dice, mean over the patients; above 0 the first method is better. The "
     "intervals are not adjusted for their number: some will exclude 0 by chance."
 )
+OVERLAPPING = (
+    "A patient stands in each subgroup in which she has slices, so subgroups of one kind may share patients. "
+    "Size: tertiles of the lesion area of these test slices, not the limits of the prompts' words."
+)
 SPREAD = ("spread", "Dice: standard deviation over seeds, points")
 DISTANCES = (
     "Distances are in mm with each slice's own spacing; a tumour slice on which nothing is predicted "
@@ -62,7 +66,11 @@ ONE_SEED = (
 
 
 def measure_table(
-    means: "pd.DataFrame", reference: str, methods: Sequence[str], labels: Mapping[str, str]
+    means: "pd.DataFrame",
+    reference: str,
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    pixel_mm: tuple[float, float],
 ) -> tuple[dict[str, str], list[dict[str, Any]], list[str]]:
     """Headings, a row per method, and the sentences below.
 
@@ -71,10 +79,11 @@ def measure_table(
         reference: the tested method.
         methods: in the order of Table 1.
         labels: their printed names.
+        pixel_mm: the least and the greatest side of a pixel of the test slices' DICOM grids.
     """
     known = {(str(row["method"]), str(row["measure"])): row for row in records(means)}
     found = (_NSD.fullmatch(measure) for _, measure in known)
-    wanted = {match[0]: (f"NSD % at {match[1]} mm (patients)", 100) for match in found if match}
+    wanted = {match[0]: (_nsd_heading(match[1], pixel_mm), 100) for match in found if match}
     wanted |= {m: one for m, one in MEASURES.items() if any((n, m) in known for n in methods)}
     headers = {"label": "Method"} | {m: text for m, (text, _) in wanted.items()}
     rows = []
@@ -90,6 +99,25 @@ def measure_table(
     notes = [DISTANCES, PATIENTS, *_alarms(known, rows, reference)]
     last = {SPREAD[0]: SPREAD[1]} if seeds else {}
     return headers | last, rows, [*notes, *(() if seeds else (ONE_SEED,))]
+
+
+def _nsd_heading(tolerance: str, pixel_mm: tuple[float, float]) -> str:
+    """The tolerance in mm and in pixels of the grid on which it is measured."""
+    sizes = sorted({f"{float(tolerance) / side:.1f}" for side in pixel_mm}, key=float)
+    return f"NSD % at {tolerance} mm, {' to '.join(sizes)} pixels (patients)"
+
+
+def size_rules(smallest_mm2: float, covered: float) -> str:
+    """What counts as a lesion or a component, and as a lesion that was found.
+
+    Args:
+        smallest_mm2: components below this area are left out.
+        covered: share of a lesion that must be predicted.
+    """
+    return (
+        f"Lesions and components of less than {smallest_mm2:g} mm2 are left out; a lesion is found where at "
+        f"least {100 * covered:g} % of it are predicted."
+    )
 
 
 def _alarms(
@@ -150,7 +178,7 @@ def subgroup_table(
         ),
     )
     headers = LEVEL | {name: f"{labels.get(name, name)}, Dice %" for name in order}
-    return headers, lines, _few(lines)
+    return headers, lines, [OVERLAPPING, *_few(lines)]
 
 
 def gap_table(
@@ -167,7 +195,7 @@ def gap_table(
         ),
     )
     others = {name: f"minus {labels.get(name, name)}" for name in methods if name != reference}
-    return LEVEL | others, lines, [UNADJUSTED, *_few(lines)]
+    return LEVEL | others, lines, [UNADJUSTED, OVERLAPPING, *_few(lines)]
 
 
 def _levels(

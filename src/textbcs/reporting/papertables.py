@@ -1,12 +1,12 @@
 """The stage `tables`: Tables 2 to 4, the trivial rows and the claims table, the paper's values beside ours.
 
 Beside them what the paper lacks: who learns at all, whose probabilities can be believed, and whether
-vacuity falls with data. Reads the evaluated runs of Table 1 and of the variants, the training curves,
-`results/statistics/`, `results/uncertainty/`, the learning rate that was chosen for the proposed method, the
-spread that a benchmark measured over trainings, and what decides the claims (`claimsources.py`); writes
-`reports/tables/table{2,3,4}`, `table4_metrics`, `trivial`, `measures`, `subgroups`, `subgroup_differences`,
-`stability`, `claims`, `calibration`, `uncertainty` and `fractions`, each as CSV, Markdown and LaTeX. Scores
-of another cohort than the paper's are never subtracted from its own.
+vacuity falls with data. Reads the test slices' spacing, the evaluated runs of Table 1 and of the variants,
+the training curves, `results/statistics/`, `results/uncertainty/`, the learning rate that was chosen for the
+proposed method, the spread that a benchmark measured over trainings, and what decides the claims
+(`claimsources.py`); writes `reports/tables/table{2,3,4}`, `table4_metrics`, `trivial`, `measures`,
+`subgroups`, `subgroup_differences`, `stability`, `claims`, `calibration`, `uncertainty` and `fractions`, each
+as CSV, Markdown and LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,13 +63,14 @@ def write_tables(stage: "Stage") -> None:
         f"Table 3. Loss weights, the other one at 0.01. {about}",
         ablation.TABLE3,
         three,
-        ablation.better_cells(three),
+        [*ablation.better_cells(three), *once],
     )
     _write_tests(stage, about, comparisons, labels, once)
     _write_evidence(stage, about, labels)
     found = findings(stage, runs, comparisons, three, printed)
     rows = claims.claim_rows(printed["claims"], found, is_duke(params))
-    _write(stage, "claims", f"The paper's claims. {about}", claims.HEADERS, rows, claims.NOTES)
+    said = [*claims.NOTES, *once]
+    _write(stage, "claims", f"The paper's claims. {about}", claims.HEADERS, rows, said)
     _write_doubts(stage, about)
 
 
@@ -111,17 +112,28 @@ def _write_evidence(stage: "Stage", about: str, labels: Mapping[str, str]) -> No
     _write(stage, "trivial", title, trivialtable.HEADERS, learnt, notes)
     means = read_csv(stage.input(STATISTICS / "means.csv"), ["method", "measure", "value"])
     headers, rows, notes = measured.measure_table(
-        means, tables["reference"], tables["table1"], labels
+        means, tables["reference"], tables["table1"], labels, _pixel_mm(stage)
     )
+    smallest = stage.params["slices"]["minimum_component_mm2"]
+    covered = stage.params["evaluation"]["lesions"]["minimum_covered"]
+    notes.append(measured.size_rules(smallest, covered))
     _write(stage, "measures", f"Boundaries, lesions, false alarms. {about}", headers, rows, notes)
     subgroups = read_csv(stage.input(STATISTICS / "subgroups.csv"))
     ours = labels.get(tables["reference"], tables["reference"])
     for name, made, title in (
-        ("subgroups", measured.subgroup_table, "Dice by subgroup, mean over the patients in it"),
-        ("subgroup_differences", measured.gap_table, f"{ours} minus each other method by subgroup"),
+        (
+            "subgroups",
+            measured.subgroup_table,
+            f"Dice by subgroup, mean over the patients in it, {ours}'s with its 95 % interval",
+        ),
+        (
+            "subgroup_differences",
+            measured.gap_table,
+            f"{ours} minus each other method by subgroup, 95 % interval",
+        ),
     ):
         headers, rows, notes = made(subgroups, tables["reference"], tables["table1"], labels)
-        _write(stage, name, f"{title}, 95 % interval. {about}", headers, rows, notes)
+        _write(stage, name, f"{title}. {about}", headers, rows, notes)
     headers, rows, notes = stabilitytable.stability_table(
         read_csv(stage.input(STATISTICS / "ranks.csv")),
         read_csv(stage.input(STATISTICS / "variance.csv")),
@@ -130,6 +142,13 @@ def _write_evidence(stage: "Stage", about: str, labels: Mapping[str, str]) -> No
         labels,
     )
     _write(stage, "stability", f"How firm the ranking is. {about}", headers, rows, notes)
+
+
+def _pixel_mm(stage: "Stage") -> tuple[float, float]:
+    """The least and the greatest side of a pixel of the test slices' DICOM grids."""
+    sides = ["native_spacing_row_mm", "native_spacing_col_mm"]
+    spacing = read_csv(stage.input("data/slices/test/slices.csv"), sides)[sides].to_numpy()
+    return float(spacing.min()), float(spacing.max())
 
 
 def _write_doubts(stage: "Stage", about: str) -> None:

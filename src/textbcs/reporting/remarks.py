@@ -45,7 +45,7 @@ def seed_notes(
         return [ONE_TRAINING]
     place = spread["seeds"].index(seed)
     same = all(abs(dice[name] - values[place]) <= SAME_RUN for name, values in measured.items())
-    return [ONE_TRAINING, retrained(spread)] if same else [ONE_TRAINING]
+    return [ONE_TRAINING, retrained(spread, seed)] if same else [ONE_TRAINING]
 
 
 def overlap_notes(rows: Sequence[Row], gaps: Sequence[Row], reference: str) -> list[str]:
@@ -66,12 +66,19 @@ def overlap_notes(rows: Sequence[Row], gaps: Sequence[Row], reference: str) -> l
         for row in gaps
     }
     said = []
-    for column, unit in (("dice_patient_mean", "patients"), ("dice_slice_mean", "slices")):
+    for column, unit, score in (
+        ("dice_patient_mean", "patients", "Dice"),
+        ("dice_slice_mean", "slices", "Dice"),
+        ("miou_slice_mean", "slices", "IoU"),
+    ):
         above = [row for row in rows if row[column] > ours[column]]
         if not above:
             continue
         names = joined(f"{row['label']} ({row[column]:.2f})" for row in above)
-        text = f"By the mean over {unit} {names} {_is(above)} above {ours['label']} ({ours[column]:.2f})"
+        text = (
+            f"By the mean {score} over {unit} {names} {_is(above)} above {ours['label']} "
+            f"({ours[column]:.2f})"
+        )
         if unit == "patients":
             each = (
                 f"{row['label']} {points(limits[row['method']])}"
@@ -143,6 +150,7 @@ def ablation_notes(
     ]
     if each:
         said.append(f"Both parts together: {', '.join(each)}.")
+    said += _losses(params, names)
     if len(names) > 1:
         said.append(
             f"All rows of the ablation train with learning rate {choice['learning_rate']:g} and batch size "
@@ -158,6 +166,18 @@ def ablation_notes(
                 f"{points(gain)}."
             )
     return said
+
+
+def _losses(params: Mapping[str, Any], names: Mapping[tuple[bool, bool], str]) -> list[str]:
+    """What the switch of evidential learning changes beside the head."""
+    balanced = params["methods"]["textbcs"]["loss"].get("balanced_cross_entropy", True)
+    if not balanced or len({evidential for _, evidential in names}) < 2:
+        return []
+    return [
+        "EL is a loss, so the rows with it and without it differ in the loss: without EL half of it is "
+        "cross-entropy in which tumour and background weigh alike, with EL every pixel weighs the same. "
+        "What EL adds or takes holds that difference."
+    ]
 
 
 def points(found: Interval) -> str:

@@ -128,7 +128,7 @@ def long_table(worth: Mapping[str, Sequence[Worth]], paraphrases: Paraphrases) -
             {
                 "method": method,
                 "quantity": one.quantity,
-                "label": labels.get(one.quantity, ""),
+                "label": labels.get(one.quantity) or further_label(one.quantity, paraphrases),
                 "value": 100 * one.interval.mean,
                 "low": 100 * one.interval.low,
                 "high": 100 * one.interval.high,
@@ -139,6 +139,17 @@ def long_table(worth: Mapping[str, Sequence[Worth]], paraphrases: Paraphrases) -
             for one in found
         ]
     )
+
+
+def further_label(quantity: str, paraphrases: Paraphrases) -> str:
+    """What a quantity is that is not printed: of one paraphrase or of all, or a change by a prompt."""
+    dice, own = "Dice %, ", "own prompt"
+    if quantity == "paraphrase_mean":
+        return f"{dice}mean of all {len(paraphrases.probe)} paraphrases"
+    kind, _, probe = quantity.partition("_")
+    sentences = {one.name: one.text for one in paraphrases.probe}
+    told = QUANTITIES.get(f"dice_{probe}", f"{dice}paraphrase {sentences.get(probe, probe)!r}")
+    return told if kind == "dice" else f"Points, {told.removeprefix(dice)} - {own}"
 
 
 def quantity_labels(paraphrases: Paraphrases) -> dict[str, str]:

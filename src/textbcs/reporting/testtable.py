@@ -50,9 +50,13 @@ METRICS = {
     "p_t_slice": "p, t over slices",
     "p_t_patient": "p, t over patients",
     "p_sign_flip": "p, sign flips over patients",
+    "p_wilcoxon": "p, Wilcoxon over patients",
     "holm_t_slice": "Holm, t over slices",
     "holm_t_patient": "Holm, t over patients",
     "holm_sign_flip": "Holm, sign flips",
+    "holm_wilcoxon": "Holm, Wilcoxon",
+    "agree_unadjusted": "Tests and interval agree, unadjusted",
+    "agree_holm": "Tests agree, Holm",
     "win_share": "Patients for whom TextBCS is better %, ties half",
 }
 
@@ -85,8 +89,7 @@ def table4_rows(
                 "cliff": _with_limits(row, "cliffs_delta"),
                 "patients": int(row["patients"]),
                 "slices": int(row["slices"]),
-                "agree_unadjusted": "no" if row["disagree_unadjusted"] else "yes",
-                "agree_holm": "no" if row["disagree_holm"] else "yes",
+                **_agreement(row),
                 "holm_changes": holm_changes(row),
                 "paper_p": p_value(printed[name]) if name in printed else "",
             }
@@ -105,10 +108,18 @@ def metric_rows(comparisons: "pd.DataFrame", labels: Mapping[str, str]) -> list[
             "difference_points": 100 * row["difference"],
             "interval": limits_text(100 * row["low"], 100 * row["high"], row["patients"]),
             **{key: p_value(row[key]) for key in METRICS if key[:2] == "p_" or key[:5] == "holm_"},
+            **_agreement(row),
             "win_share": 100 * row["win_share"],
         }
         for row in records(comparisons)
     ]
+
+
+def _agreement(row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        f"agree_{kind}": "no" if row[f"disagree_{kind}"] else "yes"
+        for kind in ("unadjusted", "holm")
+    }
 
 
 def metric_label(metric: str) -> str:
@@ -119,14 +130,28 @@ def metric_label(metric: str) -> str:
 
 
 def metric_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is adjusted over what, and that metrics of one mask are no independent evidence."""
+    """What is adjusted over what, that metrics of one mask are no independent evidence, and which metric's
+    tests disagree; Dice's stand under Table 4 with their numbers."""
     metrics = dict.fromkeys(row["measure"] for row in rows)
     if len(metrics) < 2:
         return []
-    return [
+    said = [
         f"Holm's adjustment is over the baselines of one metric; {', '.join(metrics)} are scores of the same "
         "masks, so that they agree is no further evidence, and no adjustment over them is made."
     ]
+    for metric in metrics:
+        for kind, what in (
+            ("unadjusted", "the unadjusted tests and the unadjusted interval"),
+            ("holm", "the tests after Holm"),
+        ):
+            names = [
+                str(row["label"])
+                for row in rows
+                if row["measure"] == metric and row[f"agree_{kind}"] == "no"
+            ]
+            if names:
+                said.append(f"{metric}: {what} do not agree against {', '.join(names)}.")
+    return said
 
 
 def p_value(p: float) -> str:
