@@ -90,7 +90,7 @@ def test_duke_is_the_papers_protocol() -> None:
     [
         ("training.weight_decay", -1, "training.weight_decay = -1: allowed: number, at least 0"),
         ("methods.unet.grid", [[0, 8]], "methods.unet.grid.0.0 = 0: allowed: number, above 0"),
-        ("tables.reference", "x", "tables.reference = 'x': allowed: a name in tables.table1"),
+        ("tables.reference", "unet", "tables.reference = 'unet': allowed: textbcs"),
         ("tables.variants", ["x"], "tables.variants.0 = 'x': no such variant"),
         ("robustness.methods", ["textbcs", "x"], "robustness.methods.1 = 'x': allowed: a name in"),
         ("robustness.first_pass", "x", "robustness.first_pass = 'x': allowed: a name in"),
