@@ -121,6 +121,8 @@ def test_the_text_is_held_against_the_recipe_without_it_and_not_against_an_empty
     assert verdict({}, found) == "not supported"
     assert "an empty one 31.50 (26.10 to 37.80), but no network was trained" in found.quantity
     assert "31.50" not in behaviour.attribution_finding(gain, None).quantity
+    few = behaviour.attribution_finding(gain, (0.0, float("nan"), float("nan"))).quantity
+    assert "an empty one 0.00 (none: too few patients, or all values equal), but" in few
 
 
 def test_the_attribute_whose_silence_costs_most_decides_what_is_insufficient() -> None:

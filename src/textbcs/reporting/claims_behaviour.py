@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textbcs.evaluation.statistics import mean_interval, patient_means
 from textbcs.io import records
 from textbcs.prompts.grammar import VOCABULARY
-from textbcs.reporting.claims import Finding
+from textbcs.reporting.claims import Finding, interval_text
 from textbcs.reporting.runs import label
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def attribution_finding(gain: Limits, empty: Limits | None) -> Finding:
     )
     if empty is not None:
         mean, low, high = empty
-        text += f"; own prompt minus an empty one {mean:z.2f} ({low:z.2f} to {high:z.2f}), but {UNFAMILIAR}"
+        text += f"; own prompt minus an empty one {mean:z.2f} ({interval_text(low, high)}), but {UNFAMILIAR}"
     return Finding(text, *gain, holds=gain[0] > 0)
 
 
