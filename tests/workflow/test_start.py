@@ -7,12 +7,14 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import locks
 import pytest
 import start
 from snakemake.cli import args_to_api, parse_args
-from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
+from snakemake.settings.types import MaxJobsPerTimespan
 
 from textbcs.io import InputError
 
@@ -91,7 +93,7 @@ def test_another_folder_is_refused(here: Path) -> None:
 
 def fake_squeue(folder: Path, lines: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
     program = folder / "squeue"
-    program.write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
+    program.write_text('#!/bin/sh\necho > "$0.asked"\ncat <<END\n' + "\n".join(lines) + "\nEND\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
@@ -109,24 +111,35 @@ def test_other_peoples_cluster_jobs_do_not_matter(
 ) -> None:
     fake_squeue(here, ["12 /elsewhere"], monkeypatch)
     start.refuse_running_cluster_jobs()
+    assert (here / "squeue.asked").exists()  # it was read, and did not stop the start
 
 
-@pytest.mark.parametrize(
-    ("line", "unlimited"),
-    [
-        ("--cores all", True),
-        ("--cores 1 --executor local", True),
-        ("--cores 1 --max-jobs-per-timespan 5/1s", False),
-        ("--executor slurm --jobs 5", False),
-    ],
-)
-def test_snakemakes_own_limit_on_jobs_is_left_out_where_nobody_needs_it(
-    line: str, unlimited: bool
+def waits(limit: JobRateLimiter | None, delay: float, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a scheduler with this limit sets a timer."""
+    timers: list[float] = []
+    monkeypatch.setattr(start, "_reevaluate", lambda _, seconds: timers.append(seconds))
+    scheduler = SimpleNamespace(job_rate_limiter=limit)
+    start.reevaluate_at_the_limit(scheduler, delay)
+    assert timers in ([], [delay])
+    return bool(timers)
+
+
+def test_snakemake_waits_for_its_limit_only_where_it_holds_a_job_back(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parsed = options(line.replace("--executor slurm", ""))
-    if "slurm" in line:  # the plugin need not be there
-        parsed.executor = "slurm"
-    assert start.needs_no_limit(parsed) is unlimited
-    # What `begin` replaces is still what keeps the limit.
-    assert "job_rate_limiter.timespan" in inspect.getsource(JobScheduler.schedule)
-    assert "_schedule_reevalutation" in inspect.getsource(JobScheduler.schedule)
+    limit = JobRateLimiter(MaxJobsPerTimespan.parse_choice("3/10s"))
+    assert not waits(limit, 10, monkeypatch)
+    limit.register_jobs(2)
+    assert not waits(limit, 10, monkeypatch)
+    limit.register_jobs(1)
+    assert waits(limit, 10, monkeypatch)
+    # Waits for something else, such as a queue of input, stay.
+    assert waits(JobRateLimiter(MaxJobsPerTimespan.parse_choice("3/10s")), 7, monkeypatch)
+    assert waits(None, 7, monkeypatch)
+
+
+def test_what_is_replaced_is_what_snakemake_calls_after_it_has_counted_the_jobs() -> None:
+    source = inspect.getsource(JobScheduler.schedule)
+    call = "self._schedule_reevalutation(self.job_rate_limiter.timespan)"
+    assert source.count(call) == 1
+    assert source.index("self.job_selector(needrun)") < source.index(call)
