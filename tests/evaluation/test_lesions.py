@@ -24,7 +24,7 @@ def components(mask: np.ndarray) -> list[set[tuple[int, int]]]:
 
 @given(MASKS, MASKS)
 def test_agrees_with_flooding(predicted: np.ndarray, reference: np.ndarray) -> None:
-    found = count_lesions(predicted, reference, 2.0, 4.0, 0.5)  # two pixels at least
+    found = count_lesions(predicted, reference, 2, 0.5)  # two pixels at least
     pixels = {tuple(map(int, p)) for p in np.argwhere(predicted)}
     true = {tuple(map(int, p)) for p in np.argwhere(reference)}
     lesions = [c for c in components(reference) if len(c) >= 2]
@@ -46,34 +46,32 @@ def two_lesions() -> np.ndarray:
 def test_one_found_one_missed_one_false() -> None:
     predicted = np.zeros((20, 20), bool)
     predicted[2:4, 2:6] = predicted[2:5, 15:18] = True
-    found = count_lesions(predicted, two_lesions(), 1.0, 5.0, 0.5)
+    found = count_lesions(predicted, two_lesions(), 5, 0.5)
     assert found == LesionCounts(2, 1, 2, 1)
     # The same half of a lesion is too little where more is asked.
-    assert count_lesions(predicted, two_lesions(), 1.0, 5.0, 0.6).lesions_found == 0
+    assert count_lesions(predicted, two_lesions(), 5, 0.6).lesions_found == 0
 
 
 def test_a_single_pixel_suffices_at_no_minimum() -> None:
     predicted = np.zeros((20, 20), bool)
     predicted[2, 2] = True
-    assert count_lesions(predicted, two_lesions(), 1.0, 0.0, 0.0).lesions_found == 1
-    assert count_lesions(np.zeros((20, 20)), two_lesions(), 1.0, 0.0, 0.0).lesions_found == 0
+    assert count_lesions(predicted, two_lesions(), 0, 0.0).lesions_found == 1
+    assert count_lesions(np.zeros((20, 20)), two_lesions(), 0, 0.0).lesions_found == 0
 
 
 def test_touching_a_lesion_too_small_to_count_is_not_false() -> None:
     reference, predicted = np.zeros((9, 9), bool), np.zeros((9, 9), bool)
     reference[4, 4] = True
     predicted[3:6, 3:6] = True
-    assert count_lesions(predicted, reference, 1.0, 4.0, 0.1) == LesionCounts(0, 0, 1, 0)
+    assert count_lesions(predicted, reference, 4, 0.1) == LesionCounts(0, 0, 1, 0)
 
 
 def test_corners_connect_and_small_specks_do_not_count() -> None:
     mask = np.eye(4, dtype=bool)
-    assert count_lesions(mask, mask, 1.0, 4.0, 0.1) == LesionCounts(1, 1, 1, 0)
-    assert count_lesions(mask, mask, 1.0, 5.0, 0.1) == LesionCounts(0, 0, 0, 0)
+    assert count_lesions(mask, mask, 4, 0.1) == LesionCounts(1, 1, 1, 0)
+    assert count_lesions(mask, mask, 5, 0.1) == LesionCounts(0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (1, 1)])
 def test_nothing_at_all(shape: tuple[int, int]) -> None:
-    assert count_lesions(np.zeros(shape), np.zeros(shape), 1.0, 1.0, 0.1) == LesionCounts(
-        0, 0, 0, 0
-    )
+    assert count_lesions(np.zeros(shape), np.zeros(shape), 1, 0.1) == LesionCounts(0, 0, 0, 0)

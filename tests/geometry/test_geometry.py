@@ -137,3 +137,24 @@ def test_a_target_beside_the_source_is_empty():
 def test_a_volume_needs_three_axes():
     with pytest.raises(ValueError, match="three axes"):
         g.Volume(np.zeros((3, 3)), np.eye(4))
+
+
+@pytest.mark.parametrize(
+    ("minimum_mm2", "spacing_mm", "pixels"),
+    [
+        (1.8, (0.6, 0.6), 5),  # 5 * 0.36 is 1.7999999999999998
+        (1.8, (0.36, 1.0), 5),
+        (1.81, (0.6, 0.6), 6),
+        (0.0, (0.6, 0.6), 0),
+        (0.1, (0.6, 0.6), 1),
+        (30.0, (3.4375, 3.4375), 3),
+    ],
+)
+def test_an_area_is_compared_in_whole_pixels(minimum_mm2, spacing_mm, pixels) -> None:
+    assert g.minimum_pixels(minimum_mm2, spacing_mm) == pixels
+
+
+@given(st.integers(1, 400), st.floats(0.3, 4), st.floats(0.3, 4))
+def test_as_many_pixels_as_make_the_area_are_enough(pixels: int, dy: float, dx: float) -> None:
+    assert g.minimum_pixels(pixels * (dy * dx), (dy, dx)) == pixels
+    assert g.minimum_pixels(pixels * dx * dy, (dx, dy)) == pixels

@@ -41,6 +41,19 @@ def test_each_patient_once_and_the_ratio_kept(
             assert abs((stratum["split"] == name).sum() - len(stratum) * weight / 10) < 2
 
 
+def test_the_seed_can_send_a_lone_patient_anywhere() -> None:
+    """A stratum of one patient used to be in the same split with every seed."""
+    patients = cohort({("GE", "0"): 20, ("GE", "1"): 2, ("SIEMENS", "0"): 1})
+    found = {"Breast_MRI_021": Counter(), "Breast_MRI_023": Counter()}
+    for seed in range(300):
+        table = draw_split(patients, [7, 1, 2], STRATIFY, seed).set_index("patient")
+        for name, splits in found.items():
+            splits[table.loc[name, "split"]] += 1
+    for splits in found.values():
+        for name, weight in zip(SPLITS, [7, 1, 2], strict=True):
+            assert abs(splits[name] / 300 - weight / 10) < 0.09, splits
+
+
 def test_922_patients_give_the_papers_numbers() -> None:
     table = draw_split(cohort({("GE", "0"): 628, ("SIEMENS", "0"): 294}), [7, 1, 2], STRATIFY, 0)
     assert dict(Counter(table["split"])) == {"train": 645, "val": 92, "test": 185}

@@ -32,8 +32,7 @@ class LesionCounts:
 def count_lesions(
     predicted: NDArray[np.generic],
     reference: NDArray[np.generic],
-    pixel_mm2: float,
-    minimum_component_mm2: float,
+    minimum_pixels: int,
     minimum_covered: float,
 ) -> LesionCounts:
     """Count the components of two masks (H, W), non-zero inside.
@@ -41,15 +40,13 @@ def count_lesions(
     Args:
         predicted: the mask that was found.
         reference: the true mask, of the same shape.
-        pixel_mm2: area of a pixel.
-        minimum_component_mm2: smaller components of either mask are not counted.
+        minimum_pixels: smaller components of either mask are not counted.
         minimum_covered: share of a lesion in [0, 1] that must be predicted; always at least a pixel.
     """
     found, there = np.asarray(predicted) > 0, np.asarray(reference) > 0
     lesion_pixels, covered = _components(there, found)
     found_pixels, touching = _components(found, there)
-    least = minimum_component_mm2 / pixel_mm2
-    lesions, components = lesion_pixels >= least, found_pixels >= least
+    lesions, components = lesion_pixels >= minimum_pixels, found_pixels >= minimum_pixels
     enough = (covered > 0) & (covered >= minimum_covered * lesion_pixels)
     return LesionCounts(
         lesions=int(lesions.sum()),

@@ -15,6 +15,7 @@ from textbcs.evaluation.dirichlet import GREATEST, uncertainty
 from textbcs.evaluation.lesions import count_lesions
 from textbcs.evaluation.prediction import Prediction, log_odds
 from textbcs.evaluation.surfaces import boundary_band, nsd_columns, surfaces
+from textbcs.geometry import minimum_pixels
 from textbcs.io import records
 from textbcs.slices.resize import SquareGrid
 from textbcs.slices.store import Shard
@@ -110,7 +111,9 @@ def native_scores(
         "hd95_mm": outline.hd95_mm,
         "assd_mm": outline.assd_mm,
         "distance_replaced": outline.replaced,
-        **vars(count_lesions(found, native, pixel_mm2, smallest_mm2, **rules["lesions"])),
+        **vars(
+            count_lesions(found, native, minimum_pixels(smallest_mm2, spacing), **rules["lesions"])
+        ),
     }
 
 

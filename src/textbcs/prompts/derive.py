@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from textbcs.geometry import minimum_pixels
 from textbcs.prompts.grammar import VOCABULARY, Prompt, number_word
 
 if TYPE_CHECKING:
@@ -47,18 +48,16 @@ def measure_lesions(
     """
     from skimage.measure import label, regionprops
 
-    pixel_mm2 = spacing_mm[0] * spacing_mm[1]
+    least = minimum_pixels(minimum_component_mm2, spacing_mm)
     regions = [
-        region
-        for region in regionprops(label(mask != 0, connectivity=2))
-        if region.area * pixel_mm2 >= minimum_component_mm2
+        region for region in regionprops(label(mask != 0, connectivity=2)) if region.area >= least
     ]
     if not regions:
         return None
     # Ties go to the component that comes first in reading order, so the choice is deterministic.
     largest = max(regions, key=lambda region: (region.area, -region.label))
     return Lesions(
-        area_mm2=float(sum(region.area for region in regions) * pixel_mm2),
+        area_mm2=float(sum(region.area for region in regions) * spacing_mm[0] * spacing_mm[1]),
         number=len(regions),
         solidity=float(largest.solidity),
         eccentricity=float(largest.eccentricity),

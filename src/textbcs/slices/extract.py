@@ -19,7 +19,7 @@ from textbcs.cohort.dicom import Grid, Stack
 from textbcs.cohort.download import RAW, restore
 from textbcs.cohort.nifti import read_mask
 from textbcs.cohort.volumes import read_series
-from textbcs.geometry import spacing
+from textbcs.geometry import minimum_pixels, spacing
 from textbcs.io import InputError, read_csv, records, write_csv
 from textbcs.pool import allowed_jobs, each
 from textbcs.slices.laterality import BOTH, lesion_side, midline
@@ -196,7 +196,7 @@ def cut_patient(patient: Patient, options: Mapping[str, Any], is_test: bool, cut
     chosen: dict[int, tuple[str, str]] = {}
     with_lesion = [int(z) for z in np.flatnonzero(patient.mask.any(axis=(1, 2)))]
     for z in with_lesion:
-        side, reason = _judge(grid.mask(patient.mask[z]), middle, grid.spacing**2, options)
+        side, reason = _judge(grid.mask(patient.mask[z]), middle, grid.spacing, options)
         if reason:
             cut.excluded.append(_left_out(patient, z, reason))
         else:
@@ -222,12 +222,14 @@ def _left_out(patient: Patient, z: int, reason: str) -> dict[str, Any]:
 
 
 def _judge(
-    mask: NDArray[np.uint8], midline_column: float, pixel_mm2: float, options: Mapping[str, Any]
+    mask: NDArray[np.uint8], midline_column: float, spacing_mm: float, options: Mapping[str, Any]
 ) -> tuple[str, str]:
     """Side of a tumour slice on the resized grid, or the reason to leave it out."""
-    if mask.sum() * pixel_mm2 < options["minimum_lesion_mm2"]:
+    square = (spacing_mm, spacing_mm)
+    if np.count_nonzero(mask) < minimum_pixels(options["minimum_lesion_mm2"], square):
         return "", "lesion smaller than slices.minimum_lesion_mm2"
-    side = lesion_side(mask, midline_column, options["minimum_component_mm2"] / pixel_mm2)
+    least = minimum_pixels(options["minimum_component_mm2"], square)
+    side = lesion_side(mask, midline_column, least)
     if side is None:
         return "", "no component reaches slices.minimum_component_mm2"
     if side == BOTH:

@@ -31,7 +31,7 @@ def midline(volume: NDArray[np.floating]) -> float:
 
 
 def lesion_side(
-    mask: NDArray[np.generic], midline_column: float, minimum_pixels: float
+    mask: NDArray[np.generic], midline_column: float, minimum_pixels: int
 ) -> str | None:
     """The side of a slice's lesions.
 

@@ -1,8 +1,10 @@
 """Pad a slice to a square and resize it; and the way back for a prediction.
 
 The physical extent decides, not the pixel count: the resized grid is isotropic and covers the longer
-side of the slice, which lies in its middle. Masks go by nearest neighbour, so no lesion grows by
-interpolation (LViT's code resizes masks bilinearly and dilates them).
+side of the slice, which lies in its middle. Everything is reckoned in native pixels, so that the same
+slice at another spacing gives the same result; images and masks are sampled around the same points. A
+mask's pixel is lesion where lesions cover most of it, so no lesion grows by interpolation
+(LViT's code resizes masks bilinearly and dilates them).
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Shares are sums of products of floats: what is one half may miss it by some last bits.
+_TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -29,62 +34,90 @@ class SquareGrid:
     @property
     def spacing(self) -> float:
         """Pixel size of the square grid in mm, the same along rows and columns."""
-        return max(self._extent) / self.size
+        return (
+            max(n * step for n, step in zip(self.native_shape, self.native_spacing, strict=True))
+            / self.size
+        )
 
-    @property
-    def _extent(self) -> tuple[float, float]:
-        rows, cols = self.native_shape
-        return rows * self.native_spacing[0], cols * self.native_spacing[1]
+    def _step(self, axis: int) -> float:
+        """Native pixels to a square pixel; spacings enter as their ratio alone."""
+        own = self.native_spacing[axis]
+        sides = zip(self.native_shape, self.native_spacing, strict=True)
+        return max(n * (step / own) for n, step in sides) / self.size
 
-    def _native_index(self, axis: int) -> NDArray[np.float64]:
-        """Fractional native index of each square row (axis 0) or column (axis 1)."""
-        centre_mm = (np.arange(self.size, dtype=np.float64) + 0.5 - self.size / 2) * self.spacing
-        return (centre_mm + self._extent[axis] / 2) / self.native_spacing[axis] - 0.5
+    def _native_index(self, axis: int, place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Fractional native index of fractional square rows (axis 0) or columns (axis 1)."""
+        from_middle = (place + 0.5 - self.size / 2) * self._step(axis)
+        return np.asarray(from_middle + self.native_shape[axis] / 2 - 0.5, dtype=np.float64)
 
-    def _square_index(self, axis: int) -> NDArray[np.float64]:
-        """Fractional square index of each native row (axis 0) or column (axis 1)."""
-        pixels = np.arange(self.native_shape[axis], dtype=np.float64)
-        centre_mm = (pixels + 0.5) * self.native_spacing[axis]
-        return (centre_mm - self._extent[axis] / 2) / self.spacing + self.size / 2 - 0.5
+    def _square_index(self, axis: int, place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Fractional square index of fractional native rows (axis 0) or columns (axis 1)."""
+        from_middle = (place + 0.5 - self.native_shape[axis] / 2) / self._step(axis)
+        return np.asarray(from_middle + self.size / 2 - 0.5, dtype=np.float64)
 
     def column(self, native: float) -> float:
         """Fractional square column of a fractional native column."""
-        millimetres = (native + 0.5) * self.native_spacing[1] - self._extent[1] / 2
-        return millimetres / self.spacing + self.size / 2 - 0.5
+        return float(self._square_index(1, np.asarray(native)))
 
     def image(self, native: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Resize an image (rows, cols): smoothed against aliasing, then linear; 0 outside."""
+        """Resize an image (rows, cols): smoothed against aliasing, then linear; 0 outside.
+
+        Between the middle of the outermost pixels and the slice's edge their value holds.
+        """
         from scipy.ndimage import gaussian_filter, map_coordinates
 
         # Half a pixel of the coarse grid, the usual width against aliasing (as scikit-image's resize).
-        sigma = [max(0.0, (self.spacing / step - 1) / 2) for step in self.native_spacing]
+        sigma = [max(0.0, (self._step(axis) - 1) / 2) for axis in (0, 1)]
         smooth = gaussian_filter(native.astype(np.float32), sigma, mode="nearest")
-        rows, cols = np.meshgrid(self._native_index(0), self._native_index(1), indexing="ij")
-        resized = map_coordinates(smooth, [rows, cols], order=1, mode="constant", cval=0.0)
-        return np.asarray(resized, dtype=np.float32)
+        pixels = np.arange(self.size, dtype=np.float64)
+        rows, cols = (self._native_index(axis, pixels) for axis in (0, 1))
+        places = np.meshgrid(rows, cols, indexing="ij")
+        resized = map_coordinates(smooth, places, order=1, mode="nearest")
+        inside = np.logical_and.outer(self._inside(0, rows), self._inside(1, cols))
+        return np.where(inside, resized, 0).astype(np.float32)
+
+    def _inside(self, axis: int, index: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which fractional native indices lie on the slice, its outermost pixels in full."""
+        return np.abs(index - (self.native_shape[axis] - 1) / 2) <= self.native_shape[axis] / 2
 
     def mask(self, native: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """Resize a mask (rows, cols) by nearest neighbour; 0 outside."""
-        rows, cols = (
-            _nearest(self._native_index(axis), self.native_shape[axis]) for axis in (0, 1)
-        )
-        inside = (rows >= 0)[:, None] & (cols >= 0)[None, :]
-        there = native[np.ix_(np.maximum(rows, 0), np.maximum(cols, 0))] != 0
-        return np.asarray(inside & there, dtype=np.uint8)
+        """Resize a mask (rows, cols): lesion where most of a pixel is; 0 outside.
+
+        A pixel that is covered by half goes with the square twice as wide around it, and where that is
+        a tie as well it is lesion. So areas are kept on average at every ratio of the two grids, and a
+        mirrored mask gives the mirrored result.
+        """
+        there = (native != 0).astype(np.float64)
+        covered = self._covered(there, 1)
+        tie = np.abs(covered - 0.5) <= _TIE
+        around = self._covered(there, 2) >= 0.5 - _TIE if tie.any() else tie
+        return np.where(tie, around, covered > 0.5).astype(np.uint8)
+
+    def _covered(self, there: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+        """Share of a square of `width` pixels around each square pixel that `there` covers."""
+        across_rows, across_cols = (self._overlap(axis, width) for axis in (0, 1))
+        return np.asarray(across_rows @ there @ across_cols.T)
+
+    def _overlap(self, axis: int, width: int) -> NDArray[np.float64]:
+        """Share of `width` square rows or columns around each that a native one is, (size, native)."""
+        middle = self._native_index(axis, np.arange(self.size, dtype=np.float64))[:, None]
+        reach = width * self._step(axis)
+        native = np.arange(self.native_shape[axis]) - 0.5
+        first = np.maximum(middle - reach / 2, native)
+        last = np.minimum(middle + reach / 2, native + 1)
+        return np.asarray(np.maximum(last - first, 0) / reach)
 
     def to_native(self, square: NDArray[np.floating]) -> NDArray[np.float32]:
         """Bring a map (size, size), such as a probability, to the native grid by linear interpolation."""
         from scipy.ndimage import map_coordinates
 
-        rows, cols = np.meshgrid(self._square_index(0), self._square_index(1), indexing="ij")
-        native = map_coordinates(square.astype(np.float32), [rows, cols], order=1, mode="nearest")
+        rows, cols = (
+            self._square_index(axis, np.arange(self.native_shape[axis], dtype=np.float64))
+            for axis in (0, 1)
+        )
+        places = np.meshgrid(rows, cols, indexing="ij")
+        native = map_coordinates(square.astype(np.float32), places, order=1, mode="nearest")
         return np.asarray(native, dtype=np.float32)
-
-
-def _nearest(index: NDArray[np.float64], length: int) -> NDArray[np.int64]:
-    """Nearest whole index, -1 outside."""
-    nearest = np.floor(index + 0.5).astype(np.int64)
-    return np.where((nearest >= 0) & (nearest < length), nearest, -1)
 
 
 def clip_to_unit(volume: NDArray[np.generic], percentiles: Sequence[float]) -> NDArray[np.float32]:

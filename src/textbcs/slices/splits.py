@@ -45,15 +45,16 @@ def draw_split(
 ) -> "pd.DataFrame":
     """Assign each patient to a split.
 
-    Patients are put in random order within each stratum, the strata laid end to end, and split
-    labels dealt along that line so that every prefix keeps the ratio as closely as whole patients
-    allow. Totals are therefore exact and each stratum is divided nearly in the ratio, however small.
+    Patients are put in random order within each stratum, the strata laid end to end in random order,
+    and split labels dealt along that line, so that every stretch of it keeps the ratio as closely as
+    whole patients allow. The dealing begins at a random place: a stratum of one patient can go to any
+    split. Totals are exact and each stratum is divided nearly in the ratio, however small.
 
     Args:
         patients: a row per eligible patient, with `patient` and the columns of `stratify`.
         ratio: weights of train, val and test.
         stratify: columns whose values make a stratum.
-        seed: seed of the order within strata.
+        seed: draws the order of patients and strata and the place where the dealing begins.
         train_only: patients who go to train; the others are divided in the ratio among themselves.
 
     Returns:
@@ -69,9 +70,13 @@ def draw_split(
     held = table["patient"].isin(list(train_only))
     forced = table[held].assign(split=SPLITS[0])
     table = table[~held].copy()
-    table["order"] = np.random.default_rng(seed).permutation(len(table))
-    table = table.sort_values(["stratum", "order"], kind="stable")
-    table["split"] = _deal(len(table), ratio)
+    rng = np.random.default_rng(seed)
+    table["order"] = rng.permutation(len(table))
+    strata = sorted(set(table["stratum"]))
+    place = dict(zip(strata, rng.permutation(len(strata)), strict=True))
+    table["place"] = table["stratum"].map(place)
+    table = table.sort_values(["place", "order"], kind="stable")
+    table["split"] = np.roll(_deal(len(table), ratio), int(rng.integers(max(1, len(table)))))
     empty = [name for name in SPLITS if name not in set(table["split"])]
     if empty:
         raise InputError(
