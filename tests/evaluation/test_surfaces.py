@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from textbcs.evaluation.metrics import count, dice, empty_rule
-from textbcs.evaluation.surfaces import boundary, boundary_band, surfaces
+from textbcs.evaluation.surfaces import boundary, boundary_band, boundary_distances, surfaces
 
 MASKS = arrays(bool, (7, 9))
 SPACING = st.tuples(st.sampled_from([0.5, 0.7, 2.7]), st.sampled_from([0.5, 1.1, 3.0]))
@@ -69,6 +69,16 @@ def test_a_square_against_a_shifted_square_has_exact_answers() -> None:
     assert found.assd_mm == pytest.approx(sum(one_way) / 20)
     assert found.hd95_mm == pytest.approx(6)
     assert found.nsd == pytest.approx([6 / 20, 8 / 20, 12 / 20, 1])
+
+
+def test_pooling_both_directions_may_give_a_smaller_or_a_greater_hd95() -> None:
+    """Pixels of one row: the distances are (2, 0) in both directions, then (0) and (0, 8)."""
+    for first, second, hd95, pooled in (([3, 5], [1, 5], 1.9, 2.0), ([0], [0, 8], 7.6, 7.2)):
+        predicted, reference = np.zeros((2, 1, 9), dtype=bool)
+        predicted[0, first] = reference[0, second] = True
+        assert surfaces(predicted, reference, (1, 1), [1]).hd95_mm == pytest.approx(hd95)
+        both = np.concatenate(boundary_distances(predicted, reference, (1, 1)))
+        assert np.percentile(both, 95) == pytest.approx(pooled)
 
 
 def test_far_squares_are_as_far_as_they_were_moved() -> None:

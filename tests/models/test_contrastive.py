@@ -94,6 +94,37 @@ def test_sentence_is_the_mean_of_the_real_tokens():
     assert contrastive.sentence(TextBatch(tokens, mask)).tolist() == [[2.0, 4.0]]
 
 
+def test_the_outer_tokens_are_the_first_and_last_real_ones():
+    mask = torch.tensor([[1, 1, 1, 1, 0], [0, 1, 1, 0, 0], [0, 0, 1, 0, 0]]).bool()
+    for first, last, expected in (
+        (True, True, [[0, 1, 1, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]),
+        (True, False, [[0, 1, 1, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]]),
+        (False, True, [[1, 1, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]),
+        (False, False, mask.int().tolist()),
+    ):
+        assert contrastive.without_ends(mask, first=first, last=last).int().tolist() == expected
+
+
+def part_changed_at(method: str, part: str) -> list[bool]:
+    """Whether a part of the loss changes with the token at each of a prompt's four real places."""
+    model, batch = make(method).eval(), example([0, 1, 2])
+    before = model.objective(model(batch.image, batch.text), batch, 2)[1][part]
+    changed = []
+    for place in range(4):
+        tokens = batch.text.tokens.clone()
+        tokens[:, place] = tokens[:, place].flip(1)
+        text = TextBatch(tokens, batch.text.mask)
+        after = model.objective(model(batch.image, text), batch, 2)[1][part]
+        changed.append(not torch.allclose(before, after, rtol=1e-6, atol=0))
+    return changed
+
+
+def test_of_the_outer_tokens_each_methods_words_hold_what_its_code_holds():
+    """GLoRIA's hold [CLS] and not [SEP], MGCA's [SEP] and not [CLS]."""
+    assert part_changed_at("gloria", "local") == [True, True, True, False]
+    assert part_changed_at("mgca", "token") == [False, True, True, True]
+
+
 @every_method
 def test_loss_is_the_same_when_images_of_equal_prompts_change_places(method):
     model, batch = make(method), example([0, 1, 0, 2])

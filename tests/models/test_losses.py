@@ -115,6 +115,14 @@ def test_dice_losses_by_hand():
     assert float(losses.dice_loss(labels, labels)) == pytest.approx(0, abs=1e-5)
 
 
+def test_squared_dice_is_smoothed_after_both_are_halved():
+    """LViT's code: (1e-5) / (0.001^2 + 1e-5) where a pixel of 0.002 stands before an empty mask."""
+    p, y = torch.zeros(1, 2, 2), torch.zeros(1, 2, 2)
+    assert shared.squared_dice_loss(p, y) == 0
+    p[0, 0, 0] = 0.002
+    assert float(shared.squared_dice_loss(p, y)) == pytest.approx(1 / 11, rel=1e-4)
+
+
 def test_dice_loss_is_per_slice_then_mean():
     p, y = torch.rand(3, 2, 4, 4), (torch.rand(3, 2, 4, 4) < 0.5).float()
     alone = torch.stack([losses.dice_loss(p[i : i + 1], y[i : i + 1]) for i in range(3)])

@@ -65,18 +65,30 @@ def test_the_first_real_tokens_count_and_padding_is_zero() -> None:
 
 
 def test_neither_padding_nor_tokens_beyond_the_limit_change_the_mask() -> None:
-    image, text = torch.rand(2, 3, 32, 32), prompts(2)
+    image, text = torch.rand(2, 3, 32, 32), prompts(2, tokens=8, real=7)
     model = make().eval()
     answer = model(image, text).probability
     changed = text.tokens.clone()
-    changed[:, 4:] = 9.0  # the limit is 4
+    changed[:, 5:] = 9.0  # the limit is 4, and the words begin behind [CLS]
     assert torch.equal(answer, model(image, TextBatch(changed, text.mask)).probability)
-    changed[:, 3] = 9.0
+    changed[:, 4] = 9.0
     assert not torch.equal(answer, model(image, TextBatch(changed, text.mask)).probability)
-    short = prompts(2, real=2)
+    short = prompts(2, real=4)
     longer = TextBatch(short.tokens.clone(), short.mask)
-    longer.tokens[:, 2:] = 7.0
+    longer.tokens[:, 4:] = 7.0
     assert torch.equal(model(image, short).probability, model(image, longer).probability)
+
+
+def test_the_tokens_around_the_words_are_not_read() -> None:
+    """As bert_embedding does: [CLS] and [SEP] of "[CLS] a b c [SEP]" are no words."""
+    image, text = torch.rand(2, 3, 32, 32), prompts(2, real=5)
+    model = make().eval()
+    answer = model(image, text).probability
+    for place, read in ((0, False), (1, True), (3, True), (4, False)):
+        changed = text.tokens.clone()
+        changed[:, place] = 9.0
+        found = model(image, TextBatch(changed, text.mask)).probability
+        assert torch.equal(answer, found) != read, place
 
 
 def test_attention_equals_torchs_multi_head_attention() -> None:

@@ -1,5 +1,6 @@
 """MGCA: counts, its frozen encoder, an independent tower, and its losses by hand."""
 
+import pytest
 import torch
 from test_contrastive import example, make
 from torch import nn
@@ -41,6 +42,17 @@ def test_the_encoder_stays_frozen_only_where_asked():
     assert not any(p.requires_grad for p in frozen.encoder.parameters())
     assert all(p.requires_grad for p in free.parameters())
     assert all(p.requires_grad for p in make("mgca").parameters())
+
+
+def test_what_is_no_transformer_starts_as_pytorch_draws_it():
+    """A linear layer's weights and biases evenly within one over the root of its inputs."""
+    torch.manual_seed(0)
+    dense = registry.build(CONFIG, channels=1, image_size=32, text_dim=5).dense
+    torch.manual_seed(1)
+    limit = 24**-0.5
+    for value in (dense.weight, dense.bias):
+        assert value.abs().max() <= limit
+        assert float(value.detach().std()) == pytest.approx(limit / 3**0.5, rel=0.25)
 
 
 def test_tower_gives_what_transformers_gives_with_the_same_weights():
@@ -133,18 +145,29 @@ def test_patch_weights_are_clipped_at_their_quantiles():
     torch.testing.assert_close(weights, torch.full((1, 20), 0.05))
 
 
-def test_token_loss_is_that_of_a_loop_over_pairs_and_tokens():
+def test_the_last_token_stands_among_the_words_and_weighs_nothing():
+    model, batch = make("mgca"), example([0, 1])
+    tokens = model(batch.image, batch.text).tokens
+    assert tokens.mask.int().tolist() == [[0, 1, 1, 1, 0, 0]] * 2
+    assert tokens.word_weights.tolist() == [[0, 0.5, 0.5, 0, 0, 0]] * 2
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_token_loss_is_that_of_a_loop_over_pairs_and_tokens(given):
     torch.manual_seed(2)
     regions, words = unit(torch.randn(2, 5, 8)), unit(torch.randn(2, 4, 8))
     mask = torch.tensor([[True, True, True, True], [True, True, True, False]])
     weights = torch.rand(2, 5).softmax(1)
+    shares = torch.tensor([[0.25] * 4, [1 / 3] * 3 + [0.0]])
+    if given:
+        shares = torch.tensor([[0.2, 0.3, 0.5, 0.0], [0.6, 0.4, 0.0, 0.0]])
     total = 0.0
     for pair in range(2):
         real, seen = words[pair][mask[pair]], regions[pair]
         gathered_regions = unit((real @ seen.T / 0.1).softmax(1) @ seen)
         gathered_words = (seen @ real.T / 0.1).softmax(1) @ real
         sides = (
-            (real, gathered_regions, torch.full((len(real),), 1 / len(real))),
+            (real, gathered_regions, shares[pair][mask[pair]]),
             (seen, gathered_words, weights[pair]),
         )
         for own, gathered, weight in sides:
@@ -152,4 +175,5 @@ def test_token_loss_is_that_of_a_loop_over_pairs_and_tokens():
             for direction in (scores, scores.T):
                 loss = nn.functional.cross_entropy(direction, target, reduction="none")
                 total += (loss * weight).sum() / 2 / 2
-    torch.testing.assert_close(contrastive.token_loss(Tokens(regions, words, mask, weights)), total)
+    tokens = Tokens(regions, words, mask, weights, shares if given else None)
+    torch.testing.assert_close(contrastive.token_loss(tokens), total)

@@ -3,7 +3,7 @@
 import torch
 
 from textbcs.models import registry
-from textbcs.models.blocks.unet import Trunk
+from textbcs.models.blocks.unet import Trunk, Up
 
 # Convolutions of LViT's UNet at full width, 3 channels in and 1 class out, in order of use:
 # (input channels, output channels, kernel side). Each 3x3 has a bias and a batch normalisation.
@@ -27,6 +27,18 @@ def shapes_of_the_definition() -> list[tuple[int, ...]]:
 def test_parameters_have_exactly_the_shapes_of_the_definition():
     model = registry.build({"model": "unet", "width": 64}, channels=3, image_size=224, text_dim=768)
     assert sorted(tuple(p.shape) for p in model.parameters()) == shapes_of_the_definition()
+
+
+def test_the_encoders_map_stands_behind_the_one_from_below():
+    """As in LViT's UpBlock: the first channels that the convolutions read are the upsampled ones."""
+    torch.manual_seed(0)
+    up = Up(2, 3, 4)
+    below, skip = torch.rand(1, 2, 4, 4), torch.rand(1, 3, 8, 8)
+    seen: list[torch.Tensor] = []
+    up.convolutions.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    up(below, skip)
+    assert torch.equal(seen[0][:, :2], up.upsample(below))
+    assert torch.equal(seen[0][:, 2:], skip)
 
 
 def test_the_change_of_a_stage_reaches_the_decoder_and_the_next_stage():

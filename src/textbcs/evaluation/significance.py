@@ -119,7 +119,8 @@ def cliffs_delta(
 ) -> Effect:
     """P(first > second) - P(first < second) over all pairs of patients, with a BCa interval.
 
-    Patients are resampled, each with both of its values.
+    The unpaired form: a patient's first value is held against every patient's second value. How often
+    the same patient's is the greater says `win_share`. Patients are resampled, each with both values.
 
     Args:
         first: (n,), a value a patient.

@@ -7,10 +7,17 @@ Definitions, the same as MetricsReloaded's and as MONAI's without sub-pixels:
   in the plane of the slice, with the grid's true spacing.
 - *NSD* at a tolerance t: the share of all boundary pixels, of both masks, at a distance of at most t.
 - *HD95*: the greater of the two directions' 95th percentiles (linear interpolation). Toolboxes that
-  pool both directions before the percentile give smaller values.
+  pool both directions before the percentile usually give smaller values, but not always.
 - *ASSD*: the mean distance over all boundary pixels of both masks (not the mean of two means).
 
-DeepMind's surface-distance weighs boundary elements by their length, so its NSD differs slightly.
+DeepMind's surface-distance differs in all three. Its outline is made of the corners between pixels, half
+a pixel outside ours: a corner belongs to it where the 2 x 2 pixels around it are neither all inside nor
+all outside, and distances are from corner to corner. A corner counts by the length of the contour within
+those 2 x 2 pixels: the spacing along it where two neighbours are inside, half the pixel's diagonal where
+one or three are, the whole diagonal where two opposite ones are; here every boundary pixel counts 1.
+HD95 is there the distance at which 95 % of a direction's length is reached, without interpolation, and the
+mean distance is given for each direction.
+
 Empty masks follow `metrics.empty_rule`. Reads and writes no file.
 """
 

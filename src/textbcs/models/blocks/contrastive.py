@@ -3,7 +3,8 @@
 A prompt is one of few sentences, so most batches hold the same prompt more than once. An image and
 another image's equal prompt are no negative pair: `excluded` finds such pairs, and every
 contrastive loss leaves them out of its denominators. On distinct prompts the losses are the
-published ones. Reads and writes no file.
+published ones. Which tokens of a prompt are words says `without_ends`, of which LViT makes use too. Reads
+and writes no file.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.contract import Batch, TextBatch
 
 NEVER = float("-inf")
@@ -26,14 +28,16 @@ class Tokens:
     Attributes:
         regions: (B, R, E), of the images.
         words: (B, L, E), of the prompts; without meaning where padded.
-        mask: (B, L) bool, True marks a real word.
+        mask: (B, L) bool, True marks a word.
         weights: (B, R) >= 0, sums to 1 over R: how much a region counts; None: all alike.
+        word_weights: (B, L) >= 0, sums to 1 over L, 0 where there is no word; None: all alike.
     """
 
     regions: Tensor
     words: Tensor
     mask: Tensor
     weights: Tensor | None = None
+    word_weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -171,11 +175,33 @@ def retrieval(scores: Tensor, prompt: Tensor) -> Tensor:
 
 
 def sentence(text: TextBatch) -> Tensor:
-    """Mean of the real tokens: (B, D)."""
+    """Mean of the real tokens, [CLS] and [SEP] among them: (B, D)."""
     real = text.mask[:, :, None].to(text.tokens.dtype)
     # 0 * inf is no number: what stands at padded positions is removed, not multiplied away.
     tokens = text.tokens.masked_fill(~text.mask[:, :, None], 0.0)
     return tokens.sum(1) / real.sum(1)
+
+
+def without_ends(mask: Tensor, *, first: bool, last: bool) -> Tensor:
+    """The mask without each prompt's outer tokens, which a BERT's tokenizer puts around the words.
+
+    A prompt table marks them as real tokens, and what reads a sentence as a whole keeps them, TextBCS too.
+
+    Args:
+        mask: (B, L) bool, True marks a real token.
+        first: leave out the first real token, [CLS].
+        last: leave out the last real token, [SEP].
+
+    Returns:
+        (B, L) bool.
+    """
+    kept = mask
+    place = mask.cumsum(1)
+    if first:
+        kept = kept & (place > 1)
+    if last:
+        kept = kept & (place < place[:, -1:])
+    return kept
 
 
 def unit(x: Tensor) -> Tensor:
@@ -187,6 +213,4 @@ class Perceptron(nn.Sequential):
     """Linear, ReLU, linear: (..., inputs) -> (..., outputs)."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__(
-            nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs)
-        )
+        super().__init__(Linear(inputs, hidden), nn.ReLU(inplace=True), Linear(hidden, outputs))

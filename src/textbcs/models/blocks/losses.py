@@ -11,19 +11,23 @@ from torch.nn import functional
 
 from textbcs.models.contract import Batch, Objective, Output
 
-SMOOTH = 1e-5  # keeps Dice defined where prediction and truth are both empty (LViT's value)
+SMOOTH = 1e-5  # keeps Dice defined where prediction and truth are both empty
+HALVED_SMOOTH = 4 * SMOOTH  # the same of `squared_dice_loss`, which says why
 
 
 def squared_dice_loss(probability: Tensor, mask: Tensor) -> Tensor:
-    """Mean over slices of 1 - 2 sum(p y) / (sum(p^2) + sum(y^2)), as in LViT's code.
+    """Mean over slices of 1 - (2 sum(p y) + s) / (sum(p^2) + sum(y^2) + s), as in LViT's code.
+
+    That code (and UCTransNet's) first halves p and y, so that every sum is a quarter of the one here, and
+    then smooths with 1e-5: in these sums s = 4e-5. It matters where prediction and truth are nearly empty.
 
     Args:
         probability: (B, H, W) in [0, 1].
         mask: (B, H, W), 0 or 1.
     """
     p, y = probability.flatten(1), mask.flatten(1)
-    ratio = (2 * (p * y).sum(1) + SMOOTH) / ((p * p).sum(1) + (y * y).sum(1) + SMOOTH)
-    return (1 - ratio).mean()
+    square = (p * p).sum(1) + (y * y).sum(1)
+    return (1 - (2 * (p * y).sum(1) + HALVED_SMOOTH) / (square + HALVED_SMOOTH)).mean()
 
 
 def balanced_cross_entropy(logits: Tensor, mask: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The UNet of LViT's and UCTransNet's code without its head: the baseline's body, TextBCS's trunk.
 
-Structure after github.com/HUANLIZI/LViT (nets/UNet.py), written anew from its description; the
+Structure after github.com/HUANGLIZI/LViT (nets/UNet.py), written anew from its description; the
 baseline (`models/unet`) says what it is made of. Reads and writes no file.
 """
 
@@ -27,7 +27,7 @@ def two_convolutions(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Up(nn.Module):
-    """One step of the decoder: upsample by 2, join the encoder's map, two convolutions."""
+    """One step of the decoder: upsample by 2, the encoder's map behind it, two convolutions."""
 
     def __init__(self, below: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Up(nn.Module):
 
     def forward(self, below: Tensor, skip: Tensor) -> Tensor:
         """(B, below, h, w) and (B, skip, 2h, 2w) -> (B, outputs, 2h, 2w)."""
-        joined: Tensor = self.convolutions(torch.cat([skip, self.upsample(below)], dim=1))
+        joined: Tensor = self.convolutions(torch.cat([self.upsample(below), skip], dim=1))
         return joined
 
 

@@ -22,6 +22,7 @@ from textbcs.models.blocks.contrastive import (
     text_to_image,
     unit,
 )
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.clip.network import ImageTower
 from textbcs.models.contract import Batch, TextBatch
 
@@ -38,7 +39,7 @@ class CLIPPretraining(Pretraining):
     def add_projections(self, settings: Mapping[str, Any], text_dim: int) -> None:
         """See `Pretraining.add_projections`."""
         self.text_norm = nn.LayerNorm(text_dim)
-        self.text_projection = nn.Linear(text_dim, self.encoder.shared, bias=False)
+        self.text_projection = Linear(text_dim, self.encoder.shared, bias=False)
         nn.init.normal_(self.text_projection.weight, std=text_dim**-0.5)
         self.log_scale = nn.Parameter(torch.tensor(START))
 

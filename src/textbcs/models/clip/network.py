@@ -6,6 +6,9 @@ through the tower's last norm and its projection into the shared space (as the c
 CLIP) and then through a progressive head of half that width and less (256, 128, 64, 32). 86.193 M
 parameters of the tower and 1.568 M of the head at width 768, 3 channels in and 1 class out. It reads
 no text: its pre-training (contrastive.py) did. Loss: `dice_bce` (ours; the paper has none).
+Without published weights (weights.py) the tower's linear layers start as ViT's do (`draw_weights`;
+OpenAI's code leaves them to PyTorch: Xavier for queries, keys and values, uniform for the others,
+zero biases in the attention alone); the head's convolutions start as PyTorch draws them.
 Deviation for small presets: `patch` may be smaller than 16; the head then doubles fewer times.
 """
 

@@ -2,17 +2,19 @@
 
 Paper: Huang et al. 2021, section 3; github.com/marshuang80/gloria (gloria/loss/gloria_loss.py):
 temperatures 4 (attention), 5 (words) and 10 (both contrastive losses), the attention softmaxed over
-words, then over regions, and both losses of both directions with weight 1. Deviations: the text
+words, then over regions, and both losses of both directions with weight 1. As in that code [CLS] is
+one of the words, [SEP] is none, and the whole prompt is the mean of all tokens. Deviations: the text
 encoder is frozen and a linear projection of the words and one of their mean are trained instead of
 BERT (there, the last four layers are summed and word pieces merged); images keep their size (there,
-they are enlarged to 299 px); equal prompts of a batch are no negatives.
+they are enlarged to 299 px); the image encoder starts from random weights (there, from ImageNet's);
+equal prompts of a batch are no negatives.
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from textbcs.models.blocks.contrastive import (
     NEVER,
@@ -23,7 +25,9 @@ from textbcs.models.blocks.contrastive import (
     sentence,
     text_to_image,
     unit,
+    without_ends,
 )
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.blocks.resnet import ResNet
 from textbcs.models.contract import Batch, TextBatch
 
@@ -49,10 +53,10 @@ class GLoRIAPretraining(Pretraining):
         """See `Pretraining.add_projections`."""
         sizes = self.encoder.map_channels
         shared = int(settings["embedding"])
-        self.image_projection = nn.Linear(sizes[-1], shared)
-        self.region_projection = nn.Linear(sizes[THIRD_STAGE], shared, bias=False)
-        self.text_projection = nn.Linear(text_dim, shared)
-        self.word_projection = nn.Linear(text_dim, shared)
+        self.image_projection = Linear(sizes[-1], shared)
+        self.region_projection = Linear(sizes[THIRD_STAGE], shared, bias=False)
+        self.text_projection = Linear(text_dim, shared)
+        self.word_projection = Linear(text_dim, shared)
         self.temperatures = tuple(float(value) for value in settings["temperatures"])
 
     def forward(self, image: Tensor, text: TextBatch) -> Embedded:
@@ -65,7 +69,7 @@ class GLoRIAPretraining(Pretraining):
             tokens=Tokens(
                 self.region_projection(regions).float(),
                 self.word_projection(text.tokens).float(),
-                text.mask,
+                without_ends(text.mask, first=False, last=True),
             ),
         )
 

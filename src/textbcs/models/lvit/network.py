@@ -18,7 +18,8 @@ Deviations:
 - The official module also holds 10.025 M parameters that its forward never uses (four more PLAMs,
   heads, norms, embeddings of the way up and so on). They are left out.
 - The official code is wired to exactly 10 words, and pads shorter texts with the words "EOF XXX".
-  Here a prompt's first `tokens` real tokens count, and missing ones are zeros.
+  Here a prompt's first `tokens` words count, and missing ones are zeros. [CLS] and [SEP] are no
+  words, as there; pieces of a word are words (there, the package bert_embedding averages them).
 - The output is logits; the official module ends in the sigmoid.
 - The official code is wired to 224 px; here the grid is image size / 16.
 - The paper's semi-supervised part (exponential pseudo labels, the language-vision loss) has no
@@ -35,6 +36,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textbcs.io import InputError
+from textbcs.models.blocks.contrastive import without_ends
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.blocks.unet import convolution, two_convolutions
 from textbcs.models.contract import Output, Segmenter, TextBatch
 
@@ -53,8 +56,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, width) -> (B, N, width)."""
@@ -70,8 +73,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.wide = nn.Linear(width, 4 * width)
-        self.narrow = nn.Linear(4 * width, width)
+        self.wide = Linear(width, 4 * width)
+        self.narrow = Linear(4 * width, width)
         self.dropout = nn.Dropout(DROPOUT)
         for layer in (self.wide, self.narrow):
             nn.init.xavier_uniform_(layer.weight)
@@ -152,7 +155,7 @@ class PixelAttention(nn.Module):
         super().__init__()
         self.mean = nn.Conv2d(channels, channels, 1, bias=False)
         self.largest = nn.Conv2d(channels, channels, 1, bias=False)
-        self.weigh = nn.Sequential(nn.Linear(3, 6), nn.ReLU(inplace=True), nn.Linear(6, 1))
+        self.weigh = nn.Sequential(Linear(3, 6), nn.ReLU(inplace=True), Linear(6, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> the same."""
@@ -180,8 +183,8 @@ class Up(nn.Module):
 class TextStream(nn.Module):
     """A prompt as one vector per patch.
 
-    Four convolutions along the tokens narrow the embeddings to 8, 4, 2 and 1 times `width`; a last
-    one, in which tokens are the channels, turns `tokens` of them into `patches`.
+    Four convolutions along the words ([CLS] and [SEP] left out) narrow the embeddings to 8, 4, 2 and 1
+    times `width`; a last one, in which words are the channels, turns `tokens` of them into `patches`.
     """
 
     def __init__(self, text_dim: int, width: int, tokens: int, patches: int) -> None:
@@ -195,7 +198,8 @@ class TextStream(nn.Module):
 
     def forward(self, text: TextBatch) -> Tensor:
         """The prompts -> (B, patches, width)."""
-        x = first_tokens(text, self.tokens).transpose(1, 2)
+        words = TextBatch(text.tokens, without_ends(text.mask, first=True, last=True))
+        x = first_tokens(words, self.tokens).transpose(1, 2)
         for layer in self.narrow:
             x = layer(x)
         spread: Tensor = self.spread(x.transpose(1, 2))

@@ -4,10 +4,13 @@ Paper: Wang et al. 2022, sections 3.2 to 3.4; github.com/HKU-MedAI/MGCA (mgca_mo
 alignment (ITA, temperature 0.07), token-wise alignment (CTA, 0.1) and cross-modal prototype
 alignment (CPA: 500 prototypes, softmax temperature 0.2, Sinkhorn with epsilon 0.05 and 3 iterations,
 prototypes fixed in the first epoch), all with weight 1, the perceptrons with batch normalisation
-768 - 2048 - 128. Deviations:
+768 - 2048 - 128. As in that code [CLS] is no word, and [SEP] stands among the words of the softmaxes
+but weighs nothing itself: there, it gets the attention paid to the padding behind it. Deviations:
 
-- The text encoder is frozen; the mean of its tokens stands for the report (there, the first token),
-  and its words count alike (there, by the attention of BERT's last layer).
+- The text encoder is frozen; the mean of its tokens stands for the report (there, [CLS] alone).
+- Its words count alike (there, by the attention of BERT's last layer, each by that of the token
+  behind it), and pieces of a word are words (there, they are added up).
+- The image encoder starts from random weights (there, from DeiT's).
 - Padded words are in no softmax (there, they are in some); in the batch statistics of the words'
   perceptron the prompt's mean stands in their place.
 - The prototypes are normalised where they are used (there, their weights are overwritten).
@@ -30,7 +33,9 @@ from textbcs.models.blocks.contrastive import (
     sentence,
     text_to_image,
     unit,
+    without_ends,
 )
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.contract import Batch, TextBatch
 from textbcs.models.mgca.network import ImageTower
 
@@ -49,10 +54,10 @@ class Projection(nn.Module):
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(inputs, hidden),
+            Linear(inputs, hidden),
             nn.BatchNorm1d(hidden),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, outputs),
+            Linear(hidden, outputs),
             nn.BatchNorm1d(outputs, affine=False),
         )
 
@@ -83,21 +88,25 @@ class MGCAPretraining(Pretraining):
         self.region_projection = Projection(width, hidden, shared)
         self.text_projection = Projection(text_dim, hidden, shared)
         self.word_projection = Projection(text_dim, hidden, shared)
-        self.prototypes = nn.Linear(shared, int(settings["prototypes"]), bias=False)
+        self.prototypes = Linear(shared, int(settings["prototypes"]), bias=False)
 
     def forward(self, image: Tensor, text: TextBatch) -> Embedded:
         """See `Pretraining.forward`."""
         tokens, looks = self.encoder.attended(image)
         pooled = sentence(text)
-        words = torch.where(text.mask[:, :, None], text.tokens, pooled[:, None])
+        among = without_ends(text.mask, first=True, last=False)
+        counted = without_ends(text.mask, first=True, last=True).float()
+        words = torch.where(among[:, :, None], text.tokens, pooled[:, None])
         return Embedded(
             image=unit(self.image_projection(tokens[:, 0])),
             text=unit(self.text_projection(pooled)),
             tokens=Tokens(
                 unit(self.region_projection(tokens[:, 1:])),
                 unit(self.word_projection(words)),
-                text.mask,
+                among,
                 clipped_weights(looks),
+                # An empty prompt has no word that counts.
+                counted / counted.sum(1, keepdim=True).clamp_min(1),
             ),
         )
 
@@ -151,9 +160,15 @@ def token_loss(tokens: Tokens) -> Tensor:
     seen = unit(scores.softmax(2) @ regions)
     padded = ~mask[:, None, :]
     said = scores.transpose(1, 2).masked_fill(padded, NEVER).softmax(2) @ words
-    real = mask.float()
-    word_side = _both_ways(words, seen, real / real.sum(1, keepdim=True), padded)
+    word_side = _both_ways(words, seen, _word_weights(tokens), padded)
     return word_side + _both_ways(regions, said, _weights(tokens), None)
+
+
+def _word_weights(tokens: Tokens) -> Tensor:
+    if tokens.word_weights is None:
+        real = tokens.mask.float()
+        return real / real.sum(1, keepdim=True)
+    return tokens.word_weights
 
 
 def _weights(tokens: Tokens) -> Tensor:

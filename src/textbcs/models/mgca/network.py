@@ -6,8 +6,11 @@ patches with a class token and learned positions, a linear layer on the patch to
 progressive head (512, 256, 128, 64). 91.480 M parameters at width 768, 3 channels in and 1 class
 out: 85.799 M of the encoder and 5.681 M of the rest. As in that repository the encoder is FROZEN
 while the head is trained (`freeze_encoder`), so 5.681 M are trainable. It reads no text: its
-pre-training (contrastive.py) did. Loss: 10 * focal - ln Dice, as there. Deviation for small presets:
-`patch` may be smaller than 16; the head then doubles fewer times.
+pre-training (contrastive.py) did. Loss: 10 * focal - ln Dice, as there. First weights as there: the
+encoder's linear layers, class token and positions from a cut normal distribution, all others and the
+head's as PyTorch draws them. Deviations for small presets: `patch` may be smaller than 16; the head
+then doubles fewer times. The deviation of the encoder's linear weights grows as its width falls
+(`draw_weights`).
 """
 
 from collections.abc import Mapping
@@ -16,6 +19,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.blocks.vit import Block, Progressive, Tower, TowerSegmenter, draw_weights
 
 EPSILON = 1e-6  # of the layer norms
@@ -65,8 +69,7 @@ class MGCASegmenter(TowerSegmenter):
         self.encoder = ImageTower(config, channels, image_size)
         self.encoder.requires_grad_(not config["freeze_encoder"])
         width = self.encoder.width
-        self.dense = nn.Linear(width, width)
-        draw_weights(self.dense, width)
+        self.dense = Linear(width, width)
         # 512, 256, 128, 64 at full width
         features = [max(2 * width // 3 // 2**step, 1) for step in (0, 1, 2, 3)]
         self.head = Progressive(width, features, int(config["patch"]))

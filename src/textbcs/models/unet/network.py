@@ -1,6 +1,6 @@
 """UNet as LViT's and UCTransNet's code define it.
 
-Paper: Ronneberger et al. 2015; structure after github.com/HUANLIZI/LViT (nets/UNet.py), written
+Paper: Ronneberger et al. 2015; structure after github.com/HUANGLIZI/LViT (nets/UNet.py), written
 anew from its description: one 3x3 convolution 3 -> 64, four times max-pooling and two
 convolutions (128, 256, 512, 512), four times a 2x2 transposed convolution that keeps the number
 of channels, concatenation with the encoder's map and two convolutions (256, 128, 64, 64), a 1x1
