@@ -15,7 +15,7 @@ def closure(module: str) -> set[str]:
     to be imported when it is wanted. Imports under `if TYPE_CHECKING` do not: they never run.
     """
     found: set[str] = set()
-    queue = [module]
+    queue = [module, "textbcs"]  # the package itself chooses the kernels
     while queue:
         path = _file(queue.pop())
         if path is None or path.as_posix() in found:

@@ -8,10 +8,14 @@ from typing import Any
 import hypothesis
 import pytest
 
+from textbcs import kernels
 from textbcs.definition import Definition
 from textbcs.receipt import Stage
 
 ROOT = Path(__file__).parent.parent
+
+# Hashes are compared, and numbers to the last bit: nothing may have loaded numpy with other kernels.
+assert not kernels.fault(), kernels.fault()
 
 # A busy machine is no fault of the code, and a failure must come again when it is looked for.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)

@@ -31,7 +31,6 @@ NETWORKS = [
     ("tganet", {"blocks": [3, 4]}, "methods.tganet.network.blocks = .*: allowed: array, 3 items"),
     ("lvit", {"heads": 3}, "methods.lvit.network.heads = 3: allowed: divisors of width = 16"),
     ("textbcs", {"alignment_dim": 0}, "alignment_dim = 0: allowed: integer, at least 1"),
-    ("textbcs", {"foreground_prior": 0.1}, "network.foreground_prior = 0.1: an evidential head"),
     ("textbcs", {"heads": 3}, "network.heads = 3: allowed: divisors of width = 16"),
     ("textbcs", {"grid": 5}, "network.grid = 5: allowed: divisors of slices.size / 8 = 12"),
 ]

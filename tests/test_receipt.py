@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from textbcs import runinfo
+from textbcs import kernels, runinfo
 from textbcs.definition import Definition, Makers, define, define_all
 from textbcs.io import InputError, read_json, sha256_bytes, sha256_file, write_text
 from textbcs.params import load_params, read_yaml
@@ -56,7 +56,7 @@ def test_receipt_says_what_ran_on_what(definition: Definition) -> None:
         "src/textbcs/fit.py": sha256_bytes(b"fit\n"),
         "src/textbcs/models/unet/network.py": sha256_bytes(b"net\n"),
     }
-    assert (receipt["seed"], receipt["device"]) == (1, "cpu")
+    assert (receipt["seed"], receipt["device"]) == (1, kernels.device())
     assert receipt["inputs"] == [
         {"path": "in/a.csv", "stage": "make", "sha256": sha256_bytes(b"a\n"), "bytes": 2}
     ]

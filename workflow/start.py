@@ -24,6 +24,7 @@ from snakemake.settings.enums import RerunTrigger
 from stages import TRIGGER
 from stale import Pipeline, ask_dvc
 
+from textbcs.device import slow_precision
 from textbcs.io import InputError, write_text
 from textbcs.params import Params, load_params
 from textbcs.process import PARENT
@@ -79,7 +80,10 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
             options = parse_args(list(argv))[1]
         check_options(options)
         JobScheduler._schedule_reevalutation = reevaluate_at_the_limit
-        return Session(load_params(), *_judge(options))
+        params = load_params()
+        if slow_precision(params):
+            print(f"slow: {slow_precision(params)}", file=sys.stderr)
+        return Session(params, *_judge(options))
     except (BusyError, InputError) as error:
         raise SystemExit(f"error: {error}") from error
 

@@ -1,1 +1,4 @@
 """Reproducible, auditable text-guided breast-tumour segmentation in DCE-MRI."""
+
+# First of all: it chooses every library's kernels, before anything loads numpy.
+from textbcs import kernels as kernels

@@ -73,12 +73,7 @@ def _impossible_window(window: int, size: int, where: str) -> Iterator[str]:
 
 
 def _impossible_textbcs(network: Mapping[str, Any], size: int, where: str) -> Iterator[str]:
-    """A grid of tokens that does not divide the deepest map, a prior for a head without sigmoid."""
+    """A grid of tokens that does not divide the deepest map."""
     deepest, grid = size // 8, network["grid"]
     if network["svli"] and isinstance(grid, int) and deepest % grid:
         yield f"{where}.grid = {grid}: allowed: divisors of slices.size / 8 = {deepest}"
-    if network["evidential"] and network.get("foreground_prior"):
-        yield (
-            f"{where}.foreground_prior = {network['foreground_prior']}: an evidential head has no "
-            "sigmoid; allowed: without it, or with evidential: false"
-        )

@@ -8,6 +8,7 @@ stage's receipt. Downstream stages never read it. What does vary goes to `runinf
 Written around a stage by cli.py; outside every stage's code closure, so editing it re-runs nothing.
 """
 
+import platform
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,9 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from textbcs import runinfo
+from textbcs import kernels, runinfo
 from textbcs.definition import Definition, Makers
-from textbcs.io import MADE_BY_A_STAGE, OWN_FILE, existing, sha256_file, write_json
+from textbcs.io import (
+    MADE_BY_A_STAGE,
+    OWN_FILE,
+    InputError,
+    existing,
+    sha256_file,
+    write_json,
+)
 from textbcs.params import flatten
 
 VERSION = 2
@@ -36,7 +44,7 @@ class Stage:
     Attributes:
         params: as given.
         seed: the stage's random seed, where it has one; set by the stage.
-        device: device class that computed the outputs (`cpu`, or `cuda` and the card's name).
+        device: class of device that computed the outputs: `cpu` and its kernels' name, or `cuda`.
     """
 
     def __init__(
@@ -50,7 +58,7 @@ class Stage:
         self.params = params
         self.argv = list(argv)
         self.seed: int | None = None
-        self.device = "cpu"
+        self.device = kernels.device()
         self._makers = makers
         self._code: dict[str, str] = {}
         self._environment: str | None = None
@@ -125,6 +133,8 @@ class Stage:
         print(f"{self.definition.address}: {message}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> "Stage":
+        if kernels.fault():
+            raise InputError(kernels.fault())
         with self._clock.receipt():
             # Before the stage imports them: what is hashed is what runs.
             self._code = {name: sha256_file(name) for name in modules(self.definition.code)}
@@ -164,6 +174,7 @@ class Stage:
             "seeds": seeds(self.seed, params),
             "device": self.device,
             "environment": {ENVIRONMENT: self._environment},
+            "kernels": kernels.wanted(platform.machine()),
             "code": self._code,
             "inputs": [
                 {"path": name, "stage": makers.of(name) if makers else None, **self._inputs[name]}

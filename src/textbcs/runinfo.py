@@ -18,9 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from textbcs import kernels
 from textbcs.io import write_bytes
 
 FOLDER = Path("results/runinfo")
+
+# Of the CPU, those that libraries choose their code by.
+INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 
 # What makes a result: an uncommitted change elsewhere (a note, a README) is none of it.
 WATCHED = ("src", "workflow", "dvc.yaml", "params.yaml", "requirements.lock")
@@ -77,16 +81,19 @@ def commit() -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Kind of machine (never its name), Python, torch and driver where they took part."""
+    """Kind of machine (never its name), Python, torch, card and driver where they took part."""
     torch = sys.modules.get("torch")
     return {
         "host": {
             "system": f"{platform.system()} {platform.release()}",
-            "processor": _processor(),
+            "processor": _cpuinfo("model name") or platform.machine(),
+            "vendor": _cpuinfo("vendor_id"),
+            "instructions": [flag for flag in INSTRUCTIONS if kernels.has(flag)],
             "cores": os.cpu_count(),
         },
         "python": platform.python_version(),
         "torch": str(torch.__version__) if torch else None,
+        "card": torch.cuda.get_device_name() if torch and torch.cuda.is_initialized() else None,
         "driver": _first_line(Path("/proc/driver/nvidia/version"), ""),
     }
 
@@ -107,9 +114,9 @@ def _git(*arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _processor() -> str:
-    line = _first_line(Path("/proc/cpuinfo"), "model name")
-    return line.partition(":")[2].strip() if line else platform.machine()
+def _cpuinfo(name: str) -> str | None:
+    line = _first_line(Path("/proc/cpuinfo"), name)
+    return line.partition(":")[2].strip() if line else None
 
 
 def _first_line(path: Path, prefix: str) -> str | None:

@@ -17,6 +17,7 @@ from fabricated_lock import commit, write_lock
 from fabricated_stages import VERBS, Recipe, write_raw
 from ruamel.yaml import YAML
 
+from textbcs import kernels
 from textbcs.definition import Definition, Makers, define_all
 from textbcs.io import write_bytes
 from textbcs.params import select
@@ -122,7 +123,7 @@ def run(definition: Definition, recipe: Recipe, makers: Makers) -> None:
     with Stage(definition, params, argv, lambda: makers) as stage:
         for path in recipe.reads.get(definition.stage, []):
             stage.input(path)
-        stage.device = recipe.devices.get(definition.address, "cpu")
+        stage.device = recipe.devices.get(definition.address, kernels.device())
         VERBS[definition.stage](stage, recipe, *definition.items.values())
 
 

@@ -8,6 +8,7 @@ import pytest
 from fabricated import build
 from fabricated_stages import Recipe
 
+from textbcs import kernels
 from textbcs.lineage import cells, rules
 from textbcs.lineage.checks.predictions import network
 from textbcs.lineage.graph import Receipt
@@ -124,5 +125,5 @@ def test_a_variant_lies_over_the_method_that_it_changes() -> None:
         "variants.no_svli.loss.name": "x",
         "evaluation.threshold": 0.5,
     }
-    receipt = Receipt("evaluate_variant@no_svli-1", (), params, 1, "cpu", {}, {}, (), ())
+    receipt = Receipt("evaluate_variant@no_svli-1", (), params, 1, kernels.device(), {}, {}, (), ())
     assert network(receipt) == {"model": "textbcs", "svli": False}

@@ -11,6 +11,7 @@ from fabricated import edit_yaml, run
 from fabricated_lock import commit, write_lock
 from fabricated_stages import Recipe
 
+from textbcs import kernels
 from textbcs.definition import Makers, define_all
 from textbcs.io import write_text
 from textbcs.lineage.diff import diff
@@ -50,7 +51,7 @@ def test_two_experiments_of_dvc(
     assert changes[0].causes[0].reasons == ("parameters methods.unet.width: 4 -> 16",)
     assert remarks == []
     changes, _ = diff("HEAD", "device")
-    assert changes[0].causes[0].reasons == ("device cpu -> cuda",)
+    assert changes[0].causes[0].reasons == (f"device {kernels.device()} -> cuda",)
     assert diff("width", "width") == ([], [])
     assert diff("width", "device")[0] == []  # the same cells, though from other weights
     changes, _ = diff("width")

@@ -230,11 +230,19 @@ def test_a_definition_that_would_let_training_peek(tree: Path) -> None:
 
 def test_what_learns_goes_by_its_name() -> None:
     for name in (
-        "train", "train_variant", "pretrain", "search", "select", "calibrate", "temperature", "tune",
-        "fit_prior", "threshold_choice", "text",
+        "train", "train_variant", "train_replicate", "pretrain", "search", "select", "calibrate",
+        "temperature", "tune", "fit_prior", "threshold_choice", "text",
     ):  # fmt: skip
         assert LEARNS.fullmatch(name)
-    for name in ("evaluate", "statistics", "text_probe", "text_worth", "trainer", "tables"):
+    for name in (
+        "evaluate",
+        "statistics",
+        "replicates",
+        "text_probe",
+        "text_worth",
+        "trainer",
+        "tables",
+    ):
         assert not LEARNS.fullmatch(name)
 
 

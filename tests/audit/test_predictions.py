@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from textbcs import kernels
 from textbcs.io import read_tensors, sha256_file, write_csv, write_tensors
 from textbcs.lineage.checks.predictions import check_predictions, chosen_slices, wrong_scores
 from textbcs.lineage.findings import Finding
@@ -101,7 +102,10 @@ def run(origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def audited(
-    sample: int = 0, device: str = "cpu", params: dict[str, Any] = PARAMS, before: bool = False
+    sample: int = 0,
+    device: str = kernels.device(),
+    params: dict[str, Any] = PARAMS,
+    before: bool = False,
 ) -> tuple[list[Finding], list[str]]:
     """Faults and remarks, with a receipt of the files as they are now: every hash is right.
 

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from audited import named
 from fabricated import build
-from fabricated_stages import Recipe, uid
+from fabricated_stages import PARAMS, Recipe, uid
 
 from textbcs.io import write_json
 from textbcs.lineage.checks.runs import is_test
 from textbcs.lineage.verify import verify
+from textbcs.receipt import Stage
 
 
 def row(column: str, number: int, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -104,6 +105,65 @@ def test_a_fault_that_a_stage_commits(
     """Every receipt is right, dvc.lock agrees, and yet the result is wrong."""
     recipe, wanted = COMMITTED[fault]
     monkeypatch.chdir(build(tmp_path / "tree", recipe))
+    assert named(verify()) == wanted
+
+
+@pytest.fixture
+def repeated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe]:
+    """A recipe of a tree in which TextBCS is trained once more with seed 3, and its scores are summed up."""
+    stages, matrix = {}, {"method": "${again.methods}", "seed": "${again.seeds}"}
+    for name, stage in fabricated.STAGES.items():
+        if name == "table1":
+            files = ["results/evaluation"], ["results/statistics/replicates.json"]
+            stages["replicates"] = {"params": [], "deps": files[0], "outs": files[1]}
+        stages[name] = stage
+        if name in ("train", "evaluate"):
+            stages[f"{name}_replicate"] = {**stage, "matrix": matrix}
+
+    def replicates(stage: Stage, recipe: Recipe) -> None:
+        for seed in (1, 2, 3):
+            stage.input(f"results/evaluation/textbcs-s{seed}/slices.csv")
+        write_json(stage.output("results/statistics/replicates.json"), {})
+
+    monkeypatch.setattr(fabricated, "STAGES", stages)
+    monkeypatch.setitem(fabricated.VERBS, "replicates", replicates)
+    for name in ("train", "evaluate"):
+        monkeypatch.setitem(fabricated.VERBS, f"{name}_replicate", fabricated.VERBS[name])
+    return lambda **faults: Recipe(
+        params={**PARAMS, "again": {"methods": ["textbcs"], "seeds": [3]}}, **faults
+    )
+
+
+@pytest.mark.parametrize(
+    ("faults", "wanted"),
+    [
+        ({}, []),
+        (
+            {"seeds": {"train_replicate@textbcs-3": 2}},
+            [("SEED-REUSE", "train_replicate@textbcs-3")],
+        ),
+        (
+            {"weights": {"train_replicate@textbcs-3": 7, "train@textbcs-1": 7}},
+            [("SEED-REUSE", "train_replicate@textbcs-3")],
+        ),
+        (
+            {"devices": {"train_replicate@textbcs-3": "cuda NVIDIA H100"}},
+            [("MIXED-DEVICE", "replicates")],
+        ),
+        (
+            {"devices": {"evaluate_replicate@textbcs-3": "cuda NVIDIA H100"}},
+            [("MIXED-DEVICE", "replicates")],
+        ),
+    ],
+)
+def test_a_replicate_is_held_against_the_trainings_that_it_repeats(
+    repeated: Callable[..., Recipe],
+    faults: dict[str, dict[str, object]],
+    wanted: list[tuple[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(build(tmp_path / "tree", repeated(**faults)))
     assert named(verify()) == wanted
 
 

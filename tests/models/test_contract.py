@@ -198,3 +198,26 @@ def test_image_size_may_be_another_multiple_of_16(name):
     model = registry.build(config, channels=1, image_size=48, text_dim=TEXT).eval()
     output = model(torch.rand(1, 1, 48, 48), example(1)[1])
     assert output.probability.shape == (1, 48, 48)
+
+
+def test_heads_start_at_the_share_that_is_asked_for(name):
+    """With weights of zero a head answers with its bias alone: the first answer of all heads alike."""
+    image, text, _ = example(2)
+    model = make(name).train()
+    model.start_at(0.02)
+    heads = list(model.mask_heads())
+    assert heads
+    with torch.no_grad():
+        for head in heads:
+            head.weight.zero_()
+    output = model(image, text)
+    share = torch.full((2, SIZE, SIZE), 0.02)
+    torch.testing.assert_close(output.probability, share, rtol=1e-4, atol=1e-6)
+    for logits in output.auxiliary.values():
+        if logits.ndim == 4 and logits.shape[1] == 2:
+            found = logits.softmax(1)[:, 1]
+        elif logits.ndim == 3:
+            found = logits.sigmoid()
+        else:
+            continue  # a predicted attribute
+        torch.testing.assert_close(found, torch.full_like(found, 0.02))

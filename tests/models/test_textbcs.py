@@ -1,10 +1,8 @@
 """TextBCS's switches: with both off it is the UNet, to the last bit."""
 
-import pytest
 import torch
 from test_contract import CHANNELS, SIZE, TEXT, TEXTBCS, example
 
-from textbcs.io import InputError
 from textbcs.models import registry
 
 
@@ -44,7 +42,7 @@ def test_alignment_grid_is_a_sixteenth_of_the_image_and_14_at_224():
         assert [values.shape for values in output.alignment] == [(1, side, side)] * 4
 
 
-PLUS = {**TEXTBCS, "evidential": False, "deep_supervision": True, "foreground_prior": 0.02}
+PLUS = {**TEXTBCS, "evidential": False, "deep_supervision": True}
 
 
 def plus(**changes):
@@ -74,22 +72,3 @@ def test_deep_supervision_does_not_change_the_mask():
     with_heads, without = plus().eval(), plus(deep_supervision=False).eval()
     without.load_state_dict(with_heads.state_dict(), strict=False)
     assert torch.equal(with_heads(image, text).logits, without(image, text).logits)
-
-
-def test_a_prior_is_where_all_heads_start():
-    """With weights of zero a head answers with its bias alone."""
-    image, text, _ = example(2)
-    model = plus().train()
-    with torch.no_grad():
-        for head in (model.head, *model.deep):
-            head.weight.zero_()
-    output = model(image, text)
-    share = torch.full((2, SIZE, SIZE), 0.02)
-    torch.testing.assert_close(output.probability, share)
-    for logits in output.auxiliary.values():
-        torch.testing.assert_close(logits.sigmoid(), share[:, : logits.shape[1], : logits.shape[1]])
-
-
-def test_a_prior_needs_a_sigmoid():
-    with pytest.raises(InputError, match="an evidential head has no sigmoid"):
-        plus(evidential=True)

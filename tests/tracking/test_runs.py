@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from finished import SLICES, Tree, runinfo
 
+from textbcs import kernels
 from textbcs.lineage.tracking.measures import measures
 from textbcs.lineage.tracking.runs import OTHER, Run, describe, phase_of
 from textbcs.lineage.tracking.sources import find_sources
@@ -58,7 +59,7 @@ def test_a_training(finished: Tree) -> None:
         "seed": "1",
         "method": "unet",
         "cohort": "phantom",
-        "device": "cpu",
+        "device": kernels.device(),
     }
     path.write_text(
         json.dumps(

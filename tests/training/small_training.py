@@ -24,6 +24,7 @@ PARAMS = {
         "momentum": 0.9,
         "nesterov": False,
         "schedule": "onecycle",
+        "foreground_prior": None,
         "plateau_factor": 0.1,
         "plateau_patience": 5,
         "restart_epochs": 10,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from small_training import write_split, write_start
 
-from textbcs import io
+from textbcs import io, kernels
 from textbcs.io import InputError
 from textbcs.models import registry
 from textbcs.training.augment import augmented
@@ -46,7 +46,7 @@ def test_writes_weights_that_the_registry_reads_and_a_history(dataset, params, f
         f"results/runs/{method}-s3/model.safetensors",
         f"results/runs/{method}-s3/history.csv",
     }
-    assert (stage.seed, stage.device) == (3, "cpu")
+    assert (stage.seed, stage.device) == (3, kernels.device())
     assert not any("test" in path for path in stage.inputs)
     model = registry.build(
         params["methods"][method]["network"], channels=3, image_size=32, text_dim=12

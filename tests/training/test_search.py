@@ -99,6 +99,12 @@ def test_training_starts_from_initial_weights(dataset, params, fake_stage):
     run = set_up(fake_stage(params), "unet").run(3, learning_rate=1e-3, batch_size=4)
     state = run.model.state_dict()
     assert torch.equal(state["head.weight"], start[:1])
+    params["training"]["foreground_prior"] = 0.02
+    given = {"head.weight": start[:1].numpy()}
+    io.write_tensors("results/pretrained/unet/encoder.safetensors", given)
+    run = set_up(fake_stage(params), "unet").run(3, learning_rate=1e-3, batch_size=4)
+    assert run.model.head.bias.sigmoid().item() == pytest.approx(0.02)
+    assert torch.equal(run.model.head.weight, start[:1])
     io.write_tensors("results/pretrained/unet/encoder.safetensors", {"foot.weight": start.numpy()})
     with pytest.raises(InputError, match=r"initial weights: foot\.weight"):
         set_up(fake_stage(params), "unet").run(3)

@@ -10,7 +10,7 @@ import pytest
 
 PROBE = """
 import json, os, sys
-keys = ("OMP_NUM_THREADS", "PYTHONHASHSEED", "LC_ALL", "TZ")
+keys = ("OMP_NUM_THREADS", "MKL_CBWR", "PYTHONHASHSEED", "LC_ALL", "TZ")
 print(json.dumps({"python": sys.executable, "argv": sys.argv[1:], **{k: os.environ[k] for k in keys}}))
 """
 
@@ -20,7 +20,8 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout with the real launcher and a command line that says how it was started."""
     package = tmp_path / "src/textbcs"
     package.mkdir(parents=True)
-    (package / "__init__.py").touch()
+    for name in ("__init__.py", "kernels.py"):  # which bind threads and kernels
+        shutil.copy(f"src/textbcs/{name}", package / name)
     (package / "cli.py").write_text(PROBE)
     (tmp_path / "workflow").mkdir()
     shutil.copy("workflow/stage", tmp_path / "workflow/stage")
@@ -73,6 +74,7 @@ def test_by_hand_it_is_the_activated_or_the_checkouts_own(checkout: Path, place:
 def test_the_users_environment_changes_nothing(checkout: Path) -> None:
     loud = {
         "OMP_NUM_THREADS": "8",
+        "MKL_CBWR": "AUTO",
         "PYTHONHASHSEED": "7",
         "LC_ALL": "tr_TR.UTF-8",
         "TZ": "Asia/Tokyo",

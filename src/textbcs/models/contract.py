@@ -4,10 +4,12 @@ A network is a `Segmenter`: `forward(image, text) -> Output`. Losses (training),
 (evaluation) and saliency (explain) see only these types. Reads and writes no file.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 
 
@@ -128,3 +130,24 @@ class Segmenter(nn.Module):
             text: the prompts; ignored unless `reads_text`.
         """
         raise NotImplementedError
+
+    def mask_heads(self) -> Iterable[nn.Module]:
+        """The layers whose answers are the mask's logits, auxiliary ones included."""
+        return [self.get_submodule("head")]
+
+    def start_at(self, share: float) -> None:
+        """Set the heads' biases so that the first answer is about `share` everywhere.
+
+        Lin et al. 2017, section 4.1. A head that was published without a bias has a constant for it
+        (`blocks.heads`).
+
+        Args:
+            share: foreground probability, in (0, 1).
+        """
+        logit = math.log(share / (1 - share))
+        for head in self.mask_heads():
+            constant = head.offset if hasattr(head, "offset") else head.get_parameter("bias")
+            bias = cast(Tensor, constant)
+            first = [logit] if len(bias) == 1 else [-logit / 2, logit / 2]
+            with torch.no_grad():
+                bias.copy_(torch.tensor(first))

@@ -64,9 +64,11 @@ class Setup:
             image_size=self.train.size,
             text_dim=self.train.prompts.dimension,
         )
+        settings = {**self.settings, **changes}
+        if settings["foreground_prior"] is not None:
+            model.start_at(float(settings["foreground_prior"]))
         _start_from(model, self.initial)
         objective = registry.objective(network["model"], self.config["loss"])
-        settings = {**self.settings, **changes}
         return Run(model, settings, objective, self.train, self.val, self.channels, seed)
 
 

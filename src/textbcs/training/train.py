@@ -1,4 +1,4 @@
-"""The stages `train` and `train_variant`: one training with the configuration that the search chose.
+"""The stages `train`, `train_variant` and `train_replicate`: one training with what the search chose.
 
 Reads the slices, prompts and embedded prompts of train and val, the method's initial weights and
 `results/search/<method>/choice.json`; nothing of the test split. Writes

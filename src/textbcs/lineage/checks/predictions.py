@@ -9,6 +9,7 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from textbcs import kernels
 from textbcs.io import InputError, read_csv, read_tensors
 from textbcs.lineage.checks.deep import rests_on
 from textbcs.lineage.checks.runs import EVALUATES
@@ -76,7 +77,7 @@ def _faults(receipt: Receipt, found: dict[str, Any]) -> Iterator[Finding]:
     if not found["largest"] <= _TOLERANCE:
         detail = f"its checkpoint gives other probabilities (by up to {found['largest']:.3g})"
         yield Finding("TAMPERED", receipt.address, path, detail, (path,))
-    elif found["counts"] and receipt.device == "cpu":
+    elif found["counts"] and receipt.device == kernels.device():
         detail = f"its checkpoint gives other pixel counts for {some(found['counts'])}"
         yield Finding("TAMPERED", receipt.address, table, detail, (table,))
     elif found["scores"]:

@@ -5,7 +5,7 @@ CLIP's `ViT-B/16`. Reads and writes no file.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textbcs.io import InputError
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.contract import Output, Segmenter, TextBatch
 
 
@@ -30,8 +31,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, width) -> (B, N, width)."""
@@ -68,7 +69,7 @@ class Block(nn.Module):
         self.attention = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=epsilon)
         self.perceptron = nn.Sequential(
-            nn.Linear(width, 4 * width), activation, nn.Linear(4 * width, width)
+            Linear(width, 4 * width), activation, Linear(4 * width, width)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -171,6 +172,10 @@ class TowerSegmenter(Segmenter):
     def patch_tokens(self, image: Tensor) -> Tensor:
         """(B, channels, H, W) -> the patches' tokens (B, g * g, C), without the class token."""
         return cast(Tensor, self.encoder(image)[:, 1:])
+
+    def mask_heads(self) -> Iterable[nn.Module]:
+        """See `Segmenter.mask_heads`."""
+        return [self.head.head]
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:
         """See `Segmenter.forward`; logits have one class."""

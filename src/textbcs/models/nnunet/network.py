@@ -14,7 +14,7 @@ an image that the depth does not divide is padded with zeros inside (nnU-Net pad
 time mirroring and no ensemble of five folds: every method here has one network and one forward pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -85,6 +85,10 @@ class NNUNet(Segmenter):
         self.decoder = nn.ModuleList(two_convolutions(2 * here, here) for here, _ in finer)
         self.heads = nn.ModuleList(nn.Conv2d(here, CLASSES, 1) for here, _ in finer)
         initialize(self)
+
+    def mask_heads(self) -> Iterable[nn.Module]:
+        """See `Segmenter.mask_heads`."""
+        return self.heads
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:
         """See `Segmenter.forward`; logits have two classes."""

@@ -7,6 +7,8 @@ and the shapes of the parameters are what is compared. Reads and writes no file.
 import torch
 from torch import Tensor, nn
 
+from textbcs.models.blocks.linear import Linear
+
 _MASKED = -100.0  # added to the score of two tokens that the shift brought together
 
 
@@ -69,8 +71,8 @@ class WindowAttention(nn.Module):
         nn.init.trunc_normal_(self.table, std=0.02)
         # Follows from the window, so no checkpoint needs it.
         self.register_buffer("relative", relative_index(window), persistent=False)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
         self.softmax = nn.Softmax(dim=-1)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -127,8 +129,8 @@ class Block(nn.Module):
         self.attention = WindowAttention(width, self.window, heads)
         self.drop = StochasticDepth(drop)
         self.mlp_norm = nn.LayerNorm(width)
-        self.mlp_in = nn.Linear(width, 4 * width)
-        self.mlp_out = nn.Linear(4 * width, width)
+        self.mlp_in = Linear(width, 4 * width)
+        self.mlp_out = Linear(4 * width, width)
         self.activation = nn.GELU()
         mask = shift_mask(side, self.window, self.shift) if self.shift else None
         self.register_buffer("mask", mask, persistent=False)

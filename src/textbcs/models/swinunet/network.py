@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textbcs.io import InputError
+from textbcs.models.blocks.heads import UnbiasedHead
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.contract import Output, Segmenter, TextBatch
 from textbcs.models.swinunet.block import Block
 
@@ -40,7 +42,7 @@ class Merge(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * width)
-        self.reduce = nn.Linear(4 * width, 2 * width, bias=False)
+        self.reduce = Linear(4 * width, 2 * width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, s, s, width) -> (B, s / 2, s / 2, 2 * width); neighbours go down first, then right."""
@@ -62,7 +64,7 @@ class Expand(nn.Module):
     def __init__(self, width: int, outputs: int, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        self.expand = nn.Linear(width, scale * scale * outputs, bias=False)
+        self.expand = Linear(width, scale * scale * outputs, bias=False)
         self.norm = nn.LayerNorm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,10 +117,10 @@ class SwinUNet(Segmenter):
         self.merge = nn.ModuleList(Merge(w) for w in wide[:-1])
         self.norm = nn.LayerNorm(wide[-1])
         self.expand = nn.ModuleList(Expand(2 * w, w, 2) for w in wide[:-1])
-        self.join = nn.ModuleList(nn.Linear(2 * w, w) for w in wide[:-1])
+        self.join = nn.ModuleList(Linear(2 * w, w) for w in wide[:-1])
         self.up_norm = nn.LayerNorm(width)
         self.last_expand = Expand(width, width, PATCH)
-        self.head = nn.Conv2d(width, CLASSES, 1, bias=False)
+        self.head = UnbiasedHead(width, CLASSES)
         self.apply(_initialise)
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:

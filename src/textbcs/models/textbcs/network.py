@@ -7,24 +7,21 @@ others would fit as well. `svli` and `evidential` switch the two parts, so that 
 ablation are configurations: with both off this is exactly the `unet` model, with its one sigmoid
 class. The text encoder is frozen and lies outside: its embeddings come in as `TextBatch`.
 
-Two switches are ours, off where they are absent, and make up `textbcs_plus` together with the sigmoid
-head and values of the loss: `deep_supervision` gives the decoder's coarser maps heads of their own
-while training, and `foreground_prior` starts sigmoid heads at the share of tumour pixels instead of
-at one half, which otherwise takes the first quarter of a short training to unlearn. A third,
-`dropout`, makes the UNet a network whose posterior can be sampled (Gal and Ghahramani 2016): what
-evidential learning has to face.
+Two switches are ours, off where they are absent: `deep_supervision`, which `textbcs_plus` uses, gives
+the decoder's coarser maps heads of their own while training, and `dropout` makes the UNet a network
+whose posterior can be sampled (Gal and Ghahramani 2016): what evidential learning has to face.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from textbcs.io import InputError
 from textbcs.models.blocks.unet import STAGES, Trunk
 from textbcs.models.contract import Output, Segmenter, TextBatch
-from textbcs.models.textbcs.evidential import evidence_of, expected_probability
+from textbcs.models.textbcs.evidential import evidence_of, expected_probability, first_biases
 from textbcs.models.textbcs.svli import SVLI
 
 DEEP_WIDTHS = (4, 2, 1)  # channels of the decoder's maps before the last, over `width`
@@ -36,14 +33,13 @@ class TextBCS(Segmenter):
 
     Args:
         config: `width`, `svli`, `evidential`, `grid`, `heads`, `position`, `alignment_dim`,
-            `evidence_gain`; ours: `deep_supervision`, `foreground_prior`, `dropout` (params.yaml says
-            what each is).
+            `evidence_gain`; ours: `deep_supervision`, `dropout` (params.yaml says what each is).
         channels: of the image.
         image_size: side of the image in pixels.
         text_dim: width of the text encoder's embeddings.
 
     Raises:
-        InputError: heads or grid do not divide what they split, or a prior for a head without sigmoid.
+        InputError: heads or grid do not divide what they split.
     """
 
     full_size: ClassVar[Mapping[str, Any]] = {
@@ -85,13 +81,17 @@ class TextBCS(Segmenter):
         self.deep: nn.ModuleList | None = None
         if config.get("deep_supervision"):
             self.deep = nn.ModuleList(nn.Conv2d(c * width, 1, 1) for c in DEEP_WIDTHS)
-        if config.get("foreground_prior"):
-            if self.evidence_gain is not None:
-                raise InputError(
-                    "foreground_prior: an evidential head has no sigmoid; leave it out or set "
-                    "evidential: false"
-                )
-            _start_at(float(config["foreground_prior"]), [self.head, *(self.deep or ())])
+
+    def mask_heads(self) -> Iterable[nn.Module]:
+        """See `Segmenter.mask_heads`."""
+        return [self.head, *(self.deep or ())]
+
+    def start_at(self, share: float) -> None:
+        """See `Segmenter.start_at`; an evidential head begins with evidence of background."""
+        super().start_at(share)
+        if self.evidence_gain is not None:
+            with torch.no_grad():
+                self.head.get_parameter("bias").copy_(first_biases(share, self.evidence_gain))
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:
         """See `Segmenter.forward`; alignment is computed in training mode only."""
@@ -110,12 +110,6 @@ class TextBCS(Segmenter):
             evidence = evidence_of(logits, self.evidence_gain)
             probability = expected_probability(evidence)[:, 1]
         return Output(probability, logits, evidence, tuple(aligned), deep)
-
-
-def _start_at(share: float, heads: Iterable[nn.Module]) -> None:
-    """Set sigmoid heads' biases so that the first answer is about `share` (Lin et al. 2017, 4.1)."""
-    for head in heads:
-        nn.init.constant_(head.get_parameter("bias"), math.log(share / (1 - share)))
 
 
 def _grids(grid: int | str | None, sides: tuple[int, ...]) -> tuple[int, ...]:

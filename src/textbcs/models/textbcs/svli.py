@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.contract import TextBatch
 
 TEMPERATURE_START = 0.07
@@ -42,10 +43,10 @@ class CrossAttention(nn.Module):
     def __init__(self, query_width: int, key_width: int, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(query_width, width)
-        self.key = nn.Linear(key_width, width)
-        self.value = nn.Linear(key_width, width)
-        self.out = nn.Linear(width, query_width)
+        self.query = Linear(query_width, width)
+        self.key = Linear(key_width, width)
+        self.value = Linear(key_width, width)
+        self.out = Linear(width, query_width)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         """Attend.
@@ -72,9 +73,7 @@ class CrossAttention(nn.Module):
 
 def feed_forward(width: int, factor: int) -> nn.Sequential:
     """Two linear layers with GELU between, `factor` times as wide inside."""
-    return nn.Sequential(
-        nn.Linear(width, factor * width), nn.GELU(), nn.Linear(factor * width, width)
-    )
+    return nn.Sequential(Linear(width, factor * width), nn.GELU(), Linear(factor * width, width))
 
 
 class VisionQuery(nn.Module):
@@ -124,8 +123,8 @@ class Alignment(nn.Module):
 
     def __init__(self, channels: int, text_width: int, shared: int) -> None:
         super().__init__()
-        self.project_vision = nn.Linear(channels, shared)
-        self.project_text = nn.Linear(text_width, shared)
+        self.project_vision = Linear(channels, shared)
+        self.project_text = Linear(text_width, shared)
         self.temperature = nn.Parameter(torch.tensor(TEMPERATURE_START))
 
     def forward(self, vision: Tensor, text: Tensor, mask: Tensor) -> Tensor:
@@ -168,7 +167,7 @@ class SVLI(nn.Module):
         super().__init__()
         self.sides = sides
         self.grids = grids
-        self.text_in = nn.Linear(text_dim, text_width)
+        self.text_in = Linear(text_dim, text_width)
         self.vision = nn.ModuleList(VisionQuery(c, text_width, heads) for c in channels)
         self.language = nn.ModuleList(LanguageQuery(c, text_width, heads) for c in channels)
         self.alignment = nn.ModuleList(Alignment(c, text_width, shared) for c in channels)

@@ -35,6 +35,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.blocks.resnet import BLOCKS, ResNet
 from textbcs.models.contract import Output, Segmenter, TextBatch
 
@@ -163,9 +164,9 @@ class AttributeHead(nn.Module):
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(inputs, inputs // 8, bias=False),
+            Linear(inputs, inputs // 8, bias=False),
             nn.ReLU(),
-            nn.Linear(inputs // 8, classes, bias=False),
+            Linear(inputs // 8, classes, bias=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:

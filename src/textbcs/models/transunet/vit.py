@@ -6,6 +6,8 @@ move with a library's versions. Reads and writes no file.
 
 from torch import Tensor, nn
 
+from textbcs.models.blocks.linear import Linear
+
 _EPSILON = 1e-6
 
 
@@ -20,10 +22,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.out = Linear(width, width)
         self.softmax = nn.Softmax(dim=-1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,8 +55,8 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(width, eps=_EPSILON)
         self.attention = Attention(width, heads)
         self.mlp_norm = nn.LayerNorm(width, eps=_EPSILON)
-        self.mlp_in = nn.Linear(width, 4 * width)
-        self.mlp_out = nn.Linear(4 * width, width)
+        self.mlp_in = Linear(width, 4 * width)
+        self.mlp_out = Linear(4 * width, width)
         self.activation = nn.GELU()
         self.dropout = nn.Dropout(dropout)
         for layer in (self.mlp_in, self.mlp_out):

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from textbcs.models.blocks.linear import Linear
 from textbcs.models.blocks.unet import convolution, two_convolutions
 from textbcs.models.contract import Output, Segmenter, TextBatch
 from textbcs.models.uctransnet.transformer import CrossFusion
@@ -29,8 +30,8 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.of_skip = nn.Linear(channels, channels)
-        self.of_below = nn.Linear(channels, channels)
+        self.of_skip = Linear(channels, channels)
+        self.of_below = Linear(channels, channels)
 
     def forward(self, below: Tensor, skip: Tensor) -> Tensor:
         """(B, channels, h, w) twice -> (B, channels, h, w), >= 0."""

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from textbcs.models.blocks.linear import Linear
+
 HEADS = 4
 EXPANSION = 4  # of the feed-forward networks
 DROPOUT = 0.1  # of embeddings and attention; the feed-forward networks have none
@@ -48,7 +50,7 @@ class Attention(nn.Module):
         self.key = _heads(every)
         self.value = _heads(every)
         self.normalize = nn.InstanceNorm2d(HEADS)
-        self.out = nn.ModuleList(nn.Linear(size, size, bias=False) for size in channels)
+        self.out = nn.ModuleList(Linear(size, size, bias=False) for size in channels)
         self.dropout = nn.Dropout(DROPOUT)
         self.scale = 1 / math.sqrt(every)
 
@@ -140,8 +142,8 @@ class CrossFusion(nn.Module):
 
 def feed_forward(channels: int) -> nn.Sequential:
     """Two linear layers around a GELU, four times as wide inside; starts as the official one."""
-    first = nn.Linear(channels, EXPANSION * channels)
-    second = nn.Linear(EXPANSION * channels, channels)
+    first = Linear(channels, EXPANSION * channels)
+    second = Linear(EXPANSION * channels, channels)
     for layer in (first, second):
         nn.init.xavier_uniform_(layer.weight)
         nn.init.normal_(layer.bias, std=1e-6)
@@ -154,7 +156,7 @@ def _by_head(heads: nn.Module, tokens: Tensor) -> Tensor:
 
 
 def _heads(channels: int) -> nn.ModuleList:
-    return nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in range(HEADS))
+    return nn.ModuleList(Linear(channels, channels, bias=False) for _ in range(HEADS))
 
 
 def _norms(channels: Sequence[int]) -> nn.ModuleList:

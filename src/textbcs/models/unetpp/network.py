@@ -16,12 +16,13 @@ do not divide, or of which they would leave a single pixel (an instance needs mo
 is padded with zeros inside. The loss has its own (`loss.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from textbcs.models.blocks.heads import UnbiasedHead
 from textbcs.models.blocks.nnunet import (
     CLASSES,
     cropped,
@@ -84,10 +85,12 @@ class UNetPlusPlus(Segmenter):
             )
             for column in range(1, self.poolings + 1)
         )
-        self.heads = nn.ModuleList(
-            nn.Conv2d(width, CLASSES, 1, bias=False) for _ in range(self.poolings)
-        )
+        self.heads = nn.ModuleList(UnbiasedHead(width, CLASSES) for _ in range(self.poolings))
         initialize(self)
+
+    def mask_heads(self) -> Iterable[nn.Module]:
+        """See `Segmenter.mask_heads`."""
+        return self.heads
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:
         """See `Segmenter.forward`; logits have two classes."""
