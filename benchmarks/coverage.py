@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats

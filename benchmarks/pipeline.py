@@ -1,7 +1,9 @@
 """The whole pipeline from a fresh clone: what it costs, and TextBCS minus UNet at other distractor rates.
 
 Each factor multiplies both distractor rates of the phantom; 1 is the default. Every run is a clone of
-HEAD in a temporary folder, `snakemake --cores all`, and once more to time the no-op.
+HEAD in a temporary folder, `snakemake --cores all`, and once more to time the no-op. Beside CPU seconds
+stands the cost in reference steps: training steps of the preset's UNet (8 slices, float32, one thread),
+timed just before and just after, so that runs on different machines can be compared.
 
     python benchmarks/pipeline.py [--factors 1 0 3] [--cores all] [--keep FOLDER]
 
@@ -14,14 +16,20 @@ import argparse
 import os
 import platform
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from textbcs import io
+import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
+from training import bare_epoch, run_of, timed
+
+from textbcs import io, kernels
+from textbcs.device import open_device
 from textbcs.params import read_yaml
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +53,12 @@ def main() -> None:
             clone = (options.keep or Path(folder)).resolve() / f"factor_{factor:g}"
             rows.append(run_clone(clone, factor, options.cores))
             print(io.canonical_json(rows[-1]), flush=True)
-    machine = {"cores": os.cpu_count(), "cpu": processor(), "python": platform.python_version()}
+    machine = {
+        "cores": os.cpu_count(),
+        "cpu": processor(),
+        "kernels": kernels.label(),
+        "python": platform.python_version(),
+    }
     io.write_json(RESULT, {"machine": machine, "cores": options.cores, "runs": rows})
 
 
@@ -54,7 +67,9 @@ def run_clone(clone: Path, factor: float, cores: str) -> dict[str, Any]:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     if factor != 1:
         scale_distractors(clone / "params.yaml", factor)
+    before = reference_step()
     cost = run(clone, cores)
+    step = (before + reference_step()) / 2
     noop = run(clone, cores)
     table = io.records(io.read_csv(clone / "reports/tables/table1.csv"))
     gaps = io.records(io.read_csv(clone / "reports/tables/table1_differences.csv"))
@@ -62,6 +77,9 @@ def run_clone(clone: Path, factor: float, cores: str) -> dict[str, Any]:
         "distractor_factor": factor,
         "cpu_seconds": round(cost["cpu"], 1),
         "cpu_minutes_on_two_cores": round(cost["cpu"] / 120, 2),
+        "reference_step_cpu_seconds": round(step, 4),
+        "cost_in_reference_steps": round(cost["cpu"] / step),
+        "stage_cpu_seconds": stage_costs(clone),
         "wall_seconds": round(cost["wall"], 1),
         "peak_memory_of_a_process_mb": round(cost["memory"]),
         "noop_wall_seconds": round(noop["wall"], 1),
@@ -69,6 +87,29 @@ def run_clone(clone: Path, factor: float, cores: str) -> dict[str, Any]:
         "rows": [{key: plain(row[key]) for key in KEPT} for row in table],
         "textbcs_minus": [{key: plain(value) for key, value in row.items()} for row in gaps],
     }
+
+
+def reference_step() -> float:
+    """CPU seconds of one training step of the default's UNet on noise, the median of several."""
+    params = read_yaml(ROOT / "presets/phantom.yaml")
+    method = params["methods"]["unet"]
+    rate, batch = method["grid"][0]
+    open_device(SimpleNamespace(), "cpu")
+    args = argparse.Namespace(batch=batch, steps=5, size=params["slices"]["size"], device="cpu")
+    settings = {**params["training"], **method["training"], "learning_rate": rate}
+    epoch = bare_epoch(run_of(method, args, {**settings, "batch_size": batch, "compile": False}))
+    epoch()  # warm up
+    return statistics.median(timed(epoch, "cpu") for _ in range(7)) / args.steps
+
+
+def stage_costs(clone: Path) -> dict[str, float]:
+    """CPU seconds by stage, over its items, from the run information."""
+    costs: dict[str, float] = {}
+    for path in sorted((clone / "results/runinfo").glob("*.json")):
+        facts = io.read_json(path)
+        name = str(facts["stage"]).split("@")[0]
+        costs[name] = round(costs.get(name, 0.0) + float(facts["cpu_seconds"]), 1)
+    return costs
 
 
 def changed(clone: Path) -> str:

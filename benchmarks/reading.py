@@ -27,6 +27,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
 import numpy as np
 import pandas as pd
 from pipeline import processor

@@ -1,4 +1,4 @@
-"""How far another training of the same method lies: some methods of the default preset, several seeds.
+"""How far another training of the same method lies: more seeds than the default preset's `replicates` has.
 
 A clone of HEAD in a temporary folder trains and evaluates each method with each seed; the learning rate
 is the one that its search chose, and data, prompts and split stay. What is the same as in a run that is
@@ -7,20 +7,20 @@ at hand comes from its cache.
     python benchmarks/seeds.py [--methods unet lvit textbcs] [--seeds 1 2 3 4] [--cache .dvc/cache]
 
 Writes `benchmarks/results/seeds.json`: the mean Dice over patients of every training, its spread over
-the seeds, and TextBCS minus each other method seed by seed. The report quotes it.
+the seeds, and TextBCS minus each other method seed by seed, in the form of the stage `replicates`.
 """
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+
+from ruamel.yaml import YAML
 
 from textbcs import io
-from textbcs.evaluation.statistics import patient_means
+from textbcs.evaluation.replicates import dice_percent, spread
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/results/seeds.json"
@@ -42,27 +42,17 @@ def main() -> None:
             cache = ["dvc", "cache", "dir", "--local", str(options.cache.resolve())]
             subprocess.run([sys.executable, "-m", *cache], cwd=clone, check=True)
         found = train(clone, options.methods, options.seeds, options.cores)
-    dice = {method: list(values) for method, values in found.items()}
-    report = {
-        "seeds": options.seeds,
-        "dice_patient_mean": dice,
-        "standard_deviation": {method: statistics.stdev(v) for method, v in dice.items()},
-        "range": {method: [min(v), max(v)] for method, v in dice.items()},
-        "textbcs_minus": {
-            method: [ours - theirs for ours, theirs in zip(dice[OURS], v, strict=True)]
-            for method, v in dice.items()
-            if method != OURS
-        },
-    }
+    report = spread(options.seeds, found, OURS)
     io.write_json(RESULT, report)
     print(io.canonical_json(report))
 
 
 def train(clone: Path, methods: list[str], seeds: list[int], cores: str) -> dict[str, list[float]]:
     """Dice in percent, mean over test patients, of each method and seed."""
-    params = clone / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    io.write_text(params, text.replace("seeds: [1]", f"seeds: {seeds}"))
+    yaml, path = YAML(), clone / "params.yaml"
+    params = yaml.load(path)
+    params |= {"seeds": seeds[:1], "replicates": {"methods": methods, "seeds": seeds[1:]}}
+    yaml.dump(params, path)
     files = {
         (method, seed): f"results/evaluation/{method}-s{seed}/slices.csv"
         for method in methods
@@ -76,12 +66,10 @@ def train(clone: Path, methods: list[str], seeds: list[int], cores: str) -> dict
     )
     if done.returncode:
         sys.exit(done.stderr)
-    return {method: [_dice(clone / files[method, seed]) for seed in seeds] for method in methods}
-
-
-def _dice(path: Path) -> Any:
-    slices = io.read_csv(path)
-    return 100 * float(patient_means(slices[slices["kind"] == "tumour"], "dice").mean())
+    return {
+        method: [dice_percent(io.read_csv(clone / files[method, seed])) for seed in seeds]
+        for method in methods
+    }
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ second. On the CPU process time is measured (one thread), on a GPU wall time.
         python benchmarks/training.py [--preset phantom] [--methods unet textbcs] [--device cpu]
 
 The variables are those of `workflow/stage`; without them the loop's share of page faults is measured too.
-Every method of the preset is measured as the preset trains it, UNet and TextBCS in float32 as well.
+Every method of the preset is measured as the preset trains it.
 With `--device cuda --preset duke --compile` these are the images a second at 224 px of which the
 hours of the whole preset follow. Writes `benchmarks/results/training.json` (`training_cuda.json`).
 """
@@ -24,9 +24,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
 import torch
 
-from textbcs import io
+from textbcs import io, kernels
 from textbcs.device import open_device
 from textbcs.models import registry
 from textbcs.models.inference import autocast
@@ -131,6 +132,7 @@ def machine(device: str) -> dict[str, Any]:
     return {
         "cpu": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
+        "kernels": kernels.label(),
         "load_average": os.getloadavg()[0],
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
         "torch": torch.__version__,
@@ -153,8 +155,7 @@ def main() -> None:
     params = read_yaml(ROOT / f"presets/{args.preset}.yaml")
     args.size = params["slices"]["size"]
     methods = args.methods or params["tables"]["table1"]
-    pairs = [(name, "bfloat16") for name in methods]
-    pairs += [(name, "float32") for name in methods if name in ("unet", "textbcs")]
+    pairs = [(name, params["training"]["precision"]) for name in methods]
     state = machine(args.device)
     rows = []
     for name, precision in pairs:

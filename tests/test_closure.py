@@ -36,7 +36,7 @@ WRAPPERS = {
 
 METHODS = Path("src/textbcs/models")
 NAMES = sorted({path.parent.name for path in METHODS.glob("*/__init__.py")} - {"blocks"})
-MATRICES = {"method": "table1", "variant": "variants"}
+FIRST = re.compile(r"\$\{([\w.]+)\}")
 # Data that a module reads from beside itself.
 DATA = {
     "src/textbcs/prompts/paraphrase.py": ["src/textbcs/prompts/paraphrases.yaml"],
@@ -101,6 +101,16 @@ def test_every_stage_has_a_command_and_back() -> None:
         assert definition["cmd"] == f"exec workflow/stage {name} {items}".strip()
 
 
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_a_replicate_is_the_same_stage_with_other_seeds(name: str) -> None:
+    own, twin = (DEFINITIONS[one] for one in (name, f"{name}_replicate"))
+    assert STAGES[name][0] == STAGES[f"{name}_replicate"][0]
+    assert twin["matrix"] == {"method": "${replicates.methods}", "seed": "${replicates.seeds}"}
+    assert (twin["params"], twin["deps"]) == (own["params"], own["deps"])
+    receipts = [out.replace(f"/{name}@", f"/{name}_replicate@") for out in own["outs"]]
+    assert twin["outs"] == receipts
+
+
 def test_wrappers_exist() -> None:
     assert all(Path(path).is_file() for path in WRAPPERS)
 
@@ -136,11 +146,12 @@ def test_closure_sees_imports_in_functions_and_skips_those_for_types(tmp_path, m
     assert closure("textbcs.a") == {f"src/textbcs/{name}.py" for name in "abd"}
 
 
-def filled(key: str, values: dict[str, Any]) -> str:
-    """A parameter's key with the first method or variant in the place of a matrix value."""
-    first = {f"item.{name}": values["tables"][rows][0] for name, rows in MATRICES.items()}
-    first |= flatten(values)
-    return re.sub(r"\$\{([\w.]+)\}", lambda match: str(first[match[1]]), key)
+def filled(key: str, values: dict[str, Any], matrix: dict[str, str]) -> str:
+    """A parameter's key with the first value of its list, if it has one, in the place of a matrix value."""
+    first = flatten(values)
+    for name, rows in matrix.items():
+        first[f"item.{name}"] = next(iter(first[rows.strip("${}")]), None)
+    return FIRST.sub(lambda match: str(first[match[1]]), key)
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -149,6 +160,7 @@ def test_every_param_key_exists_in_every_preset(name: str) -> None:
         values = read_yaml(preset)
         for key in DEFINITIONS[name]["params"]:
             node = values
-            for part in filled(key, values).split("."):
+            matrix = DEFINITIONS[name].get("matrix", {})
+            for part in filled(key, values, matrix).split("."):
                 assert part in node, f"{preset}: {key}"
                 node = node[part]

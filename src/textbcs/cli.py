@@ -18,6 +18,7 @@ from typing import TypeAlias
 from textbcs import params as parameters
 from textbcs.arguments import add_command
 from textbcs.definition import Makers, define, define_all, read_stages
+from textbcs.device import slow_precision
 from textbcs.io import InputError
 from textbcs.lineage.commands import add_audit
 from textbcs.lineage.tracking.commands import add_track
@@ -47,6 +48,10 @@ STAGES = {
     "search": ("textbcs.training.search:search", "choose METHOD's learning rate and batch size"),
     "train": ("textbcs.training.train:train", "train METHOD with SEED"),
     "train_variant": ("textbcs.training.train:train", "train VARIANT of TextBCS with SEED"),
+    "train_replicate": (
+        "textbcs.training.train:train",
+        "train METHOD once more, with another SEED",
+    ),
     "evaluate": (
         "textbcs.evaluation.evaluate:evaluate",
         "predict and score METHOD with SEED on test",
@@ -54,6 +59,10 @@ STAGES = {
     "evaluate_variant": (
         "textbcs.evaluation.evaluate:evaluate",
         "predict and score VARIANT of TextBCS with SEED on test",
+    ),
+    "evaluate_replicate": (
+        "textbcs.evaluation.evaluate:evaluate",
+        "predict and score METHOD once more, with another SEED",
     ),
     "robustness": (
         "textbcs.evaluation.robustness:robustness",
@@ -73,6 +82,10 @@ STAGES = {
         "assess probabilities and uncertainty on test",
     ),
     "statistics": ("textbcs.evaluation.compare:statistics", "compare the methods, with every test"),
+    "replicates": (
+        "textbcs.evaluation.replicates:replicates",
+        "say how far the seed alone moves a score",
+    ),
     "gradcam": (
         "textbcs.explain.attention:gradcam",
         "measure where UNet looks, with and without SVLI",
@@ -106,7 +119,7 @@ STAGES = {
 ITEMS = {
     "METHOD": "a row of Table 1: tables.table1 of params.yaml",
     "VARIANT": "a changed TextBCS: one of tables.variants of params.yaml",
-    "SEED": "one of seeds of params.yaml",
+    "SEED": "one of seeds of params.yaml; of a replicate: one of replicates.seeds",
 }
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -268,8 +281,10 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    parameters.load_params()
+    found = parameters.load_params()
     print("params.yaml is valid")
+    if slow_precision(found):
+        print(f"slow: {slow_precision(found)}")
 
 
 def _use(arguments: argparse.Namespace) -> None:

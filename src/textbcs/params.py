@@ -72,6 +72,7 @@ def impossible(values: Params) -> Iterable[str]:
     """Combinations that the schema cannot express, as the same one-line faults."""
     rows = list(_impossible_rows(values))
     yield from rows
+    yield from _impossible_replicates(values)
     if not rows:  # the next rules look up what the rows name
         yield from _impossible_questions(values)
         yield from impossible_networks(values)
@@ -140,6 +141,25 @@ def _impossible_rows(values: Params) -> Iterable[str]:
         model = method["network"]["model"]
         if model != name:
             yield f"methods.{name}.network.model = {model!r}: allowed: {name}, the method's own folder"
+
+
+def _impossible_replicates(values: Params) -> Iterable[str]:
+    """Trainings once more of what is not trained, or with a seed that it has had already."""
+    repeated, tables = values["replicates"], values["tables"]
+    for position, name in enumerate(repeated["methods"]):
+        if name not in tables["table1"]:
+            yield f"replicates.methods.{position} = {name!r}: allowed: a name in tables.table1"
+    if tables["reference"] not in repeated["methods"]:
+        yield (
+            f"replicates.methods = {repeated['methods']}: needs {tables['reference']!r}, which the others "
+            "are held against"
+        )
+    for position, seed in enumerate(repeated["seeds"]):
+        if seed in values["seeds"]:
+            yield (
+                f"replicates.seeds.{position} = {seed}: every method is trained with it already; allowed: "
+                f"others than seeds = {values['seeds']}"
+            )
 
 
 def _impossible_questions(values: Params) -> Iterable[str]:

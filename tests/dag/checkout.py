@@ -23,7 +23,7 @@ TOY = Path(__file__).parent / "toy"
 NEEDED = (
     "Snakefile", "dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock", ".gitignore",
     ".dvcignore", ".dvc/", "presets/", "profiles/", "workflow/", "src/", "data/", "results/",
-    "benchmarks/results/coverage.json", "benchmarks/results/seeds.json",
+    "benchmarks/results/coverage.json",
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ SMALLER = {
     "tables.table1": ["unet", "clip", "textbcs"],
     "tables.variants": ["ablation_none", "ablation_svli"],
     "robustness.methods": ["textbcs"],
+    "replicates.methods": ["unet", "textbcs"],
 }
 
 

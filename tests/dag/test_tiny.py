@@ -104,6 +104,7 @@ def test_a_changed_metric_retrains_nothing(tiny: Checkout) -> None:
     assert {address.split("@")[0] for address in ran} <= {
         "evaluate",
         "evaluate_variant",
+        "evaluate_replicate",
         "trivial",
         "uncertainty",
         "statistics",

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from textbcs import io
+from textbcs.evaluation.replicates import spread
 from textbcs.evaluation.resampled import DIAGRAMS
 from textbcs.io import InputError
 from textbcs.reporting import (
@@ -24,6 +25,7 @@ from textbcs.reporting import (
 from textbcs.reporting.canvas import write_figure
 from textbcs.reporting.paperfigures import COLUMNS as FACTS
 from textbcs.reporting.paperfigures import write_figures
+from textbcs.reporting.runs import REPLICATES
 from textbcs.slices.store import COLUMNS
 
 SIZE = 16
@@ -125,6 +127,8 @@ def written(stage_in):
     compared |= {"high": 0.2, "patients": 3, "slices": 3, "seeds": 1}
     both = [compared | {"metric": "dice"}, compared | {"metric": "iou", "low": -1}]
     io.write_csv("results/statistics/comparisons.csv", pd.DataFrame(both))
+    by_seed = spread([1, 2], {"unet": [60.0, 61.0], "textbcs": [70.0, 58.0]}, "textbcs")
+    io.write_json(REPLICATES, by_seed)
     ranks = [("unet", 2, 1, 0.25), ("unet", 2, 2, 0.75), ("textbcs", 1, 1, 0.75)]
     ranks.append(("textbcs", 1, 2, 0.25))
     table = pd.DataFrame(ranks, columns=["method", "observed_rank", "rank", "probability"])
@@ -321,13 +325,20 @@ def test_stages_are_drawn_as_summarised_and_differences_starred() -> None:
 
 
 def test_forest_and_ranks_are_drawn_as_tabled(written) -> None:
-    shown = fig_forest.difference_rows(io.read_csv("results/statistics/comparisons.csv"))
+    comparisons = io.read_csv("results/statistics/comparisons.csv")
+    shown = fig_forest.difference_rows(comparisons, io.read_json(REPLICATES))
     assert shown[["difference", "low", "high"]].to_numpy().tolist() == [[10, 5, 20]]
     axes = fig_forest.draw(shown, 0.9).axes[0]
     assert axes.lines[0].get_xdata().tolist() == [5, 20]
+    assert shown[["seed_1", "seed_2"]].to_numpy().tolist() == [[10, -3]]
+    assert axes.lines[2].get_xdata().tolist() == [10, -3]
+    assert "bars: each seed's trainings" in axes.get_xlabel()
     assert [text.get_text() for text in axes.texts] == ["10.00 (5.00 to 20.00)"]
     assert "unadjusted 90 % BCa interval,\ntrainings held fixed" in axes.get_xlabel()
     assert "90 % BCa" in axes.get_xlabel()
+    once = fig_forest.difference_rows(comparisons, spread([1], {"textbcs": [70.0]}, "textbcs"))
+    assert once["seed_1"].isna().all()
+    assert "bars" not in fig_forest.draw(once, 0.9).axes[0].get_xlabel()
     ranks = fig_ranks.rank_rows(io.read_csv("results/statistics/ranks.csv"))
     assert ranks["method"].tolist() == ["textbcs", "textbcs", "unet", "unet"]
     axes = fig_ranks.draw(ranks).axes[0]

@@ -11,9 +11,10 @@ import pytest
 from pagecase import SIDE, page
 from PIL import Image
 
+from textbcs.evaluation.replicates import spread
 from textbcs.reporting import viewer
 from textbcs.reporting.contents import FIGURES
-from textbcs.reporting.facts import limits, retrained, shortfall
+from textbcs.reporting.facts import ONE_SEED, limits, retrained, shortfall
 from textbcs.reporting.page import render
 from textbcs.reporting.pipetable import PipeTable, read_tables
 from textbcs.reporting.plot import score_plot
@@ -240,25 +241,26 @@ def test_figures_have_a_heading_and_a_caption() -> None:
 
 
 def test_how_far_other_trainings_lie() -> None:
-    spread = {
-        "seeds": [1, 2],
-        "standard_deviation": {"unet": 1.26, "textbcs": 2.0},
-        "range": {"unet": [50.0, 52.5], "textbcs": [60.0, 64.0]},
-        "textbcs_minus": {"unet": [10.0, -1.5]},
-    }
-    said = retrained(spread)
-    assert "2 seeds" in said
-    assert "UNet 1.3 points (50.0 to 52.5), TextBCS 2.0 points (60.0 to 64.0)" in said
-    assert said.endswith("TextBCS minus UNet -1.5 to +10.0 points.")
-    dice = {"unet": [52.5, 50.0], "textbcs": [60.0, 64.0]}
-    placed = retrained({**spread, "dice_patient_mean": dice}, 1)
+    measured = spread([1, 2], {"unet": [52.5, 50.0], "textbcs": [60.0, 64.0]}, "textbcs")
+    said = retrained(measured)
+    assert "2 seeds (1, 2)" in said
+    assert "UNet 1.8 points (50.0 to 52.5), TextBCS 2.8 points (60.0 to 64.0)" in said
+    assert said.endswith("TextBCS minus UNet +7.5 to +14.0 (2 of 2 above 0).")
+    placed = retrained(measured, [1])
     assert placed.startswith(said)
     assert placed.endswith("here, 1, among the 2 of each (1 is the best): UNet 1, TextBCS 2.")
-    assert retrained(spread, 9) == said
-    one, many = ({"phantom": True, "duke": False, "seeds": n, "derived": True} for n in (1, 5))
-    assert said in limits(**one, spread=said)
-    assert said not in limits(**many, spread=said)
-    assert said not in limits(**{**one, "phantom": False}, spread=said)
+    assert retrained(measured, [1, 2]) == said
+    alone = retrained(spread([1, 2], {"textbcs": [60.0, 64.0]}, "textbcs"))
+    assert alone.endswith("TextBCS 2.8 points (60.0 to 64.0).")
+    assert retrained(spread([1], {"unet": [52.5], "textbcs": [60.0]}, "textbcs"), [1]) == ""
+
+
+@pytest.mark.parametrize("phantom", [True, False])
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_the_spread_is_told_on_every_cohort(phantom: bool, seeds: int) -> None:
+    told = {"phantom": phantom, "duke": not phantom, "seeds": seeds, "derived": True}
+    assert "How far." in limits(**told, spread="How far.")
+    assert (ONE_SEED in limits(**told)) is (seeds == 1)
     assert page().spread in render(page())
 
 

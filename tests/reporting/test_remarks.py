@@ -28,29 +28,24 @@ GAPS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("dice", "quoted"),
-    [
-        ({"unet": 58.0, "textbcs": 65.04, "lvit": 1.0}, True),
-        ({"unet": 58.0, "textbcs": 65.1}, False),  # another recipe, or another cohort
-        ({"unet": 60.0, "textbcs": 50.0}, False),  # the runs of another seed
-        ({"textbcs": 65.0}, False),  # one of the measured methods did not run
-    ],
-)
-def test_the_measured_spread_is_quoted_for_the_runs_that_it_is_of(
-    dice: dict[str, float], quoted: bool
-) -> None:
-    said = remarks.seed_notes([1], dice, SPREAD)
-    assert said[0] == remarks.ONE_TRAINING
-    assert len(said) == 1 + quoted
-    if quoted:
-        assert "TextBCS 10.6 points (50.0 to 65.0)" in said[1]
+def test_one_seed_is_held_fixed_and_its_replicates_stand_beside_it() -> None:
+    held, measured = remarks.seed_notes([1], SPREAD)
+    assert held == remarks.ONE_TRAINING
+    assert "UNet 1.4 points (58.0 to 60.0), TextBCS 10.6 points (50.0 to 65.0)" in measured
+    assert "TextBCS minus UNet -10.0 to +7.0 (1 of 2 above 0)." in measured
+    assert "Rank of the seed reported here, 1, among the 2" in measured
 
 
-def test_seeds_speak_for_themselves_and_others_were_not_measured() -> None:
-    dice = {"unet": 58.0, "textbcs": 65.0}
-    assert remarks.seed_notes([1, 2], dice, SPREAD) == []
-    assert remarks.seed_notes([7], dice, SPREAD) == [remarks.ONE_TRAINING]
+def test_several_seeds_are_held_fixed_too() -> None:
+    held, measured = remarks.seed_notes([1, 2], SPREAD)
+    assert held == remarks.SEVERAL_TRAININGS
+    assert "Rank" not in measured
+
+
+def test_nothing_is_said_of_other_trainings_where_there_are_none() -> None:
+    once = {"seeds": [1], "dice_patient_mean": {"textbcs": [65.0]}}
+    once |= {"standard_deviation": {"textbcs": None}, "range": {"textbcs": [65.0, 65.0]}}
+    assert remarks.seed_notes([1], {**once, "textbcs_minus": {}}) == [remarks.ONE_TRAINING]
 
 
 def test_methods_above_the_reference_are_named_over_patients_and_over_slices() -> None:

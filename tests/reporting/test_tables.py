@@ -2,12 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from textbcs.evaluation.replicates import spread
 from textbcs.evaluation.runs import Run
 from textbcs.evaluation.statistics import mean_interval
 from textbcs.io import InputError, read_csv, read_json, write_csv, write_json
 from textbcs.reporting import remarks
 from textbcs.reporting.render import cell, html_table, latex_table, markdown_table
-from textbcs.reporting.runs import encoder_label, paper, prune, subject
+from textbcs.reporting.runs import REPLICATES, encoder_label, paper, prune, run_names, subject
 from textbcs.reporting.tables import (
     column_headers,
     differences,
@@ -188,17 +189,17 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
             "tables": {"table1": ["unet", "textbcs"], "variants": []},
             "methods": {name: {"initial": {"weights": "none"}} for name in ("unet", "textbcs")},
             "seeds": [1],
+            "replicates": {"methods": ["textbcs"], "seeds": [2]},
             "cohort": {"kind": "phantom", "collection": ""},
             "evaluation": {"bootstrap": BOOTSTRAP},
         }
     )
-    for name in ("unet-s1", "textbcs-s1", "lvit-s9"):
+    for name in ("unet-s1", "textbcs-s1", "textbcs-s2", "unet-s2", "lvit-s9"):
         write_csv(f"results/evaluation/{name}/slices.csv", slices())
     for name in ("unet", "textbcs", "lvit"):
         write_json(f"results/complexity/{name}.json", COMPLEXITY)
     write_encoder()
-    dice = {"textbcs": [1.0, 2.0], "unet": [1.0, 2.0]}
-    write_json("benchmarks/results/seeds.json", {"seeds": [1, 2], "dice_patient_mean": dice})
+    write_json(REPLICATES, spread([1, 2], {"textbcs": [80.0, 70.0]}, "textbcs"))
     write_table1(stage)
     table = read_csv("reports/tables/table1.csv")
     assert table["label"].tolist() == ["UNet", "TextBCS"]
@@ -214,13 +215,15 @@ def test_the_stage_writes_three_forms_of_one_table_and_prunes_old_runs(stage_in)
     assert value in latex
     for form in (markdown, latex):
         assert form.count(remarks.ONE_TRAINING) == 1
+        assert form.count("TextBCS 7.1 points (70.0 to 80.0)") == 1
         assert "LViT" not in form
     assert "6 tumour slices of 3 patients" in markdown
     assert "masks: expert, reviewed;" in markdown
     assert "text encoder minilm**" in markdown
     assert table["first_weights"].tolist() == ["random", "random"]
     assert table["text_encoder"].tolist() == ["minilm", "minilm"]
-    assert not Path("results/evaluation/lvit-s9").exists()
+    kept = sorted(path.name for path in Path("results/evaluation").iterdir())
+    assert kept == ["textbcs-s1", "textbcs-s2", "unet-s1"]
     assert not Path("results/complexity/lvit.json").exists()
 
 
@@ -230,6 +233,17 @@ def test_a_score_without_a_value_is_tracked_as_such() -> None:
     assert found["dice_slice_mean"] == {"unet": None}
     assert found["miou_slice_mean"] == {"unet": 0.0}
     assert found["dice_patient_mean"] == {"unet": 1.5}
+
+
+def test_runs_with_further_seeds_are_runs_of_the_parameters() -> None:
+    params = {
+        "tables": {"table1": ["unet", "textbcs"], "variants": ["svli"]},
+        "seeds": [1, 4],
+        "replicates": {"methods": ["textbcs"], "seeds": [2, 3]},
+    }
+    ours = [f"textbcs-s{seed}" for seed in (1, 2, 3, 4)]
+    others = [f"{name}-s{seed}" for name in ("unet", "svli") for seed in (1, 4)]
+    assert sorted(run_names(params)) == sorted([*ours, *others, "empty-s0", "prior-s0"])
 
 
 def test_prune_spares_what_is_wanted_and_hidden_files(tmp_path) -> None:

@@ -1,8 +1,11 @@
 """Table 4: values as printed, disagreements in words."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from textbcs.evaluation.significance import cliffs_delta, win_share
+from textbcs.reporting import papertables
 from textbcs.reporting.testtable import (
     METRICS,
     disagreements,
@@ -60,6 +63,21 @@ def test_disagreement_is_a_sentence_of_each_kind():
         in said[2]
     )
     assert disagreements(rows[:1]) == []
+
+
+def test_the_note_under_the_table_says_which_of_its_effect_sizes_is_paired(monkeypatch):
+    """Every patient gains 0.1, yet only 10 of 16 pairs favour the first."""
+    first, second = np.array([0.2, 0.35, 0.6, 0.9]), np.array([0.1, 0.25, 0.5, 0.8])
+    assert win_share(first - second) == 1
+    assert cliffs_delta(first, second, 99, 1, 0.95).value == pytest.approx((10 - 6) / 16)
+    written = {}
+    monkeypatch.setattr(papertables, "_write", lambda *given: written.update({given[1]: given[-1]}))
+    table = comparisons().assign(win_share=0.75)
+    papertables._write_tests(None, "About.", table, {}, ["Once."])
+    note, *_, last = written["table4"]
+    assert "dz is of the differences within a patient" in note
+    assert "Cliff's delta is the unpaired one" in note
+    assert last == "Once."
 
 
 def test_an_empty_list_of_tests_is_read_as_none():

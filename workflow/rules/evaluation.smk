@@ -2,6 +2,7 @@
 for stage in STAGES.named(
     "evaluate",
     "evaluate_variant",
+    "evaluate_replicate",
     "robustness",
     "calibrate",
     "calibrate_variants",
@@ -29,7 +30,7 @@ for stage in STAGES.named(
 
 
 # What the scores amount to: no network runs, no GPU is asked for.
-for stage in STAGES.named("trivial", "uncertainty", "statistics"):
+for stage in STAGES.named("trivial", "uncertainty", "statistics", "replicates"):
 
     rule:
         name:

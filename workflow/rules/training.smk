@@ -1,5 +1,7 @@
 # Training. One GPU job at a time, unless --resources gpu=N says otherwise.
-for stage in STAGES.named("pretrain", "search", "train", "train_variant"):
+for stage in STAGES.named(
+    "pretrain", "search", "train", "train_variant", "train_replicate"
+):
 
     rule:
         name:

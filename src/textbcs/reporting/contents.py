@@ -11,6 +11,7 @@ TABLES = {
     "table3": "Table 3: loss weights",
     "table4": "Table 4: tests",
     "table4_metrics": "Table 4 by metric",
+    "seeds": "How far does the seed alone move a score?",
     "measures": "Boundaries, lesions and false alarms",
     "subgroups": "Dice by subgroup",
     "subgroup_differences": "TextBCS against each other method, by subgroup",
@@ -100,7 +101,8 @@ FIGURES = {
     "forest": (
         "Differences to TextBCS",
         "TextBCS minus each other method, mean over patients with its unadjusted 95 % interval, each "
-        "training held fixed; filled where the interval excludes 0.",
+        "training held fixed; filled where the interval excludes 0. Bars: the same difference of each seed's "
+        "trainings, for the methods that were trained several times.",
     ),
     "ranks": (
         "Ranks",

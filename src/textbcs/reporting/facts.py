@@ -167,33 +167,36 @@ def shortfall(coverage: Mapping[str, Any], patients: int) -> str:
     )
 
 
-def retrained(spread: Mapping[str, Any], seed: int | None = None) -> str:
-    """The sentence on how far other trainings of the same method lie.
+def retrained(spread: Mapping[str, Any], seeds: Sequence[int] = ()) -> str:
+    """The sentence on how far other trainings of the same method lie; "" where none was repeated.
 
     Args:
-        spread: `benchmarks/results/seeds.json`, Dice in percent, means over patients.
-        seed: of the run that is reported; where its trainings stand among them is told.
+        spread: `results/statistics/replicates.json`, Dice in percent, means over patients.
+        seeds: of this run; with one it is told where its trainings stand among all.
     """
+    count = len(spread["seeds"])
+    if count < 2:
+        return ""
     each = ", ".join(
         f"{label(method)} {deviation:.1f} points ({low:.1f} to {high:.1f})"
         for method, deviation in spread["standard_deviation"].items()
         for low, high in [spread["range"][method]]
     )
     against = ", ".join(
-        f"{label(method)} {min(values):+.1f} to {max(values):+.1f}"
-        for method, values in spread["textbcs_minus"].items()
+        f"{label(method)} {min(gaps):+z.1f} to {max(gaps):+z.1f} ({sum(gap > 0 for gap in gaps)} of {count} "
+        "above 0)"
+        for method, gaps in spread["textbcs_minus"].items()
     )
     return (
-        f"Trained with {len(spread['seeds'])} seeds on the default phantom, the mean Dice over patients "
-        f"has a standard deviation of: {each}. Seed by seed TextBCS minus {against} points."
-        + _place(spread, seed)
+        f"Trained with {count} seeds ({', '.join(map(str, spread['seeds']))}), the mean Dice over patients "
+        f"has a standard deviation of: {each}."
+        + (f" Seed by seed, in points, TextBCS minus {against}." if against else "")
+        + (_place(spread, seeds[0]) if len(seeds) == 1 else "")
     )
 
 
-def _place(spread: Mapping[str, Any], seed: int | None) -> str:
+def _place(spread: Mapping[str, Any], seed: int) -> str:
     """Where the reported trainings stand among all that were measured."""
-    if seed not in spread["seeds"]:
-        return ""
     at, count = spread["seeds"].index(seed), len(spread["seeds"])
     places = {
         label(method): 1 + sum(value > values[at] for value in values)
@@ -219,12 +222,10 @@ def limits(
         seeds: number of seeds.
         derived: whether prompts are read off the reference mask.
         coverage: the sentence of `shortfall`.
-        spread: the sentence of `retrained`, told where a phantom's networks were trained once.
+        spread: the sentence of `retrained`.
     """
     first = PHANTOM_LIMITS if phantom else () if duke else OTHER_LIMITS
     prompts = PROMPT_LIMITS if derived else ()
-    once: tuple[str, ...] = (ONE_SEED,) if seeds == 1 else ()
-    if once and phantom and spread:
-        once = (ONE_SEED, spread)
-    told = (coverage,) if coverage else ()
-    return [*first, *prompts, *once, *SPLIT_LIMITS, *told, WEIGHTS_LIMIT]
+    once = (ONE_SEED,) if seeds == 1 else ()
+    apart, told = ((said,) if said else () for said in (spread, coverage))
+    return [*first, *prompts, *once, *apart, *SPLIT_LIMITS, *told, WEIGHTS_LIMIT]

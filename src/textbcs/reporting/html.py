@@ -1,8 +1,8 @@
 """The stage `report`: `reports/index.html`, one self-contained file.
 
 Reads the printed tables, the figures that `dvc.yaml` declares, the test shard with its prompts, the
-runs' predictions, and what two benchmarks found: how often the intervals hold the truth in a simulation
-(`coverage.py`), and how far other trainings of a method lie (`seeds.py`).
+runs' predictions, how far other trainings of a method lie, and what a benchmark found: how often the
+intervals hold the truth in a simulation (`coverage.py`).
 The page itself is made in `page.py`, the viewer's data in `viewer.py`.
 """
 
@@ -23,8 +23,9 @@ from textbcs.reporting.contents import FIGURES, TABLES
 from textbcs.reporting.facts import Subject, method_facts, retrained, run_facts, shortfall
 from textbcs.reporting.page import Page, render
 from textbcs.reporting.pipetable import PipeTable, read_tables
+from textbcs.reporting.remarks import seed_notes
 from textbcs.reporting.render import cell
-from textbcs.reporting.runs import encoder_label, is_duke, label
+from textbcs.reporting.runs import encoder_label, is_duke, label, seed_spread
 from textbcs.reporting.viewer import Layer, viewer_data
 from textbcs.slices.store import read_slices
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from textbcs.slices.store import Shard
 
 COVERAGE = "benchmarks/results/coverage.json"
-SEEDS = "benchmarks/results/seeds.json"
 # Written as CSV alone, so its headings stand here.
 DIFFERENCES = {
     "subtrahend": "TextBCS minus",
@@ -47,6 +47,7 @@ DIFFERENCES = {
 
 def write_report(stage: "Stage") -> None:
     """Write the report around tables, figures and slices."""
+    seeds, spread = stage.params["seeds"], seed_spread(stage)
     runs = read_runs(stage)
     shard = read_slices(stage, "test")
     prompts = records(read_prompts(stage.input("data/prompts/test.csv")))
@@ -64,15 +65,15 @@ def write_report(stage: "Stage") -> None:
     page = Page(
         phantom=not is_duke(stage.params) and stage.params["cohort"]["kind"] == "phantom",
         duke=is_duke(stage.params),
-        seeds=len(stage.params["seeds"]),
+        seeds=len(seeds),
         derived=stage.params["prompts"]["source"] == "derive",
         coverage=shortfall(read_json(stage.input(COVERAGE)), subject.patients),
-        spread=retrained(read_json(stage.input(SEEDS)), stage.params["seeds"][0]),
+        spread=retrained(spread, seeds),
         facts=run_facts(stage.params, subject),
         methods=method_facts(stage.params, rows),
         prior=_prior(records(read_csv(stage.input("reports/tables/trivial.csv")))),
         scores=rows,
-        tables=_tables(stage),
+        tables=_tables(stage, seed_notes(seeds, spread)),
         figures=_figures(stage),
         viewer=_viewer(
             stage, shard, list(first_seed(runs, shard.table["slice_id"]).values()), text_of
@@ -81,8 +82,8 @@ def write_report(stage: "Stage") -> None:
     write_text(stage.output("reports/index.html"), render(page))
 
 
-def _tables(stage: "Stage") -> dict[str, list[PipeTable]]:
-    """The printed tables by their file's name; the differences are made from their CSV."""
+def _tables(stage: "Stage", once: list[str]) -> dict[str, list[PipeTable]]:
+    """The printed tables by their file's name; the differences are made from their CSV, with `once` below."""
     found = {}
     for name in TABLES:
         path = f"reports/tables/{name}.md"
@@ -97,7 +98,7 @@ def _tables(stage: "Stage") -> dict[str, list[PipeTable]]:
         for row in gaps
     ]
     title = "TextBCS against each other method, Dice, paired by slice, 95 % interval over patients"
-    found["table1_differences"] = [PipeTable(title, list(DIFFERENCES.values()), rows)]
+    found["table1_differences"] = [PipeTable(title, list(DIFFERENCES.values()), rows, once)]
     return found
 
 

@@ -59,10 +59,6 @@ PATIENTS = (
     "False components and areas are means over patients of their slices: a component is false where it "
     "touches no reference pixel, an area where it lies outside the mask."
 )
-ONE_SEED = (
-    "One seed: the intervals hold each trained network fixed; another training of the same method "
-    "would lie elsewhere."
-)
 
 
 def measure_table(
@@ -98,7 +94,7 @@ def measure_table(
     seeds = any(SPREAD[0] in row for row in rows)
     notes = [DISTANCES, PATIENTS, *_alarms(known, rows, reference)]
     last = {SPREAD[0]: SPREAD[1]} if seeds else {}
-    return headers | last, rows, [*notes, *(() if seeds else (ONE_SEED,))]
+    return headers | last, rows, notes
 
 
 def _nsd_heading(tolerance: str, pixel_mm: tuple[float, float]) -> str:

@@ -35,7 +35,7 @@ from textbcs.reporting import (
 from textbcs.reporting.ablation import best_validation, by_name, sweep_names
 from textbcs.reporting.canvas import write_figure
 from textbcs.reporting.cases import MEDIAN, choose_cases, failure_cases, qualitative_cases
-from textbcs.reporting.runs import label
+from textbcs.reporting.runs import label, seed_spread
 from textbcs.slices.store import Shard, read_slices
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def write_figures(stage: "Stage") -> None:
     _cases(stage, shard, first)
     _probabilities(stage)
     _curves(stage, runs)
-    compared = fig_forest.difference_rows(read_csv(stage.input(STATISTICS / "comparisons.csv")))
+    comparisons = read_csv(stage.input(STATISTICS / "comparisons.csv"))
+    compared = fig_forest.difference_rows(comparisons, seed_spread(stage))
     confidence = float(stage.params["evaluation"]["bootstrap"]["confidence"])
     write_figure(stage, "forest", fig_forest.draw(compared, confidence), compared)
     ranks = fig_ranks.rank_rows(read_csv(stage.input(STATISTICS / "ranks.csv")))

@@ -1,12 +1,13 @@
 """The stage `tables`: Tables 2 to 4, the trivial rows and the claims table, the paper's values beside ours.
 
-Beside them what the paper lacks: who learns at all, whose probabilities can be believed, and whether
-vacuity falls with data. Reads the test slices' spacing, the evaluated runs of Table 1 and of the variants,
-the training curves, `results/statistics/`, `results/uncertainty/`, the learning rate that was chosen for the
-proposed method, the spread that a benchmark measured over trainings, and what decides the claims
-(`claimsources.py`); writes `reports/tables/table{2,3,4}`, `table4_metrics`, `trivial`, `measures`,
-`subgroups`, `subgroup_differences`, `stability`, `claims`, `calibration`, `uncertainty` and `fractions`, each
-as CSV, Markdown and LaTeX. Scores of another cohort than the paper's are never subtracted from its own.
+Beside them what the paper lacks: how far the seed alone moves a score, who learns at all, whose
+probabilities can be believed, and whether vacuity falls with data. Reads the test slices' spacing, the
+evaluated runs of Table 1 and of the variants, the training curves, `results/statistics/`,
+`results/uncertainty/`, the learning rate that was chosen for the proposed method, and what decides the
+claims (`claimsources.py`); writes `reports/tables/table{2,3,4}`, `table4_metrics`, `seeds`, `trivial`,
+`measures`, `subgroups`, `subgroup_differences`, `stability`, `claims`, `calibration`, `uncertainty` and
+`fractions`, each as CSV, Markdown and LaTeX. Scores of another cohort than the paper's are never subtracted
+from its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,13 +25,22 @@ from textbcs.reporting import (
     claims,
     measured,
     remarks,
+    seedtable,
     stabilitytable,
     testtable,
     trivialtable,
 )
 from textbcs.reporting.claimsources import findings
 from textbcs.reporting.render import latex_table, markdown_table
-from textbcs.reporting.runs import NOT_COMPARABLE, is_duke, paper, prune, run_names, subject
+from textbcs.reporting.runs import (
+    NOT_COMPARABLE,
+    is_duke,
+    paper,
+    prune,
+    run_names,
+    seed_spread,
+    subject,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +52,7 @@ STATISTICS, UNCERTAINTY = Path("results/statistics"), Path("results/uncertainty"
 
 
 def write_tables(stage: "Stage") -> None:
-    """Write the thirteen tables."""
+    """Write the fourteen tables."""
     params = stage.params
     prune(EVALUATION, run_names(params))
     printed = paper()
@@ -53,7 +63,8 @@ def write_tables(stage: "Stage") -> None:
     two = ablation.table2_rows(params, runs, printed["table2"])
     three = ablation.table3_rows(params, runs, _validation(stage, runs), printed["table3"])
     about = subject(params, runs[BASE][0].slices)
-    once = _seed_notes(stage, runs)
+    spread = seed_spread(stage)
+    once = remarks.seed_notes(params["seeds"], spread)
     choice = read_json(stage.input(f"results/search/{BASE}/choice.json"))
     notes = [*remarks.ablation_notes(params, runs, choice), *once]
     _write(stage, "table2", f"Table 2. Ablation. {about}", ablation.TABLE2, two, notes)
@@ -66,7 +77,8 @@ def write_tables(stage: "Stage") -> None:
         [*ablation.better_cells(three), *once],
     )
     _write_tests(stage, about, comparisons, labels, once)
-    _write_evidence(stage, about, labels)
+    _write_seeds(stage, runs, spread, labels)
+    _write_evidence(stage, about, labels, once)
     found = findings(stage, runs, comparisons, three, printed)
     rows = claims.claim_rows(printed["claims"], found, is_duke(params))
     said = [*claims.NOTES, *once]
@@ -89,16 +101,33 @@ def _write_tests(
         f"Table 4. TextBCS against each other method, Dice. {about}",
         testtable.HEADERS,
         four,
-        [*testtable.disagreements(four), *once],
+        [testtable.EFFECTS, *testtable.disagreements(four), *once],
     )
     metrics = testtable.metric_rows(comparisons, labels)
     title = f"Table 4 by metric: TextBCS against each other method. {about}"
-    _write(
-        stage, "table4_metrics", title, testtable.METRICS, metrics, testtable.metric_notes(metrics)
+    notes = [*testtable.metric_notes(metrics), *once]
+    _write(stage, "table4_metrics", title, testtable.METRICS, metrics, notes)
+
+
+def _write_seeds(
+    stage: "Stage", runs: ablation.Runs, spread: Mapping[str, Any], labels: Mapping[str, str]
+) -> None:
+    """How far the seed alone moves a score."""
+    params = stage.params
+    headers, rows, notes = seedtable.seed_table(
+        spread,
+        params["seeds"],
+        params["tables"]["reference"],
+        params["replicates"]["methods"],
+        labels,
     )
+    about = subject({**params, "seeds": spread["seeds"]}, runs[BASE][0].slices)
+    _write(stage, "seeds", f"How far the seed alone moves Dice. {about}", headers, rows, notes)
 
 
-def _write_evidence(stage: "Stage", about: str, labels: Mapping[str, str]) -> None:
+def _write_evidence(
+    stage: "Stage", about: str, labels: Mapping[str, str], once: Sequence[str]
+) -> None:
     """Who learns at all, what overlap does not say, and Dice by subgroup."""
     tables = stage.params["tables"]
     own = _own_rows(stage.params)
@@ -116,7 +145,7 @@ def _write_evidence(stage: "Stage", about: str, labels: Mapping[str, str]) -> No
     )
     smallest = stage.params["slices"]["minimum_component_mm2"]
     covered = stage.params["evaluation"]["lesions"]["minimum_covered"]
-    notes.append(measured.size_rules(smallest, covered))
+    notes += [measured.size_rules(smallest, covered), *once]
     _write(stage, "measures", f"Boundaries, lesions, false alarms. {about}", headers, rows, notes)
     subgroups = read_csv(stage.input(STATISTICS / "subgroups.csv"))
     ours = labels.get(tables["reference"], tables["reference"])
@@ -133,7 +162,7 @@ def _write_evidence(stage: "Stage", about: str, labels: Mapping[str, str]) -> No
         ),
     ):
         headers, rows, notes = made(subgroups, tables["reference"], tables["table1"], labels)
-        _write(stage, name, f"{title}. {about}", headers, rows, notes)
+        _write(stage, name, f"{title}. {about}", headers, rows, [*notes, *once])
     headers, rows, notes = stabilitytable.stability_table(
         read_csv(stage.input(STATISTICS / "ranks.csv")),
         read_csv(stage.input(STATISTICS / "variance.csv")),
@@ -141,7 +170,8 @@ def _write_evidence(stage: "Stage", about: str, labels: Mapping[str, str]) -> No
         tables["table1"],
         labels,
     )
-    _write(stage, "stability", f"How firm the ranking is. {about}", headers, rows, notes)
+    title = f"How firm the ranking is. {about}"
+    _write(stage, "stability", title, headers, rows, [*notes, *once])
 
 
 def _pixel_mm(stage: "Stage") -> tuple[float, float]:
@@ -174,18 +204,6 @@ def _write_doubts(stage: "Stage", about: str) -> None:
         rows = believed.fraction_rows(table, bootstrap)
         notes = believed.fraction_notes(table, bootstrap)
     _write(stage, "fractions", title, believed.FRACTIONS, rows, notes)
-
-
-def _seed_notes(stage: "Stage", runs: ablation.Runs) -> list[str]:
-    """What one seed leaves open, with the measured spread where these are the runs that it is of."""
-    spread = read_json(stage.input(remarks.SEEDS))
-    bootstrap = stage.params["evaluation"]["bootstrap"]
-    dice = {
-        name: ablation.scores(runs[name], bootstrap)["dice_patient_mean"]
-        for name in spread["dice_patient_mean"]
-        if name in runs
-    }
-    return remarks.seed_notes(stage.params["seeds"], dice, spread)
 
 
 def _own_rows(params: Mapping[str, Any]) -> list[str]:

@@ -19,33 +19,22 @@ ONE_TRAINING = (
     "One training of each network is held fixed: intervals and p-values are about other patients, not about "
     "another training, which would move every score."
 )
-SEEDS = "benchmarks/results/seeds.json"
-# Points of Dice; the same training on another processor moves by far less than another seed's does.
-SAME_RUN = 0.05
+SEVERAL_TRAININGS = (
+    "A score is the mean over the seeds; intervals and p-values hold these trainings fixed: they are about "
+    "other patients, not about other trainings."
+)
 
 
-def seed_notes(
-    seeds: Sequence[int], dice: Mapping[str, float], spread: Mapping[str, Any]
-) -> list[str]:
-    """With one seed: that a training is held fixed and, where it was measured, how far others lie.
-
-    The measured spread is quoted where every run that was measured with this seed has the Dice that it
-    has here: then parameters and code are those that it was measured with.
+def seed_notes(seeds: Sequence[int], spread: Mapping[str, Any]) -> list[str]:
+    """That trainings are held fixed and, where some were repeated, how far those lie apart.
 
     Args:
         seeds: of this run.
-        dice: mean Dice over patients in percent, by method.
-        spread: `benchmarks/results/seeds.json`.
+        spread: `results/statistics/replicates.json`.
     """
-    if len(seeds) > 1:
-        return []
-    (seed,) = seeds
-    measured = spread["dice_patient_mean"]
-    if seed not in spread["seeds"] or not set(measured) <= set(dice):
-        return [ONE_TRAINING]
-    place = spread["seeds"].index(seed)
-    same = all(abs(dice[name] - values[place]) <= SAME_RUN for name, values in measured.items())
-    return [ONE_TRAINING, retrained(spread, seed)] if same else [ONE_TRAINING]
+    held = ONE_TRAINING if len(seeds) == 1 else SEVERAL_TRAININGS
+    measured = retrained(spread, seeds)
+    return [held, measured] if measured else [held]
 
 
 def overlap_notes(rows: Sequence[Row], gaps: Sequence[Row], reference: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What a table says of its runs: their text encoder, the paper's values and names.
 
-Reads `data/text/{learn,probe}.json` and `paper.yaml`; deletes results that no parameter names.
+Reads `data/text/{learn,probe}.json`, `results/statistics/replicates.json` and `paper.yaml`; deletes results
+that no parameter names.
 """
 
 import shutil
@@ -18,12 +19,23 @@ if TYPE_CHECKING:
 
 
 TRIVIAL = ("empty-s0", "prior-s0")
+REPLICATES = Path("results/statistics/replicates.json")
 
 
 def run_names(params: Mapping[str, Any]) -> list[str]:
-    """The folders of all runs: methods and variants with each seed, and those that no network made."""
+    """The folders of all runs: methods and variants with each seed, further seeds of some methods, and
+    those that no network made."""
     rows = [*params["tables"]["table1"], *params["tables"]["variants"]]
-    return [f"{name}-s{seed}" for name in rows for seed in params["seeds"]] + list(TRIVIAL)
+    repeated = params["replicates"]
+    runs = [f"{name}-s{seed}" for name in rows for seed in params["seeds"]]
+    runs += [f"{name}-s{seed}" for name in repeated["methods"] for seed in repeated["seeds"]]
+    return [*runs, *TRIVIAL]
+
+
+def seed_spread(stage: "Stage") -> dict[str, Any]:
+    """How far the seed alone moves a score, as the stage `replicates` writes it."""
+    found: dict[str, Any] = read_json(stage.input(REPLICATES))
+    return found
 
 
 def encoder_label(stage: "Stage") -> str:

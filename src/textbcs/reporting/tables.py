@@ -1,7 +1,7 @@
 """Table 1: every method's overlap and complexity, the paper's printed values beside ours.
 
-Reads the evaluated runs, `results/complexity/`, whose weights the text encoder has, and the spread that
-a benchmark measured over trainings; writes
+Reads the evaluated runs, `results/complexity/`, whose weights the text encoder has, and how far the seed
+alone moves a score; writes
 `reports/tables/table1.{csv,md,tex}` and `table1_differences.csv`, TextBCS against each other row at
 patient level, and three scores once more in `reports/metrics/`, for `dvc metrics`. The paper's scores
 are subtracted from ours only where the cohort is Duke.
@@ -31,6 +31,7 @@ from textbcs.reporting.runs import (
     paper,
     prune,
     run_names,
+    seed_spread,
     subject,
 )
 
@@ -98,7 +99,7 @@ def write_table1(stage: "Stage") -> None:
     title = f"Table 1. {subject(stage.params, runs[0].slices, free=True)}; text encoder {encoder}"
     write_csv(stage.output("reports/tables/table1.csv"), _frame(rows))
     gaps = differences(runs, bootstrap)
-    notes = table1_notes(rows, records(gaps), stage.params["seeds"], _spread(stage))
+    notes = table1_notes(rows, records(gaps), stage.params["seeds"], seed_spread(stage))
     for form, made in (("md", markdown_table), ("tex", latex_table)):
         write_text(stage.output(f"reports/tables/table1.{form}"), made(title, headers, rows, notes))
     write_csv(stage.output("reports/tables/table1_differences.csv"), gaps)
@@ -238,21 +239,15 @@ def table1_notes(
         rows: of the table.
         gaps: of the table of differences.
         seeds: of this run.
-        spread: `benchmarks/results/seeds.json`.
+        spread: `results/statistics/replicates.json`.
     """
     alarms = "alarms on tumour-free slices, in percent"
-    dice = {str(row["method"]): float(row["dice_patient_mean"]) for row in rows}
     return [
         *remarks.overlap_notes(rows, gaps, OURS),
         *remarks.prompt_notes(rows),
         *remarks.alarm_notes(rows, "false_alarm_share", alarms, OURS),
-        *remarks.seed_notes(seeds, dice, spread),
+        *remarks.seed_notes(seeds, spread),
     ]
-
-
-def _spread(stage: "Stage") -> dict[str, Any]:
-    found: dict[str, Any] = read_json(stage.input(remarks.SEEDS))
-    return found
 
 
 def tracked_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:

@@ -42,6 +42,13 @@ HEADERS = {
     "paper_p": "Paper p (unit not stated)",
 }
 
+# Under Table 4: what its two effect sizes are of.
+EFFECTS = (
+    "Cohen's dz is of the differences within a patient. Cliff's delta is the unpaired one: each patient's "
+    "TextBCS value against every patient's value of the other method, not the same patient's alone; what "
+    "patients differ by among themselves draws it towards 0."
+)
+
 METRICS = {
     "label": "TextBCS against",
     "measure": "Metric",

@@ -13,6 +13,7 @@ LEARNS = re.compile(
     r"(train|pretrain|search|select|calibrate|temperature|tune|fit|threshold)(_\w+)?|text"
 )
 EVALUATES = re.compile(r"evaluate(_\w+)?")
+REPLICATE = "_replicate"  # ends the name of a stage that does another one's work with further seeds
 COMPARES = ("reports/tables", "results/statistics")
 
 # What only evaluation may read.
@@ -52,7 +53,8 @@ def check_devices(graph: Graph) -> Iterator[Finding]:
         for run in runs.values():
             for one in (run, *graph.upstream(run).values()):
                 if EVALUATES.fullmatch(one.stage) or LEARNS.fullmatch(one.stage):
-                    names = devices.setdefault(one.stage, {}).setdefault(one.device, [])
+                    kind = one.stage.removesuffix(REPLICATE)
+                    names = devices.setdefault(kind, {}).setdefault(one.device, [])
                     if one.address not in names:
                         names.append(one.address)
         for by_class in devices.values():
@@ -71,7 +73,8 @@ def check_seeds(graph: Graph) -> Iterator[Finding]:
         items = graph.definitions[receipt.address].items
         if "seed" in items and LEARNS.fullmatch(receipt.stage):
             others = {name: value for name, value in items.items() if name != "seed"}
-            key = canonical_json([receipt.stage, others, plain_params(receipt.params)])
+            kind = receipt.stage.removesuffix(REPLICATE)
+            key = canonical_json([kind, others, plain_params(receipt.params)])
             groups.setdefault(key, []).append(receipt)
     for group in groups.values():
         for number, later in enumerate(group):

@@ -21,9 +21,10 @@ PHASES = {
              "text_probe"),
     "pretraining": ("pretrain",),
     "search": ("search",),
-    "training": ("train", "train_variant"),
-    "evaluation": ("evaluate", "evaluate_variant", "robustness", "trivial", "calibrate",
-                   "calibrate_variants", "uncertainty", "gradcam", "statistics"),
+    "training": ("train", "train_variant", "train_replicate"),
+    "evaluation": ("evaluate", "evaluate_variant", "evaluate_replicate", "robustness", "trivial",
+                   "calibrate", "calibrate_variants", "uncertainty", "gradcam", "statistics",
+                   "replicates"),
     "reports": ("complexity", "table1", "tables", "text_worth", "robustness_figures", "figures",
                 "report"),
 }  # fmt: skip
