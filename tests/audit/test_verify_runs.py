@@ -48,6 +48,10 @@ COMMITTED = {
         Recipe(devices={"evaluate@textbcs-2": "cuda NVIDIA H100"}),
         [("MIXED-DEVICE", "table1")],
     ),
+    "other kernels": (
+        Recipe(devices={"train@unet-2": "cpu x86_64, its own"}),
+        [("MIXED-DEVICE", "table1")],
+    ),
     "one seed twice": (Recipe(seeds={"train@unet-2": 1}), [("SEED-REUSE", "train@unet-2")]),
     "one training twice": (
         Recipe(weights={"train@textbcs-1": 7, "train@textbcs-2": 7}),

@@ -76,7 +76,8 @@ def test_the_tiny_pipeline_gives_the_bytes_that_were_written_down(tiny_origin: C
     found = files_of(tiny_origin)
     assert len(found) > 30
     build = f"torch {torch.__version__}, {kernels.label()}"
-    recorded = io.read_json(FILE)
+    nothing: dict[str, Any] = {"build": build, "cpus": [], "stages": {}}
+    recorded = io.read_json(FILE) if FILE.is_file() else nothing
     differs = difference(recorded["stages"], found)
     if os.environ.get("TEXTBCS_FINGERPRINTS") == "renew":
         seen = [] if differs else recorded["cpus"]
