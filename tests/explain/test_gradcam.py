@@ -18,7 +18,7 @@ NETWORK = read_yaml("presets/tiny.yaml")["methods"]["textbcs"]["network"]
 
 
 def network(svli: bool):
-    torch.manual_seed(0)
+    torch.manual_seed(5)  # a drawn network whose maps have both signs
     config = {**NETWORK, "svli": svli, "evidential": False}
     return registry.build(config, channels=3, image_size=32, text_dim=6).eval()
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from small_training import SIZE
 
-from textbcs import io
+from textbcs import io, kernels
 from textbcs.io import InputError
 from textbcs.models import registry
 from textbcs.models.blocks.contrastive import encoder_weights
@@ -115,7 +115,7 @@ def test_writes_the_encoder_by_the_networks_names_and_a_history(
     pretrain(stage, method)
     base = f"results/pretrained/{method}"
     assert stage.outputs == {f"{base}/encoder.safetensors", f"{base}/history.csv"}
-    assert (stage.seed, stage.device) == (3, "cpu")
+    assert (stage.seed, stage.device) == (3, kernels.device())
     assert not any("test" in path for path in stage.inputs)
     history = pd.read_csv(f"{base}/history.csv")
     assert history["epoch"].tolist() == [1, 2, 3]
