@@ -4,7 +4,7 @@ A clone of HEAD in a temporary folder trains and evaluates each method with each
 is the one that its search chose, and data, prompts and split stay. What is the same as in a run that is
 at hand comes from its cache.
 
-    python benchmarks/seeds.py [--methods unet lvit textbcs] [--seeds 1 2 3 4] [--cache .dvc/cache]
+    python benchmarks/seeds.py [--methods unet nnunet lvit textbcs] [--seeds 1 2 3 4] [--cache .dvc/cache]
 
 Writes `benchmarks/results/seeds.json`: the mean Dice over patients of every training, its spread over
 the seeds, and TextBCS minus each other method seed by seed, in the form of the stage `replicates`.
@@ -30,7 +30,7 @@ OURS = "textbcs"
 def main() -> None:
     """Train, evaluate and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--methods", nargs="+", default=["unet", "lvit", OURS])
+    parser.add_argument("--methods", nargs="+", default=["unet", "nnunet", "lvit", OURS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4])
     parser.add_argument("--cores", default="all")
     parser.add_argument("--cache", type=Path, help="the cache of a run that is finished")
