@@ -29,6 +29,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pipeline import processor
 
 from textbcs import io, kernels
 from textbcs.models.variants import base_of
@@ -92,7 +93,8 @@ def key(row: Mapping[str, Any]) -> dict[str, Any]:
 def write(rows: list[dict[str, Any]]) -> None:
     """The trainings in order, and where they were made."""
     rows = sorted(rows, key=lambda row: io.canonical_json(key(row)))
-    io.write_json(RESULT, {"kernels": kernels.label(), "trainings": rows})
+    machine = {"cpu": processor(), "kernels": kernels.label()}
+    io.write_json(RESULT, {"machine": machine, "trainings": rows})
 
 
 def cohort(folder: Path, preset: str, seed: int, weights: Sequence[str]) -> None:

@@ -17,9 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
+from pipeline import processor
 from ruamel.yaml import YAML
 
-from textbcs import io
+from textbcs import io, kernels
 from textbcs.evaluation.replicates import dice_percent, spread
 
 ROOT = Path(__file__).parent.parent
@@ -42,7 +44,8 @@ def main() -> None:
             cache = ["dvc", "cache", "dir", "--local", str(options.cache.resolve())]
             subprocess.run([sys.executable, "-m", *cache], cwd=clone, check=True)
         found = train(clone, options.methods, options.seeds, options.cores)
-    report = spread(options.seeds, found, OURS)
+    machine = {"cpu": processor(), "kernels": kernels.label()}
+    report = {"machine": machine, **spread(options.seeds, found, OURS)}
     io.write_json(RESULT, report)
     print(io.canonical_json(report))
 
