@@ -12,7 +12,7 @@ nothing above.
 
 Lines marked as exceptions are expected to differ: those functions of vectors of MKL's that start from the
 CPU's own approximation of 1 / x or 1 / sqrt(x), which nothing pins and which the project must not use
-(tests/test_kernels.py). qemu has no AVX-512, so a machine that has it is the one CPU with it here. An
+(tests/test_approximations.py). qemu has no AVX-512, so a machine that has it is the one CPU with it here. An
 emulated CPU takes about 4 minutes with all methods at a batch of 2, one without (`--methods` and no name),
 half a minute with `--quick` (oneDNN's and MKL's products alone, and nothing is written). All operators come
 first; `benchmarks/results/kernels.json` is written after every CPU, and `--resume` goes on with an

@@ -58,6 +58,10 @@ def main() -> None:
     params = read_yaml(ROOT / f"presets/{options.preset}.yaml")
     if params["phantom"]["seed"] in options.phantoms:
         sys.exit(f"phantom seed {params['phantom']['seed']} is the default's; choose others")
+    known_names = {*params["methods"], *params["variants"]}
+    unknown = [name for name in options.methods if name not in known_names]
+    if unknown:
+        sys.exit(f"{unknown[0]}: no method or variant of presets/{options.preset}.yaml")
     weights = [
         f"results/pretrained/{base_of(params, name)}/encoder.safetensors"
         for name in options.methods
