@@ -2,9 +2,10 @@
 # make test       sets everything up, checks the code and runs the tests
 # make audit      hashes everything and says what is not as its receipt says
 # make ui         opens MLflow's pages on what has run
+# make docs       writes docs/reference/ again
 # make fractions  trains TextBCS on 10, 25 and 50 % of the patients too: does vacuity fall with data?
 # make setup      makes the environment .venv/, as all of these do where it is missing
-# make check      checks the code: linter, formats, types
+# make check      checks the code: linter, formats, types, who imports whom
 # make clean      deletes what the stages wrote; what people put into data/ stays
 # make clean-raw  deletes the fetched DICOM files and the quarantine (Duke: 152 GB to fetch again)
 # make lock       resolves requirements.lock again
@@ -19,7 +20,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: reproduce test check audit ui fractions setup lock clean clean-raw help
+.PHONY: reproduce test check audit ui docs fractions setup lock clean clean-raw help
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -33,6 +34,9 @@ audit: setup
 ui: setup
 	$(BIN)/textbcs track ui --port $(PORT)
 
+docs: setup
+	$(BIN)/python docs/generate.py
+
 # Replaces params.yaml; `textbcs use phantom` goes back to the default, and trains nothing again.
 fractions: setup
 	$(BIN)/textbcs use fractions
@@ -41,8 +45,9 @@ fractions: setup
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 setup: $(VENV)/.ready
 

@@ -1,17 +1,18 @@
-# Snakemake schedules, DVC judges. Stages are defined in dvc.yaml and only there; each rule runs one of
-# them through DVC, and DVC says which are stale (docs/engines.md). Run: snakemake --cores all
+# Snakemake schedules, DVC judges. Stages are defined in dvc.yaml and only there; the loop below makes a rule
+# of each, which runs it through DVC, and DVC says which are stale. Run: snakemake --cores all
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(Path(workflow.basedir) / folder) for folder in ("workflow", "src")]
+from resources import gpus, threads
 from stages import Stages
 from start import begin
 
-from textbcs.lineage.tracking.commands import track_after_run
+from textbcs.commands.track import track_after_run
 
 SESSION = begin(workflow.is_main_process, sys.argv[1:])
 STAGES = Stages(SESSION.pipeline)
-# TEXTBCS_JOBS: processes among which a stage may spread its patients (src/textbcs/pool.py).
+# TEXTBCS_JOBS: processes among which a stage may spread its patients (src/textbcs/stage/pool.py).
 RUN_STAGE = (
     "export TEXTBCS_JOBS={threads}; "
     f"exec {sys.executable} workflow/run_stage.py {{params.address}} {{log}}"
@@ -32,14 +33,26 @@ rule all:
         "everything is up to date"
 
 
-include: "workflow/rules/cohort.smk"
-include: "workflow/rules/slices.smk"
-include: "workflow/rules/training.smk"
-include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/reporting.smk"
+for stage in STAGES.all():
 
-
-STAGES.check_complete()
+    rule:
+        name:
+            stage.name
+        input:
+            stage.inputs,
+        output:
+            stage.outputs,
+        log:
+            stage.log,
+        threads: threads(stage.name)
+        resources:
+            gpu=gpus(stage.name, SESSION.gpus),
+        params:
+            address=stage.address,
+        message:
+            "{params.address}"
+        shell:
+            RUN_STAGE
 
 
 onsuccess:

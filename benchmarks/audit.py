@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 from statistics import median
 
-from textbcs import io
-from textbcs.lineage.cost import receipt_cost
-from textbcs.lineage.graph import load_graph
-from textbcs.lineage.hashing import hash_files
-from textbcs.lineage.tree import wanted_files
+from textbcs.base import io
+from textbcs.lineage.audit.cost import receipt_cost
+from textbcs.lineage.records.graph import load_graph
+from textbcs.lineage.records.hashing import hash_files
+from textbcs.lineage.records.tree import wanted_files
 
 RESULT = Path("benchmarks/results/audit.json")
 

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from textbcs import io
-from textbcs.evaluation.statistics import bca
+from textbcs.base import io
+from textbcs.evaluation.statistics.intervals import CONFIDENCE, bca
 
 RESULT = Path(__file__).parent / "results/coverage.json"
-CONFIDENCE = 0.95
 # Cohort size -> the range that its coverage is expected in.
 EXPECTED = {32: (0.91, 0.97), 184: (0.93, 0.97)}
 CHUNK = 50

@@ -28,9 +28,10 @@ from typing import Any
 import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
 from training import bare_epoch, run_of, timed
 
-from textbcs import io, kernels
-from textbcs.device import open_device
-from textbcs.params import read_yaml
+from textbcs.base import io, kernels
+from textbcs.models.common.device import open_device
+from textbcs.settings.params import read_yaml
+from textbcs.settings.presets import read_preset
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/results/pipeline.json"
@@ -91,7 +92,7 @@ def run_clone(clone: Path, factor: float, cores: str) -> dict[str, Any]:
 
 def reference_step() -> float:
     """CPU seconds of one training step of the default's UNet on noise, the median of several."""
-    params = read_yaml(ROOT / "presets/phantom.yaml")
+    params = read_preset("phantom", ROOT / "presets")
     method = params["methods"]["unet"]
     rate, batch = method["grid"][0]
     open_device(SimpleNamespace(), "cpu")

@@ -32,18 +32,18 @@ import numpy as np
 import pandas as pd
 from pipeline import processor
 
-from textbcs import io
-from textbcs.cohort.nifti import nifti_bytes
-from textbcs.cohort.phantom_dicom import raw_planes
-from textbcs.cohort.phantom_mr import phase_series
-from textbcs.cohort.phantom_patient import make_patient
-from textbcs.cohort.phantom_settings import Settings
-from textbcs.cohort.volumes import read_grid, read_series
-from textbcs.definition import Definition
-from textbcs.params import read_yaml
-from textbcs.pool import JOBS
-from textbcs.receipt import Stage
-from textbcs.slices.extract import extract_slices
+from textbcs.base import io
+from textbcs.imaging.nifti import nifti_bytes
+from textbcs.imaging.volumes import read_grid, read_series
+from textbcs.phantom.dicom_headers import raw_planes
+from textbcs.phantom.mr_series import phase_series
+from textbcs.phantom.patient import make_patient
+from textbcs.phantom.settings import Settings
+from textbcs.settings.presets import read_preset
+from textbcs.stage.definition import Definition
+from textbcs.stage.pool import JOBS
+from textbcs.stage.receipt import Stage
+from textbcs.stages.data.slices import run as extract_slices
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks/results/reading.json"
@@ -108,7 +108,7 @@ def run(*arguments: str, jobs: str = "1") -> str:
 
 def write_series(folder: Path) -> None:
     """A phantom patient of the size: the files of her first post-contrast phase and her mask."""
-    section = read_yaml(ROOT / "presets/phantom.yaml")["phantom"]
+    section = read_preset("phantom", ROOT / "presets")["phantom"]
     section |= {"slices": SHAPE[0], "matrix": SHAPE[1], "post_phases": 1}
     settings = Settings.of(section)
     patient = make_patient(settings, 1)
@@ -244,7 +244,7 @@ def stage_run(folder: Path, phase: str, jobs: str) -> dict[str, float]:
 
 def extract(folder: Path, phase: str) -> None:
     """Run the stage in a folder and print what it cost; `peak_mb` is that of the largest process."""
-    params = read_yaml(ROOT / "presets/duke.yaml")
+    params = read_preset("duke", ROOT / "presets")
     params["slices"]["phase"] = phase
     start = time.monotonic()
     with chdir(folder):

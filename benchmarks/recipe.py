@@ -31,16 +31,16 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pipeline import processor
 
-from textbcs import io, kernels
-from textbcs.models.variants import base_of
-from textbcs.params import read_yaml
+from textbcs.base import io, kernels
+from textbcs.base.variants import base_of
+from textbcs.settings.presets import preset_text, read_preset
 
 if TYPE_CHECKING:
     from textbcs.training.loop import Run
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/results/recipe.json"
-TARGETS = ("data/text/learn.safetensors",)
+TARGETS = ("data/text/learn/embeddings.safetensors",)
 COHORTS = Path(tempfile.gettempdir()) / "textbcs-recipe"
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=COHORTS, help="of the cohorts, which stay")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    params = read_yaml(ROOT / f"presets/{options.preset}.yaml")
+    params = read_preset(options.preset, ROOT / "presets")
     if params["phantom"]["seed"] in options.phantoms:
         sys.exit(f"phantom seed {params['phantom']['seed']} is the default's; choose others")
     known_names = {*params["methods"], *params["variants"]}
@@ -114,8 +114,8 @@ def cohort(folder: Path, preset: str, seed: int, weights: Sequence[str]) -> None
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, clone / name)
             shutil.copymode(ROOT / name, clone / name)
-    text = (ROOT / f"presets/{preset}.yaml").read_text(encoding="utf-8")
-    old = read_yaml(ROOT / f"presets/{preset}.yaml")["phantom"]["seed"]
+    text = preset_text(preset, ROOT / "presets")
+    old = read_preset(preset, ROOT / "presets")["phantom"]["seed"]
     io.write_text(clone / "params.yaml", text.replace(f"  seed: {old}\n", f"  seed: {seed}\n", 1))
     if not (clone / ".git").is_dir():
         subprocess.run(["git", "init", "--quiet"], cwd=clone, check=True)
@@ -130,7 +130,7 @@ def train(task: tuple[dict[str, Any], str, str]) -> dict[str, Any]:
     os.chdir(folder)
     from textbcs.training.setup import set_up
 
-    params = read_yaml(ROOT / f"presets/{preset}.yaml")
+    params = read_preset(preset, ROOT / "presets")
     name, values = row["method"], dict(row["set"])
     own = params["variants"].get(name) if name in params["variants"] else params["methods"][name]
     for block in ("network", "loss"):
@@ -167,15 +167,15 @@ def patient_dice(run: "Run") -> float:
     """Validation Dice of a training's best weights: the mean over patients of their slices' mean."""
     import torch
 
-    from textbcs import score
-    from textbcs.models.inference import infer
+    from textbcs.models.common.inference import infer
+    from textbcs.training import validation_dice
 
     val, settings = run.val_split, run.settings
     options = {name: settings[name] for name in ("precision", "channels_last")}
     options |= {"channels": run.channels, "batch_size": 4 * run.batch_size}
     outputs = infer(run.model, val.image, val.prompts, val.prompt, **options)
     found = torch.cat([output.probability for output in outputs])
-    dice = score.dice(found, val.mask, float(settings["threshold"])).tolist()
+    dice = validation_dice.dice(found, val.mask, float(settings["threshold"])).tolist()
     patients: dict[str, list[float]] = {}
     for name, value in zip(val.slice_ids, dice, strict=True):
         patients.setdefault(name.rsplit("-z", 1)[0], []).append(value)

@@ -21,18 +21,18 @@ import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy 
 from pipeline import processor
 from ruamel.yaml import YAML
 
-from textbcs import io, kernels
-from textbcs.evaluation.replicates import dice_percent, spread
+from textbcs.base import io, kernels
+from textbcs.base.variants import BASE
+from textbcs.stages.evaluation.replicates import dice_percent, spread
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/results/seeds.json"
-OURS = "textbcs"
 
 
 def main() -> None:
     """Train, evaluate and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--methods", nargs="+", default=["unet", "nnunet", "lvit", OURS])
+    parser.add_argument("--methods", nargs="+", default=["unet", "nnunet", "lvit", BASE])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4])
     parser.add_argument("--cores", default="all")
     parser.add_argument("--cache", type=Path, help="the cache of a run that is finished")
@@ -45,7 +45,7 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", *cache], cwd=clone, check=True)
         found = train(clone, options.methods, options.seeds, options.cores)
     machine = {"cpu": processor(), "kernels": kernels.label()}
-    report = {"machine": machine, **spread(options.seeds, found, OURS)}
+    report = {"machine": machine, **spread(options.seeds, found, BASE)}
     io.write_json(RESULT, report)
     print(io.canonical_json(report))
 

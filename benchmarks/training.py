@@ -27,13 +27,13 @@ from typing import Any
 import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
 import torch
 
-from textbcs import io, kernels
-from textbcs.device import open_device
-from textbcs.models import registry
-from textbcs.models.inference import autocast
-from textbcs.models.prompttable import PromptTable
-from textbcs.params import read_yaml
-from textbcs.training.augment import augmented
+from textbcs.base import io, kernels
+from textbcs.models.common import registry
+from textbcs.models.common.device import open_device
+from textbcs.models.common.inference import autocast
+from textbcs.models.common.prompt_embeddings import PromptTable
+from textbcs.settings.presets import read_preset
+from textbcs.training.augmentation import augmented
 from textbcs.training.data import Split
 from textbcs.training.loop import Run
 
@@ -100,7 +100,7 @@ def timed(work: Callable[[], Any], device: str) -> float:
 
 def measure(name: str, precision: str, args: argparse.Namespace) -> dict[str, Any]:
     """Loop against bare step for one method and precision."""
-    params = read_yaml(ROOT / f"presets/{args.preset}.yaml")
+    params = read_preset(args.preset, ROOT / "presets")
     method = params["methods"][name]
     rate, _ = method["grid"][0]
     chosen = {"learning_rate": rate, "batch_size": args.batch, "compile": args.compile}
@@ -152,7 +152,7 @@ def main() -> None:
         parser.add_argument(f"--{option}", type=int, default=value)
     args = parser.parse_args()
     open_device(SimpleNamespace(), args.device)
-    params = read_yaml(ROOT / f"presets/{args.preset}.yaml")
+    params = read_preset(args.preset, ROOT / "presets")
     args.size = params["slices"]["size"]
     methods = args.methods or params["tables"]["table1"]
     pairs = [(name, params["training"]["precision"]) for name in methods]

@@ -8,9 +8,9 @@ from typing import Any
 import hypothesis
 import pytest
 
-from textbcs import kernels
-from textbcs.definition import Definition
-from textbcs.receipt import Stage
+from textbcs.base import kernels
+from textbcs.stage.definition import Definition
+from textbcs.stage.receipt import Stage
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from textbcs.params import read_yaml
+from textbcs.settings.params import read_yaml
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 LOCK = {
@@ -68,7 +68,7 @@ def test_conda_gets_python_and_pip_and_then_the_lock() -> None:
 
 
 def test_nothing_in_the_lock_changes_how_pandas_stores_text_or_slows_transformers() -> None:
-    """MLflow asks for these; its tracking and its pages work without (docs/tracking.md)."""
+    """MLflow asks for these; its tracking and its pages work without (docs/how-to/tracking.md)."""
     assert not {"pyarrow", "scikit-learn", "skops"} & set(LOCK)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from textbcs.io import write_bytes
+from textbcs.base.io import write_bytes
 
 STATE = Path(".snakemake/textbcs")
 RUN_LOCK = STATE / "run.lock"

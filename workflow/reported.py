@@ -1,11 +1,11 @@
 """What stands in `snakemake --report`: the page, the figures, and the tables, with headings and captions.
 
-Captions lie in workflow/report/, as text with placeholders; paths are as the rule files see them.
+Captions lie in workflow/report/, as text with placeholders; paths are as the Snakefile sees them.
 """
 
 from dataclasses import dataclass
 
-from textbcs.reporting.contents import FIGURES, TABLES
+from textbcs.reporting.page.contents import FIGURES, TABLES
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,15 @@ class Shown:
 
 
 def _reported() -> dict[str, Shown]:
-    page = Shown("Page", "../report/page.rst", {"page": "TextBCS, reproduced"})
+    page = Shown("Page", "workflow/report/page.rst", {"page": "TextBCS, reproduced"})
     figures = {
-        f"reports/figures/{name}.png": Shown("Figures", "../report/figure.rst", {"figure": title})
+        f"reports/figures/{name}.png": Shown(
+            "Figures", "workflow/report/figure.rst", {"figure": title}
+        )
         for name, (title, _) in FIGURES.items()
     }
     tables = {
-        f"reports/tables/{name}.csv": Shown("Tables", "../report/table.rst", {"table": title})
+        f"reports/tables/{name}.csv": Shown("Tables", "workflow/report/table.rst", {"table": title})
         for name, title in TABLES.items()
     }
     return {"reports/index.html": page, **figures, **tables}

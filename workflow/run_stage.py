@@ -2,7 +2,7 @@
 
 Everything that the stage and DVC print goes to LOG; if the stage fails, its one error line is also
 printed here, where Snakemake's user sees it. A kill of Snakemake takes the job with it: this process
-dies with Snakemake, DVC with this process, the stage with DVC (src/textbcs/process.py).
+dies with Snakemake, DVC with this process, the stage with DVC (src/textbcs/stage/process.py).
 """
 
 import os
@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from locks import share_jobs_lock
 
-from textbcs.process import PARENT, die_with_parent
+from textbcs.stage.process import PARENT, die_with_parent
 
 
 def main(address: str, log: str) -> int:

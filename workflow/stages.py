@@ -1,7 +1,6 @@
 """DVC's stages as Snakemake rules: one rule a stage of dvc.yaml, wildcards where it has a matrix.
 
-The rules in workflow/rules/ add what DVC does not know (resources, messages); names, inputs and
-outputs come from here, that is, from dvc.yaml. So there is no second definition that could drift.
+Names, inputs and outputs come from here, that is, from dvc.yaml; `resources.py` adds what DVC does not know.
 """
 
 import re
@@ -14,8 +13,9 @@ from snakemake.io import ancient, directory, report
 from snakemake.ioflags import update
 from stale import Pipeline
 
-from textbcs.io import InputError
-from textbcs.params import read_yaml
+from textbcs.base.io import InputError
+from textbcs.settings.params import read_yaml
+from textbcs.stage.definition import lines
 
 TRIGGER = ".snakemake/textbcs/stale"
 _REFERENCE = re.compile(r"\$\{([\w.\[\]]+)\}")
@@ -61,31 +61,16 @@ class StageRule:
 
 
 class Stages:
-    """All stages of dvc.yaml, handed out to the rule files by name."""
+    """All stages of dvc.yaml as rules."""
 
     def __init__(self, pipeline: Pipeline, definition: Path = Path("dvc.yaml")) -> None:
         self.pipeline = pipeline
         self._templates = read_yaml(definition)["stages"]
-        self._unclaimed = dict.fromkeys(address.partition("@")[0] for address in pipeline.stages)
 
-    def named(self, *names: str) -> Iterator[StageRule]:
-        """The rules for those of `names` that dvc.yaml has, in this order."""
-        for name in names:
-            if name in self._unclaimed:
-                del self._unclaimed[name]
-                yield self._rule(name)
-
-    def check_complete(self) -> None:
-        """Every stage must have got its rule.
-
-        Raises:
-            InputError: a stage of dvc.yaml is named in no rule file.
-        """
-        if self._unclaimed:
-            raise InputError(
-                f"dvc.yaml: stage {next(iter(self._unclaimed))!r} has no Snakemake rule; "
-                "add its name to a file in workflow/rules/"
-            )
+    def all(self) -> Iterator[StageRule]:
+        """A rule for each stage, in the order of dvc.yaml."""
+        for name in dict.fromkeys(address.partition("@")[0] for address in self.pipeline.stages):
+            yield self._rule(name)
 
     def final(self) -> list[str]:
         """What the whole pipeline is for: outs of the stages on which no other depends."""
@@ -100,10 +85,7 @@ class Stages:
         if members == [name]:
             outs = [output(*pair) for pair in zip(facts.outs, uncached, strict=True)]
             return StageRule(name, outs, f"logs/{name}.log", {(): name}, (), self.pipeline)
-        templates = [
-            next(iter(entry)) if isinstance(entry, dict) else entry
-            for entry in self._templates[name]["outs"]
-        ]
+        templates = list(lines(self._templates[name], "outs"))
         values = {address: self._values(templates, address) for address in members}
         wildcards = tuple(values[members[0]])
         choices = {key: sorted({found[key] for found in values.values()}) for key in wildcards}

@@ -1,16 +1,20 @@
 """What DVC says: which stages there are, how they depend on each other, and which are stale.
 
 The only place that asks. One load of DVC's project answers everything, under DVC's own lock, so no
-other command changes dvc.lock in between. Uses DVC's internal Python API: requirements.lock pins it.
+other command changes dvc.lock in between. DVC's Python API may change: requirements.lock pins it.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from locks import BusyError
+from patches import parameters_read_once
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,9 @@ def ask_dvc(status: bool) -> Pipeline:
     """
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
-    from dvc.repo import Repo, lock_repo
 
     try:
-        with Repo(".", _wait_for_lock=True) as repo, lock_repo(repo):
+        with _locked() as repo:
             graph = repo.index.graph
             stages = [stage for stage in repo.index.stages if stage.cmd]
             addresses = {stage: stage.addressing for stage in stages}
@@ -88,7 +91,7 @@ def ask_dvc(status: bool) -> Pipeline:
                 )
                 for stage in stages
             }
-            with _parameters_read_once():
+            with parameters_read_once():
                 stale = frozenset(repo.status()) & facts.keys() if status else None
     except LockError as error:
         raise BusyError(
@@ -100,23 +103,22 @@ def ask_dvc(status: bool) -> Pipeline:
 
 
 @contextmanager
-def _parameters_read_once() -> Iterator[None]:
-    """Let DVC parse a file of parameters once, not once a stage: half a second for ten stages."""
-    from dvc.utils import serialize
+def _locked() -> "Iterator[Repo]":
+    """DVC's project, under its lock; waits while another command holds that."""
+    from dvc.lock import LockError
+    from dvc.repo import Repo, lock_repo
 
-    load, known = serialize.LOADERS[".yaml"], {}
-
-    def load_once(path: str, fs: Any, **settings: Any) -> Any:
-        key = (path, repr(settings))
-        if key not in known:
-            known[key] = load(path, fs=fs, **settings)
-        return deepcopy(known[key])
-
-    serialize.LOADERS[".yaml"] = load_once
-    try:
-        yield
-    finally:
-        serialize.LOADERS[".yaml"] = load
+    told = False
+    with Repo(".") as repo, ExitStack() as lock:
+        while True:
+            try:
+                lock.enter_context(lock_repo(repo))  # gives up after seconds
+                break
+            except LockError:
+                if not told:
+                    print("waiting for another DVC command to end", file=sys.stderr, flush=True)
+                told = True
+        yield repo
 
 
 def _paths(deps: Iterable[object]) -> Iterable[str]:

@@ -19,15 +19,16 @@ from pathlib import Path
 
 from locks import BusyError, heal, take_run_lock, wait_for_orphans
 from snakemake.cli import parse_args
-from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.enums import RerunTrigger
 from stages import TRIGGER
 from stale import Pipeline, ask_dvc
 
-from textbcs.device import slow_precision
-from textbcs.io import InputError, write_text
-from textbcs.params import Params, load_params
-from textbcs.process import PARENT
+from textbcs.base.io import InputError, write_text
+from textbcs.commands.clean import delete, leftovers
+from textbcs.models.common.device import slow_precision
+from textbcs.settings.params import Params, load_params
+from textbcs.stage.definition import read_stages
+from textbcs.stage.process import PARENT
 
 # Snakemake's options that look and do not execute, by their names in its parser. A test compares them
 # with the parser, so that a new version cannot add one unnoticed.
@@ -37,8 +38,6 @@ READ_ONLY = (
     "list_untracked", "print_compilation", "report", "containerize", "generate_unit_tests",
     "archive", "unlock", "list_conda_envs",
 )  # fmt: skip
-
-_reevaluate = JobScheduler._schedule_reevalutation
 
 
 @dataclass(frozen=True)
@@ -79,16 +78,15 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
         with contextlib.redirect_stderr(io.StringIO()):  # Snakemake has said which profile it uses
             options = parse_args(list(argv))[1]
         check_options(options)
-        JobScheduler._schedule_reevalutation = reevaluate_at_the_limit
         params = load_params()
         if slow_precision(params):
             print(f"slow: {slow_precision(params)}", file=sys.stderr)
-        return Session(params, *_judge(options))
+        return Session(params, *_judge(options, params))
     except (BusyError, InputError) as error:
         raise SystemExit(f"error: {error}") from error
 
 
-def _judge(options: argparse.Namespace) -> tuple[Pipeline, int | None]:
+def _judge(options: argparse.Namespace, params: Params) -> tuple[Pipeline, int | None]:
     looks = reads_only(options)
     wait = not looks and os.environ.get("TEXTBCS_WAIT") == "1"
     try:
@@ -105,6 +103,9 @@ def _judge(options: argparse.Namespace) -> tuple[Pipeline, int | None]:
         for repair in heal():
             print(repair, file=sys.stderr)
         pipeline = ask_dvc(status=True)
+        # Where DVC has nothing to do, `dvc repro` may have run beside them: its folders hold them.
+        if not looks and pipeline.stale and remove_leftovers(params):
+            pipeline = ask_dvc(status=True)
         if pipeline.stale:
             # New content each time: Snakemake ignores a new time on unchanged content.
             write_text(TRIGGER, uuid.uuid4().hex)
@@ -115,25 +116,26 @@ def _judge(options: argparse.Namespace) -> tuple[Pipeline, int | None]:
     return pipeline, None if looks else lock
 
 
+def remove_leftovers(params: Params) -> bool:
+    """Delete what other parameters have left, so that no stage finds it in a folder that it reads whole.
+
+    Returns:
+        Whether there was any.
+    """
+    paths = leftovers(params, read_stages())
+    if paths:
+        delete(paths)
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        told = f"removed what no stage writes with these parameters: {paths[0]}{more}"
+        print(f"{told} (results stay in DVC's cache)", file=sys.stderr)
+    return bool(paths)
+
+
 def reads_only(options: argparse.Namespace) -> bool:
     """Whether this invocation of Snakemake executes nothing."""
     if options.report and options.report_after_run:
         return False
     return any(getattr(options, name) not in (None, False) for name in READ_ONLY)
-
-
-def reevaluate_at_the_limit(scheduler: JobScheduler, delay: int) -> None:
-    """Snakemake's wait for its limit on jobs per second, only where the limit holds a job back.
-
-    Snakemake sets a timer at every look at the ready jobs, and each timer leads to the next look: one more
-    look a second for every job that has ended, 2 CPU minutes on the default preset. Below the limit there
-    is nothing to wait for, since each job that ends leads to a look as well.
-
-    Private to the pinned Snakemake; without it a run takes 3 % longer, and is the same.
-    """
-    limit = scheduler.job_rate_limiter
-    if limit is None or delay != limit.timespan or limit.get_free_jobs() == 0:
-        _reevaluate(scheduler, delay)
 
 
 def check_options(options: argparse.Namespace) -> None:

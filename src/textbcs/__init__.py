@@ -1,4 +1,4 @@
 """Reproducible, auditable text-guided breast-tumour segmentation in DCE-MRI."""
 
 # First of all: it chooses every library's kernels, before anything loads numpy.
-from textbcs import kernels as kernels
+from textbcs.base import kernels as kernels

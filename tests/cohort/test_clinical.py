@@ -6,10 +6,11 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from textbcs.base.io import InputError
 from textbcs.cohort.clinical import read_clinical
-from textbcs.cohort.phantom_dicom import raw_planes
-from textbcs.cohort.phantom_patient import draw_facts, make_patient
-from textbcs.cohort.phantom_tables import (
+from textbcs.phantom.dicom_headers import raw_planes
+from textbcs.phantom.patient import draw_facts, make_patient
+from textbcs.phantom.workbooks import (
     BOX_COLUMNS,
     COLUMNS,
     GROUPS,
@@ -18,7 +19,6 @@ from textbcs.cohort.phantom_tables import (
     clinical_row,
     clinical_workbook,
 )
-from textbcs.io import InputError
 
 BOOK = "Clinical_and_Other_Features.xlsx"
 

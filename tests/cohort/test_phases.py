@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from textbcs.base.io import InputError
 from textbcs.cohort.phases import Candidate, choose_described, choose_phases, phase_of
-from textbcs.io import InputError
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import pytest
 from checkout import Checkout
 from pydicom import dcmread
 
-from textbcs.io import canonical_json, read_csv, read_json, read_tensors, sha256_file, write_tensors
+from textbcs.base.io import (
+    canonical_json,
+    read_csv,
+    read_json,
+    read_tensors,
+    sha256_file,
+    write_tensors,
+)
 
 pytestmark = pytest.mark.dag
 
@@ -51,20 +58,20 @@ def test_dvc_commit_forges_the_lock(tiny: Checkout) -> None:
 
 def test_a_forged_chain_is_seen_by_the_checkpoint(tiny: Checkout) -> None:
     """Predictions, receipt and lock changed to agree: only predicting again tells."""
-    path = tiny.root / "results/evaluation/unet-s1/predictions.safetensors"
+    path = tiny.root / "results/predictions/unet-s1/maps.safetensors"
     tensors = read_tensors(path)
     tensors["probability"] = np.roll(tensors["probability"], 3, axis=2) + np.float16(0.1)
     write_tensors(path, tensors)
-    receipt_path = tiny.root / "results/receipts/evaluate@unet-1.json"
+    receipt_path = tiny.root / "results/receipts/predict@unet-1.json"
     receipt = read_json(receipt_path)
     entry = next(
-        one for one in receipt["outputs"] if one["path"].endswith("predictions.safetensors")
+        one for one in receipt["outputs"] if one["path"].endswith("unet-s1/maps.safetensors")
     )
     entry |= {"sha256": sha256_file(path), "bytes": path.stat().st_size}
     receipt_path.write_text(canonical_json(receipt))
-    tiny.dvc("commit", "-f", "evaluate@unet-1")
-    assert ("TAMPERED", "evaluate@unet-1") not in named(audit(tiny, "verify"))
-    assert ("TAMPERED", "evaluate@unet-1") in named(audit(tiny, "verify", "--deep"))
+    tiny.dvc("commit", "-f", "predict@unet-1")
+    assert ("TAMPERED", "predict@unet-1") not in named(audit(tiny, "verify"))
+    assert ("TAMPERED", "predict@unet-1") in named(audit(tiny, "verify", "--deep"))
 
 
 def test_any_cell_ends_at_instances_that_were_downloaded(tiny: Checkout) -> None:

@@ -29,7 +29,7 @@ def dry_run(checkout: Checkout, *arguments: str) -> None:
     output = checkout.snakemake(
         "-n", "--forceall", "--workflow-profile", "profiles/slurm", *arguments
     ).stdout
-    for rule in ("phantom", "cohort", "slices", "train", "evaluate", "table1"):
+    for rule in ("phantom", "cohort", "slices", "train", "predict", "table1"):
         assert f"\n{rule} " in output, rule
 
 

@@ -24,10 +24,13 @@ from randombert import write_random_bert
 from remote import nothing_left, offer_idc, offer_nbia, raw_is_right
 from servers import Fault, NbiaHandler, S3Handler, Server, serve
 
-from textbcs.cohort.download import FILES, download, read_files
-from textbcs.cohort.masks import make_masks
-from textbcs.cohort.phantom import ARCHIVE, write_archive
-from textbcs.cohort.series import list_cohort
+from textbcs.cohort.cohort_tables import FILES, read_files
+from textbcs.settings.presets import preset_text
+from textbcs.stages.data.cohort import run as list_cohort
+from textbcs.stages.data.download import run as download
+from textbcs.stages.data.masks import run as make_masks
+from textbcs.stages.data.phantom import ARCHIVE
+from textbcs.stages.data.phantom import run as write_archive
 
 pytestmark = pytest.mark.dag
 
@@ -138,7 +141,7 @@ def checkout_of(collection: Collection, base: Path, cohort: dict[str, str]) -> C
     root = base / "checkout"
     root.mkdir()
     checkout = create(root, base / "home", toy=False)
-    shutil.copy2(root / "presets/duke.yaml", root / "params.yaml")
+    (root / "params.yaml").write_text(preset_text("duke", root / "presets"))
     shutil.copytree(collection.own, root / "data", dirs_exist_ok=True)
     addresses = {f"cohort.{key}": value for key, value in cohort.items()}
     for key, value in (SMALLER | addresses | {"text.directory": str(collection.bert)}).items():

@@ -17,7 +17,7 @@ def change_unet(checkout: Checkout) -> None:
     checkout.set_param("methods.unet.grid", [[1.0e-3, 4]])
 
 
-UNET = ["evaluate@unet-1", "table1", "train@unet-1"]
+UNET = ["predict@unet-1", "table1", "train@unet-1"]
 
 
 def test_dvc_first_then_snakemake_has_nothing_to_do(
@@ -58,10 +58,47 @@ def test_matrix_grown_shrunk_and_grown_back(toy: Checkout) -> None:
         toy.set_param("seeds", list(seeds))
         return toy.ran()
 
-    new = ["evaluate@textbcs-3", "evaluate@unet-3", "table1", "train@textbcs-3", "train@unet-3"]
+    new = ["predict@textbcs-3", "predict@unet-3", "table1", "train@textbcs-3", "train@unet-3"]
     assert run_seeds(1, 3) == new
     assert run_seeds(1) == ["table1"]
     assert run_seeds(1, 3) == ["table1"], "trainings come back from the cache"
+    assert toy.is_clean()
+
+
+LEFT = {f"results/{folder}/unet-s3" for folder in ("runs", "predictions")}
+
+
+def unet_of_seed_3(checkout: Checkout) -> set[str]:
+    """The folders of UNet's second seed that are there."""
+    return {name for name in LEFT if (checkout.root / name).exists()}
+
+
+def test_a_run_removes_what_the_parameters_no_longer_ask_for(toy: Checkout) -> None:
+    toy.set_param("seeds", [1, 3])
+    toy.snakemake()
+    kept = toy.root / "results/runs/notes.txt"
+    kept.write_text("a person's")
+    toy.set_param("seeds", [1])
+    assert "removed what" not in toy.snakemake("-n").stderr
+    assert unet_of_seed_3(toy) == LEFT, "a dry run removes nothing"
+    assert toy.snakemake().stderr.count("removed what no stage writes with these parameters: ") == 1
+    assert unet_of_seed_3(toy) == set()
+    assert not (toy.root / "results/receipts/train@unet-3.json").exists()
+    assert kept.read_text() == "a person's"
+    assert toy.is_clean()
+
+
+def test_dvc_beside_leftovers_leaves_nothing_to_do(toy: Checkout) -> None:
+    toy.set_param("seeds", [1, 3])
+    toy.snakemake()
+    toy.set_param("seeds", [1])
+    assert toy.ran_by_dvc() == ["table1"]
+    assert unet_of_seed_3(toy) == LEFT
+    assert toy.ran_by_dvc() == []
+    assert toy.is_clean(), "with the left-overs, as DVC has seen them"
+    change_unet(toy)
+    assert toy.ran() == UNET
+    assert unet_of_seed_3(toy) == set()
     assert toy.is_clean()
 
 

@@ -20,9 +20,9 @@ import pytest
 import torch
 from checkout import SOURCE, Checkout
 
-from textbcs import io, kernels
-from textbcs.definition import define_all, read_stages
-from textbcs.params import read_yaml
+from textbcs.base import io, kernels
+from textbcs.settings.params import read_yaml
+from textbcs.stage.definition import define_all, read_stages
 
 pytestmark = pytest.mark.dag
 

@@ -31,7 +31,7 @@ def test_kill_of_the_group_at_random_moments(fresh_toy: Checkout, toy_origin: Ch
 
 def test_kill_while_a_stage_writes(fresh_toy: Checkout, toy_origin: Checkout) -> None:
     with fresh_toy.running(**SLOW) as run:
-        fresh_toy.wait_for("textbcs.cli", "slices")
+        fresh_toy.wait_for("textbcs.stages", "slices")
         time.sleep(0.6)
         os.killpg(run.pid, signal.SIGKILL)
     finish_and_compare(fresh_toy, toy_origin)
@@ -40,7 +40,7 @@ def test_kill_while_a_stage_writes(fresh_toy: Checkout, toy_origin: Checkout) ->
 def test_kill_of_one_process(fresh_toy: Checkout, toy_origin: Checkout) -> None:
     """Of the main process: no job outlives it. Of one job's DVC: the run fails, the next does not."""
     with fresh_toy.running(**SLOW) as run:
-        fresh_toy.wait_for("textbcs.cli", "cohort")
+        fresh_toy.wait_for("textbcs.stages", "cohort")
         run.kill()
         run.wait()
         limit = time.monotonic() + 2
@@ -49,7 +49,7 @@ def test_kill_of_one_process(fresh_toy: Checkout, toy_origin: Checkout) -> None:
         assert fresh_toy.processes() == []
 
     with fresh_toy.running(**SLOW) as run:
-        stage = fresh_toy.wait_for("textbcs.cli", "cohort")
+        stage = fresh_toy.wait_for("textbcs.stages", "cohort")
         dvc = stage.parent()
         assert dvc is not None
         assert any(part.endswith("dvc_job.py") for part in dvc.cmdline())

@@ -1,4 +1,4 @@
-"""docs/own_data.md: its commands and edits, on phantom patients that bear nothing of Duke's names.
+"""docs/tutorials/own_data.md: its commands and edits, on phantom patients that bear nothing of Duke's names.
 
 The oracle is the pipeline itself: the same patients as a Duke-like archive give the same slices.
 """
@@ -19,23 +19,27 @@ from checkout import SOURCE, create
 from PIL import Image
 from ruamel.yaml import YAML
 
-from textbcs.cohort.dicom import read_series
-from textbcs.cohort.download import RAW, download, read_files, read_series_table
-from textbcs.cohort.masks import make_masks
-from textbcs.cohort.phantom import write_archive
-from textbcs.cohort.series import list_cohort
-from textbcs.definition import Definition
-from textbcs.geometry import to_ras
-from textbcs.io import read_csv, records
-from textbcs.params import SCHEMA, first_fault, impossible, read_yaml
-from textbcs.prompts.make import make_prompts
-from textbcs.receipt import Stage
-from textbcs.slices.extract import extract_slices
-from textbcs.slices.flow import write_flow
-from textbcs.slices.splits import SPLITS, make_split
-from textbcs.slices.store import read_shard
+from textbcs.archives.incoming import RAW
+from textbcs.base.io import read_csv, records
+from textbcs.cohort.cohort_tables import read_files, read_series_table
+from textbcs.dataset.slice_store import read_shard
+from textbcs.dataset.split_table import SPLITS
+from textbcs.imaging.dicom import read_series
+from textbcs.imaging.geometry import to_ras
+from textbcs.settings.params import fault_of, read_yaml
+from textbcs.settings.presets import read_preset
+from textbcs.stage.definition import Definition
+from textbcs.stage.receipt import Stage
+from textbcs.stages.data.cohort import run as list_cohort
+from textbcs.stages.data.download import run as download
+from textbcs.stages.data.flow import run as write_flow
+from textbcs.stages.data.masks import run as make_masks
+from textbcs.stages.data.phantom import run as write_archive
+from textbcs.stages.data.prompts import run as make_prompts
+from textbcs.stages.data.slices import run as extract_slices
+from textbcs.stages.data.split import run as make_split
 
-DOC = (SOURCE / "docs/own_data.md").read_text(encoding="utf-8")
+DOC = (SOURCE / "docs/tutorials/own_data.md").read_text(encoding="utf-8")
 NAMES = {"pre": "dyn native", "post1": "dyn contrast, 1 min", "": "T1 fat-saturated"}
 DICOM, SEG, NIFTI = (
     "DICOM series with NIfTI masks",
@@ -78,7 +82,7 @@ def tumour_slices() -> tuple[dict[Any, Any], dict[Any, Any]]:
 def own(tmp_path_factory: pytest.TempPathFactory) -> Own:
     """Phantom patients 001, 002, ... as a hospital may have them: own names, no order, no workbook."""
     root = tmp_path_factory.mktemp("own")
-    params = read_yaml(SOURCE / "presets/tiny.yaml")
+    params = read_preset("tiny", SOURCE / "presets")
     params["cohort"] |= {"phases": ["pre", "post1"]}
     with chdir(root):
         run_stages(params, write_archive, list_cohort, download, *AFTER_DOWNLOAD)
@@ -143,12 +147,11 @@ def commands() -> list[str]:
 def test_every_way_gives_the_slices_of_the_same_patients(
     way: str, own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    params = read_yaml(SOURCE / "presets/own.yaml")
+    params = read_preset("own", SOURCE / "presets")
     for name, changes in edits(way).items():
         params[name] |= changes
-    params["slices"] |= read_yaml(SOURCE / "presets/tiny.yaml")["slices"]
-    assert first_fault(params, read_yaml(SOURCE / SCHEMA)) is None
-    assert list(impossible(params)) == []
+    params["slices"] |= read_preset("tiny", SOURCE / "presets")["slices"]
+    assert fault_of(params) is None
     (tmp_path / "data").mkdir()
     (tmp_path / "data/own").symlink_to(own.root / "data/own")
     monkeypatch.chdir(tmp_path)
@@ -191,11 +194,11 @@ def test_images_become_volumes_of_one_slice(
     script = re.search(r"```python\n(.*?)```", section("2-D images with masks (PNG)"), re.DOTALL)
     assert script
     exec(script[1].replace("SPACING_MM = 0.5", "SPACING_MM = 7.0"), {})
-    params = read_yaml(SOURCE / "presets/own.yaml")
+    params = read_preset("own", SOURCE / "presets")
     for name, changes in edits(NIFTI).items():
         params[name] |= changes
     params["cohort"]["descriptions"] = {"post1": "^image$"}
-    params["slices"] |= read_yaml(SOURCE / "presets/tiny.yaml")["slices"]
+    params["slices"] |= read_preset("tiny", SOURCE / "presets")["slices"]
     params["slices"] |= {"clip_percentiles": [0.0, 100.0], "minimum_lesion_mm2": 50.0}
     run_stages(params, list_cohort, download, *AFTER_DOWNLOAD)
     slices, texts = tumour_slices()

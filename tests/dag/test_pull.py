@@ -110,22 +110,23 @@ def test_a_setting_that_somebody_has_committed_needs_no_training(
     pushed: Checkout, tmp_path: Path
 ) -> None:
     """`pull` brings the run cache of all, but files of the present commit only; `fetch` brings the rest."""
-    target = "results/runs/unet-s1/model.safetensors"
+    target = "results/runs/unet-s1"
+    weights = f"{target}/model.safetensors"
     elsewhere = copy(pushed, tmp_path / "elsewhere")
     elsewhere.set_param("methods.unet.grid", [[1.0e-3, 4]])
     assert elsewhere.ran(target) == ["search@unet", "train@unet-1"]
     elsewhere.git("commit", "-qam", "another learning rate")
     elsewhere.dvc("push", "--run-cache")
-    trained = elsewhere.hashes()[target]
+    trained = elsewhere.hashes()[weights]
 
     other = clone(elsewhere, tmp_path / "other")
     other.git("reset", "-q", "--hard", "HEAD~")
     other.dvc("pull", "--run-cache")
     other.dvc("fetch", "--all-commits")
-    assert other.hashes()[target] != trained
+    assert other.hashes()[weights] != trained
     other.set_param("methods.unet.grid", [[1.0e-3, 4]])
     assert other.ran(target) == []
-    assert other.hashes()[target] == trained
+    assert other.hashes()[weights] == trained
 
 
 @pytest.fixture
@@ -133,7 +134,9 @@ def bucket(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """A DVC that speaks S3, and the address of a local server with a bucket `bucket`."""
     server = os.environ.get(SERVER, "")
     if not Path(server).is_file():
-        pytest.skip(f"{SERVER} names no moto_server (docs/versioning.md says how to get one)")
+        pytest.skip(
+            f"{SERVER} names no moto_server (docs/how-to/versioning.md says how to get one)"
+        )
     dvc = Path(server).parent / "dvc"
     if not dvc.is_file():
         pytest.skip(f"no dvc beside {server}; install 'dvc[s3]' in the same environment")

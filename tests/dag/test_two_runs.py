@@ -12,7 +12,7 @@ SLOW = {"TOY_PAUSE": "4"}
 
 def test_a_second_run_names_the_first_and_stops(fresh_toy: Checkout) -> None:
     with fresh_toy.running(**SLOW) as run:
-        fresh_toy.wait_for("textbcs.cli", "phantom")
+        fresh_toy.wait_for("textbcs.stages", "phantom")
         second = fresh_toy.snakemake(ok=False)
         assert second.returncode == 1
         assert f"error: another run (pid {run.pid}) is going on" in second.stderr
@@ -28,7 +28,7 @@ def test_a_second_run_names_the_first_and_stops(fresh_toy: Checkout) -> None:
 
 def test_a_second_run_waits_when_asked(fresh_toy: Checkout, toy_origin: Checkout) -> None:
     with fresh_toy.running(TOY_PAUSE="0.1") as run:
-        fresh_toy.wait_for("textbcs.cli", "phantom")
+        fresh_toy.wait_for("textbcs.stages", "phantom")
         second = fresh_toy.snakemake(TEXTBCS_WAIT="1")
         assert f"waiting for the run with pid {run.pid}" in second.stderr
         assert "Nothing to be done" in second.stderr
@@ -45,7 +45,7 @@ def test_snakemake_during_dvc_repro_names_its_process(fresh_toy: Checkout) -> No
         stderr=subprocess.DEVNULL,
     )
     try:
-        fresh_toy.wait_for("textbcs.cli", "phantom")
+        fresh_toy.wait_for("textbcs.stages", "phantom")
         second = fresh_toy.snakemake(ok=False)
         assert second.returncode == 1
         assert f"pid {dvc.pid}" in second.stderr

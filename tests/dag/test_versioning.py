@@ -1,4 +1,4 @@
-"""docs/versioning.md: what DVC says of parameters, scores, curves and experiments."""
+"""docs/how-to/versioning.md: what DVC says of parameters, scores, curves and experiments."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from checkout import SOURCE, Checkout
 
-from textbcs.io import read_csv, read_json
+from textbcs.base.io import read_csv, read_json
 
 pytestmark = pytest.mark.dag
 
@@ -87,9 +87,13 @@ def test_an_experiment_by_dvc_and_one_by_snakemake(tiny: Checkout) -> None:
     before = scores(tiny)
     told = tiny.dvc("exp", "run", "-n", "slower", "-S", "methods.unet.grid=[[0.001,4]]", "table1")
     assert sorted(re.findall(r"Running stage '([^']+)'", told)) == [
-        "evaluate@unet-1",
-        "evaluate_replicate@unet-2",
+        "complexity",  # it reads every method's settings
+        "predict@unet-1",
+        "predict_replicate@unet-2",
         "replicates",
+        "robustness@lvit-1",  # UNet's masks are what its automatic prompts are read off
+        "robustness@textbcs-1",
+        "score",
         "search@unet",
         "table1",
         "train@unet-1",
@@ -97,7 +101,7 @@ def test_an_experiment_by_dvc_and_one_by_snakemake(tiny: Checkout) -> None:
     ]
     after = scores(tiny)
     assert {name for name in after if after[name] != before[name]} <= {"unet"}
-    assert "calibrate@unet-1" in tiny.snakemake("-n").stdout, "what the target did not need is left"
+    assert "calibrate" in tiny.snakemake("-n").stdout, "what the target did not need is left"
 
     tiny.git("checkout", "-q", ".")
     tiny.dvc("checkout")
@@ -105,7 +109,7 @@ def test_an_experiment_by_dvc_and_one_by_snakemake(tiny: Checkout) -> None:
     assert "up to date" in tiny.dvc("status")
     tiny.set_param("methods.unet.grid", UNET)
     again = tiny.ran("reports/tables/table1.csv")
-    assert set(again) <= {"table1"}, "searched, trained and evaluated already"
+    assert set(again) <= {"table1"}, "searched, trained and scored already"
     assert scores(tiny) == after
     told = tiny.dvc("exp", "run", "-n", "again", "table1")
     assert "Running stage" not in told, "it keeps what Snakemake has made"
@@ -123,8 +127,8 @@ def test_an_experiment_by_dvc_and_one_by_snakemake(tiny: Checkout) -> None:
 
 
 def test_the_page_names_what_is_there() -> None:
-    """A stage writes every file that docs/versioning.md names, and the DVC it names is ours."""
-    text = (SOURCE / "docs/versioning.md").read_text(encoding="utf-8")
+    """A stage writes every file that docs/how-to/versioning.md names, and the DVC it names is ours."""
+    text = (SOURCE / "docs/how-to/versioning.md").read_text(encoding="utf-8")
     definition = (SOURCE / "dvc.yaml").read_text(encoding="utf-8")
     for path in re.findall(r"reports/[\w/]+\.\w+", text):
         assert path in definition, path

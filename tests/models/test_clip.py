@@ -7,11 +7,11 @@ import torch
 from test_contrastive import example, make
 from torch import nn
 
-from textbcs.models import registry
 from textbcs.models.clip.contrastive import START
 from textbcs.models.clip.network import ImageTower
 from textbcs.models.clip.weights import counterpart
-from textbcs.models.pinned import counterparts
+from textbcs.models.common import registry
+from textbcs.pretraining.published import counterparts
 
 CONFIG = {"model": "clip", "width": 24, "depth": 2, "head_width": 12, "patch": 8}
 

@@ -3,7 +3,7 @@
 import torch
 from test_contrastive import example, make
 
-from textbcs.models import registry
+from textbcs.models.common import registry
 
 CONFIG = {"model": "convirt", "width": 4, "blocks": [1, 1, 1, 1]}
 

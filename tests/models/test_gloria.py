@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from textbcs.models import registry
-from textbcs.models.blocks import mixed
-from textbcs.models.blocks.contrastive import Tokens
-from textbcs.models.contract import Batch, Output, TextBatch
+from textbcs.models.common import mixed_loss, registry
+from textbcs.models.common.contract import Batch, Output, TextBatch
+from textbcs.models.common.contrastive import Tokens
 from textbcs.models.gloria.contrastive import word_similarity
 
 CONFIG = {"model": "gloria", "width": 4, "blocks": [1, 1, 1, 1]}
@@ -42,18 +41,18 @@ def test_focal_loss_by_hand_and_without_its_exponent():
     logits, mask = torch.tensor([[[0.0, 2.0]]]), torch.tensor([[[1.0, 0.0]]])
     wrong = 1 / (1 + math.exp(-2.0))
     expected = (0.25 * math.log(2) - wrong**2 * math.log(1 - wrong)) / 2
-    assert mixed.focal_loss(logits, mask, 2.0).item() == pytest.approx(expected, rel=1e-6)
+    assert mixed_loss.focal_loss(logits, mask, 2.0).item() == pytest.approx(expected, rel=1e-6)
     plain = functional.binary_cross_entropy_with_logits(logits, mask)
-    torch.testing.assert_close(mixed.focal_loss(logits, mask, 0.0), plain)
+    torch.testing.assert_close(mixed_loss.focal_loss(logits, mask, 0.0), plain)
 
 
 def test_log_dice_by_hand():
     probability = torch.tensor([[[0.5, 0.0]], [[1.0, 0.5]]])
     mask = torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]]])
     expected = -math.log((2 * 1.5 + 1) / (2 + 2 + 1))  # over the batch, smoothed by one pixel
-    assert mixed.log_dice_loss(probability, mask).item() == pytest.approx(expected)
+    assert mixed_loss.log_dice_loss(probability, mask).item() == pytest.approx(expected)
     empty = torch.zeros(1, 2, 2)
-    assert mixed.log_dice_loss(empty, empty) == 0
+    assert mixed_loss.log_dice_loss(empty, empty) == 0
 
 
 def test_segmentation_objective_is_ten_times_focal_minus_log_dice():
@@ -63,4 +62,4 @@ def test_segmentation_objective_is_ten_times_focal_minus_log_dice():
     objective = registry.objective("gloria", {"focal_weight": 10.0, "focal_gamma": 2.0})
     total, parts = objective(Output(logits[:, 0].sigmoid(), logits), batch, 1)
     torch.testing.assert_close(total, 10 * parts["focal"] + parts["log_dice"])
-    assert parts["focal"] == mixed.focal_loss(logits[:, 0], mask, 2.0)
+    assert parts["focal"] == mixed_loss.focal_loss(logits[:, 0], mask, 2.0)

@@ -8,9 +8,9 @@ import torch
 from test_contract import batch_of
 from torch import nn
 
-from textbcs.io import InputError
-from textbcs.models import registry
-from textbcs.models.contract import TextBatch
+from textbcs.base.io import InputError
+from textbcs.models.common import registry
+from textbcs.models.common.contract import TextBatch
 from textbcs.models.lvit.network import Attention, PixelAttention, first_tokens
 
 SMALL = {"model": "lvit", "width": 8, "heads": 2, "tokens": 4}

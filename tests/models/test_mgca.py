@@ -5,8 +5,8 @@ import torch
 from test_contrastive import example, make
 from torch import nn
 
-from textbcs.models import registry
-from textbcs.models.blocks.contrastive import Tokens, unit
+from textbcs.models.common import registry
+from textbcs.models.common.contrastive import Tokens, unit
 from textbcs.models.mgca import contrastive
 from textbcs.models.mgca.network import ImageTower
 

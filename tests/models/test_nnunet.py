@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from textbcs.models import registry
-from textbcs.models.blocks.nnunet import cropped, dice_ce, padded
-from textbcs.models.contract import Batch, Output, TextBatch
+from textbcs.models.common import registry
+from textbcs.models.common.contract import Batch, Output, TextBatch
+from textbcs.models.common.nnunet_blocks import cropped, dice_ce, padded
 from textbcs.models.nnunet.loss import level_weights, mask_at, objective
 from textbcs.models.nnunet.network import features, patch_side, poolings
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from textbcs.io import InputError
-from textbcs.models import registry
-from textbcs.models.contract import TextBatch
-from textbcs.models.pinned import counterparts
+from textbcs.base.io import InputError
+from textbcs.models.common import registry
+from textbcs.models.common.contract import TextBatch
 from textbcs.models.swinunet import block as parts
 from textbcs.models.swinunet.network import Expand, Merge, SwinUNet
 from textbcs.models.swinunet.weights import counterpart
+from textbcs.pretraining.published import counterparts
 
 SMALL = {
     "model": "swinunet",

@@ -8,8 +8,8 @@ import torch
 from test_contract import batch_of
 from torch import nn
 
-from textbcs.models import registry
-from textbcs.models.contract import Batch, Output, TextBatch
+from textbcs.models.common import registry
+from textbcs.models.common.contract import Batch, Output, TextBatch
 from textbcs.models.tganet.loss import known_cross_entropy, pooled_dice_loss
 from textbcs.models.tganet.network import (
     ChannelAttention,

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from textbcs.io import InputError
-from textbcs.models import registry
-from textbcs.models.contract import TextBatch
-from textbcs.models.pinned import counterparts
+from textbcs.base.io import InputError
+from textbcs.models.common import registry
+from textbcs.models.common.contract import TextBatch
 from textbcs.models.transunet.network import TransUNet
 from textbcs.models.transunet.resnet import ResNetV2, StandardisedConvolution
 from textbcs.models.transunet.vit import Attention
 from textbcs.models.transunet.weights import counterpart
+from textbcs.pretraining.published import counterparts
 
 SMALL = {
     "model": "transunet",

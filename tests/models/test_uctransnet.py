@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from textbcs.models import registry
+from textbcs.models.common import registry
 from textbcs.models.uctransnet.network import ChannelAttention
 from textbcs.models.uctransnet.transformer import HEADS, Attention, CrossFusion, Embedding
 

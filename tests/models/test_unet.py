@@ -2,8 +2,8 @@
 
 import torch
 
-from textbcs.models import registry
-from textbcs.models.blocks.unet import Trunk, Up
+from textbcs.models.common import registry
+from textbcs.models.common.unet_blocks import Trunk, Up
 
 # Convolutions of LViT's UNet at full width, 3 channels in and 1 class out, in order of use:
 # (input channels, output channels, kernel side). Each 3x3 has a bias and a batch normalisation.

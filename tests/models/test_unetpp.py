@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from textbcs.models import registry
-from textbcs.models.blocks.nnunet import dice_ce
-from textbcs.models.contract import Batch, TextBatch
+from textbcs.models.common import registry
+from textbcs.models.common.contract import Batch, TextBatch
+from textbcs.models.common.nnunet_blocks import dice_ce
 from textbcs.models.unetpp.loss import objective
 
 WIDTHS = (32, 64, 128, 256, 480, 480)  # the official code caps 2-D maps at 480 channels

@@ -152,3 +152,15 @@ def test_scaling_uses_the_volumes_own_percentiles() -> None:
 
 def test_a_constant_volume_is_zero_and_no_division_fails() -> None:
     assert (clip_to_unit(np.full((2, 3, 4), 7), [0.1, 99.9]) == 0).all()
+
+
+@pytest.mark.parametrize("spacing", [0.7, 0.93, 1.0])
+def test_a_pixel_whose_centre_lies_on_the_slices_edge_is_inside_on_both_sides(
+    spacing: float,
+) -> None:
+    """Also where the ratio of the two spacings is no float: 0.93 / (0.93 / 13) is above 13."""
+    grid = SquareGrid((64, 31 * 13), (spacing, spacing / 13), 64)
+    image = grid.image(np.ones((64, 31 * 13)))
+    there = image[32] > 0
+    assert (there == there[::-1]).all()
+    assert there.sum() == 32

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from randombert import write_random_bert
 
-from textbcs.io import InputError
-from textbcs.text.embed import encoder_facts
+from textbcs.base.io import InputError
+from textbcs.text.embedding import encoder_facts
 from textbcs.text.encoders import SOURCES, embed, with_safetensors
 
 TEXTS = [

@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from textbcs import io
+from textbcs.base import io
 from textbcs.training import checkpoint
 
 CPU = torch.device("cpu")

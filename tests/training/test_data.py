@@ -5,9 +5,9 @@ import pytest
 import torch
 from small_training import write_start
 
-from textbcs import io
-from textbcs.io import InputError
-from textbcs.models.prompttable import PromptTable
+from textbcs.base import io
+from textbcs.base.io import InputError
+from textbcs.models.common.prompt_embeddings import PromptTable
 from textbcs.training.data import kept_patients, read_learning_splits, read_split, wordings
 
 CPU = torch.device("cpu")
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def table(dataset) -> PromptTable:
-    return PromptTable.read("data/text/learn.csv", "data/text/learn.safetensors")
+    return PromptTable.read("data/text/learn/prompts.csv", "data/text/learn/embeddings.safetensors")
 
 
 def read(fake_stage, params, table, name="val"):
@@ -28,7 +28,7 @@ def test_prompts_are_joined_by_slice_and_not_by_place(fake_stage, params, table)
     io.write_csv("data/prompts/val.csv", prompts[::-1])
     after = read(fake_stage, params, table)
     assert torch.equal(before.prompt, after.prompt)
-    texts = pd.read_csv("data/text/learn.csv")["text"]
+    texts = pd.read_csv("data/text/learn/prompts.csv")["text"]
     sides = pd.read_csv("data/slices/val/slices.csv")["side"]
     for row, side in enumerate(sides):
         other = {"left": "right", "right": "left"}[side]
@@ -63,18 +63,20 @@ def test_an_empty_split_is_one_line(fake_stage, params, table):
 
 
 def test_embeddings_that_do_not_fit_their_table_are_one_line(dataset):
-    arrays = io.read_tensors("data/text/learn.safetensors")
-    io.write_tensors("data/text/learn.safetensors", {n: a[:1] for n, a in arrays.items()})
-    with pytest.raises(InputError, match=r"learn\.safetensors: does not fit"):
-        PromptTable.read("data/text/learn.csv", "data/text/learn.safetensors")
+    arrays = io.read_tensors("data/text/learn/embeddings.safetensors")
+    io.write_tensors(
+        "data/text/learn/embeddings.safetensors", {n: a[:1] for n, a in arrays.items()}
+    )
+    with pytest.raises(InputError, match=r"embeddings\.safetensors: does not fit"):
+        PromptTable.read("data/text/learn/prompts.csv", "data/text/learn/embeddings.safetensors")
     arrays["mask"][0] = 0
-    io.write_tensors("data/text/learn.safetensors", arrays)
+    io.write_tensors("data/text/learn/embeddings.safetensors", arrays)
     with pytest.raises(InputError, match="a prompt has no token"):
-        PromptTable.read("data/text/learn.csv", "data/text/learn.safetensors")
+        PromptTable.read("data/text/learn/prompts.csv", "data/text/learn/embeddings.safetensors")
 
 
 def test_table_gives_rows_and_batches(table):
-    texts = pd.read_csv("data/text/learn.csv")["text"].tolist()
+    texts = pd.read_csv("data/text/learn/prompts.csv")["text"].tolist()
     assert table.rows(texts[::-1]).tolist() == [1, 0]
     assert torch.equal(table.batch(torch.tensor([1, 1])).tokens[0], table.tokens[1])
     assert table.dimension == 12
@@ -90,15 +92,17 @@ def test_an_empty_cell_is_the_empty_prompt(tmp_path):
 
 
 def test_a_wording_has_the_attributes_of_its_prompt(fake_stage, params, dataset):
-    texts = pd.read_csv("data/text/learn.csv")
-    arrays = io.read_tensors("data/text/learn.safetensors")
+    texts = pd.read_csv("data/text/learn/prompts.csv")
+    arrays = io.read_tensors("data/text/learn/embeddings.safetensors")
     other = pd.DataFrame({"row": [2, 3], "text": ["sinister", "dexter"]})
     both = pd.concat([texts, other], ignore_index=True)
     both["prompt"] = texts["text"].tolist() * 2
-    io.write_csv("data/text/learn.csv", both[["row", "text", "prompt"]])
+    io.write_csv("data/text/learn/prompts.csv", both[["row", "text", "prompt"]])
     twice = {name: torch.cat([torch.from_numpy(a)] * 2).numpy() for name, a in arrays.items()}
-    io.write_tensors("data/text/learn.safetensors", twice)
-    table = PromptTable.read("data/text/learn.csv", "data/text/learn.safetensors")
+    io.write_tensors("data/text/learn/embeddings.safetensors", twice)
+    table = PromptTable.read(
+        "data/text/learn/prompts.csv", "data/text/learn/embeddings.safetensors"
+    )
     split = read(fake_stage, params, table)
     assert split.attributes.tolist() == [[0, 0, 0, 0], [1, 0, 0, 0]] * 2
     assert split.wordings is not None

@@ -11,19 +11,19 @@ import pytest
 import torch
 from small_training import write_split, write_start
 
-from textbcs import io, kernels
-from textbcs.io import InputError
-from textbcs.models import registry
-from textbcs.training.augment import augmented
-from textbcs.training.train import train
+from textbcs.base import io, kernels
+from textbcs.base.io import InputError
+from textbcs.models.common import registry
+from textbcs.stages.train.train import run as train
+from textbcs.training.augmentation import augmented
 
 METHODS = ("unet", "textbcs")
 KILLED = """
 import json, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from small_training import FakeStage
-from textbcs.training.augment import augmented
-from textbcs.training.train import train
+from textbcs.training.augmentation import augmented
+from textbcs.stages.train.train import run as train
 
 class Dies(FakeStage):
     def log(self, message):
@@ -78,7 +78,7 @@ def test_killed_and_continued_is_bitwise_uninterrupted(dataset, params, fake_sta
     train(fake_stage(params), "textbcs", 3)
     whole = weights("textbcs"), Path("results/runs/textbcs-s3/history.csv").read_bytes()
     Path("results/runs/textbcs-s3/model.safetensors").unlink()
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1] / "helpers")
     command = [sys.executable, "-c", KILLED, here, io.canonical_json(params), "textbcs"]
     killed = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     assert killed.returncode == -9

@@ -17,12 +17,14 @@ print(json.dumps({"python": sys.executable, "argv": sys.argv[1:], **{k: os.envir
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with the real launcher and a command line that says how it was started."""
+    """A checkout with the real launcher and a package that says how it was started."""
     package = tmp_path / "src/textbcs"
-    package.mkdir(parents=True)
-    for name in ("__init__.py", "kernels.py"):  # which bind threads and kernels
+    for name in ("__init__.py", "base/__init__.py", "base/kernels.py"):  # which bind kernels
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(f"src/textbcs/{name}", package / name)
-    (package / "cli.py").write_text(PROBE)
+    (package / "stages").mkdir()
+    (package / "stages/__init__.py").touch()
+    (package / "stages/__main__.py").write_text(PROBE)
     (tmp_path / "workflow").mkdir()
     shutil.copy("workflow/stage", tmp_path / "workflow/stage")
     return tmp_path
@@ -57,7 +59,7 @@ def test_under_plain_dvc_it_is_the_interpreter_that_runs_dvc(checkout: Path) -> 
 def test_under_snakemake_it_is_the_named_one(checkout: Path) -> None:
     other = checkout / "other-python"
     other.symlink_to(sys.executable)
-    answer = said(checkout, "workflow/stage", "check", TEXTBCS_PYTHON=str(other))
+    answer = said(checkout, "workflow/stage", "split", TEXTBCS_PYTHON=str(other))
     assert answer["python"] == str(other)
 
 
@@ -67,7 +69,7 @@ def test_by_hand_it_is_the_activated_or_the_checkouts_own(checkout: Path, place:
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/python").symlink_to(sys.executable)
     active = {"VIRTUAL_ENV": str(folder)} if place == "environment" else {}
-    answer = said(checkout, "/bin/sh", "-c", "workflow/stage check; true", **active)
+    answer = said(checkout, "/bin/sh", "-c", "workflow/stage split; true", **active)
     assert answer["python"] == str(folder / "bin/python")
 
 

@@ -1,5 +1,7 @@
 """What DVC is asked, in a real repository of three stages."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,24 @@ def test_a_missing_out_is_stale(repository: Path) -> None:
 def test_where_nobody_was_asked_everything_may_be_affected() -> None:
     stages = {"a": StageFacts(("a",), frozenset(), (), frozenset())}
     assert Pipeline(stages, stale=None).affected == {"a"}
+
+
+def test_it_waits_for_a_command_that_holds_dvcs_lock(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = (
+        "import time; from dvc.repo import Repo, lock_repo\n"
+        "with Repo('.') as repo, lock_repo(repo): print('up', flush=True); time.sleep(4)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert ask_dvc(status=True).stale == frozenset()
+        assert capsys.readouterr().err == "waiting for another DVC command to end\n"
+    finally:
+        other.kill()
+        other.communicate()
 
 
 def test_a_broken_definition_is_one_line(repository: Path) -> None:

@@ -7,16 +7,13 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import locks
 import pytest
 import start
 from snakemake.cli import args_to_api, parse_args
-from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
-from snakemake.settings.types import MaxJobsPerTimespan
 
-from textbcs.io import InputError
+from textbcs.base.io import InputError
 
 # Modes that change files without running rules: they need the run lock as a run does.
 CHANGING = {
@@ -114,32 +111,25 @@ def test_other_peoples_cluster_jobs_do_not_matter(
     assert (here / "squeue.asked").exists()  # it was read, and did not stop the start
 
 
-def waits(limit: JobRateLimiter | None, delay: float, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether a scheduler with this limit sets a timer."""
-    timers: list[float] = []
-    monkeypatch.setattr(start, "_reevaluate", lambda _, seconds: timers.append(seconds))
-    scheduler = SimpleNamespace(job_rate_limiter=limit)
-    start.reevaluate_at_the_limit(scheduler, delay)
-    assert timers in ([], [delay])
-    return bool(timers)
+TRAIN = """
+stages:
+  train: {matrix: {seed: "${seeds}"}, cmd: x, outs: ["results/runs/s${item.seed}"]}
+"""
 
 
-def test_snakemake_waits_for_its_limit_only_where_it_holds_a_job_back(
-    monkeypatch: pytest.MonkeyPatch,
+def test_leftovers_go_and_are_named_in_one_line(
+    here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    limit = JobRateLimiter(MaxJobsPerTimespan.parse_choice("3/10s"))
-    assert not waits(limit, 10, monkeypatch)
-    limit.register_jobs(2)
-    assert not waits(limit, 10, monkeypatch)
-    limit.register_jobs(1)
-    assert waits(limit, 10, monkeypatch)
-    # Waits for something else, such as a queue of input, stay.
-    assert waits(JobRateLimiter(MaxJobsPerTimespan.parse_choice("3/10s")), 7, monkeypatch)
-    assert waits(None, 7, monkeypatch)
-
-
-def test_what_is_replaced_is_what_snakemake_calls_after_it_has_counted_the_jobs() -> None:
-    source = inspect.getsource(JobScheduler.schedule)
-    call = "self._schedule_reevalutation(self.job_rate_limiter.timespan)"
-    assert source.count(call) == 1
-    assert source.index("self.job_selector(needrun)") < source.index(call)
+    (here / "dvc.yaml").write_text(TRAIN)
+    for seed in (1, 2, 3):
+        (here / f"results/runs/s{seed}").mkdir(parents=True)
+    (here / "results/runs/notes.txt").touch()
+    assert start.remove_leftovers({"seeds": [1]})
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "removed what no stage writes with these parameters: results/runs/s2 and 1 more"
+    )
+    assert said.count("\n") == 1
+    assert sorted(path.name for path in (here / "results/runs").iterdir()) == ["notes.txt", "s1"]
+    assert not start.remove_leftovers({"seeds": [1]})
+    assert capsys.readouterr().err == ""

@@ -1,1 +1,1 @@
-"""From an archive of DICOM files to a listed, verified cohort with a tumour mask per patient."""
+"""Which series and patients make the cohort: phases chosen, exclusions with their reasons."""

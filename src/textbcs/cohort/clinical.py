@@ -1,14 +1,14 @@
 """The Duke workbook `Clinical_and_Other_Features.xlsx`: facts known before any outcome.
 
-Columns are found by name, not by place; codes are decoded with the code lists that the workbook
-itself has in its third header row. Reads the workbook, writes nothing.
+Columns are found by name, not by place; codes are decoded with the code lists that the workbook itself
+has in its third header row.
 """
 
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textbcs.io import InputError, existing
+from textbcs.base.io import InputError, existing
 
 if TYPE_CHECKING:
     import pandas as pd

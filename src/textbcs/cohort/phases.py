@@ -1,15 +1,13 @@
 """Which phase of the dynamic study a series is, from its description.
 
 The names of the Duke collection are known; any other data say by `cohort.descriptions` what theirs are.
-
-Pure functions; reads and writes nothing.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from textbcs.io import InputError
+from textbcs.base.io import InputError
 
 PRE, UNNUMBERED = "pre", "dynamic"
 

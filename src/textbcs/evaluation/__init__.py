@@ -1,1 +1,1 @@
-"""From trained weights to per-slice metrics on the test split, and what they amount to."""
+"""What predictions are worth: metrics of a slice, means and tests over patients, uncertainty."""

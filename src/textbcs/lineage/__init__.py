@@ -1,1 +1,1 @@
-"""Room `lineage`: where a number comes from. Reads receipts, dvc.lock and the files themselves."""
+"""Where a number comes from, and whether it is true: from receipts, dvc.lock and the files themselves."""

@@ -1,1 +1,1 @@
-"""The text prompt of a slice: its grammar, its derivation from the mask, its table."""
+"""The text prompt of a slice: derived from the mask, or from what readers wrote; and changed, as a probe."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from textbcs.geometry import minimum_pixels
-from textbcs.prompts.grammar import VOCABULARY, Prompt, number_word
+from textbcs.dataset.prompt_grammar import VOCABULARY, Prompt, number_word
+from textbcs.imaging.geometry import minimum_pixels
 
 if TYPE_CHECKING:
     import numpy as np

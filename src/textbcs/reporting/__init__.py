@@ -1,1 +1,1 @@
-"""From per-slice metrics to what the paper prints, ours beside it."""
+"""What people read: tables, figures and the page."""

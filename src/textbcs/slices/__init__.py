@@ -1,1 +1,1 @@
-"""From masked volumes to per-split 2-D slices: the patient-level split, extraction, the shards."""
+"""From masked volumes to 2-D slices: the split of patients, the cutting, the square grid."""

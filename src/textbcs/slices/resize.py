@@ -78,7 +78,9 @@ class SquareGrid:
 
     def _inside(self, axis: int, index: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which fractional native indices lie on the slice, its outermost pixels in full."""
-        return np.abs(index - (self.native_shape[axis] - 1) / 2) <= self.native_shape[axis] / 2
+        half = self.native_shape[axis] / 2
+        # The tolerance is that of a ratio of spacings that no float holds.
+        return np.abs(index - (half - 0.5)) <= half + _TIE * self.native_shape[axis]
 
     def mask(self, native: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Resize a mask (rows, cols): lesion where most of a pixel is; 0 outside.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.io import InputError, sha256_file
+from textbcs.base.io import InputError, sha256_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,7 +194,7 @@ def _convert(folder: Path, pickled: Path, target: Path) -> None:
 
     import torch
 
-    from textbcs.io import write_bytes, write_tensors
+    from textbcs.base.io import write_bytes, write_tensors
 
     try:
         state = torch.load(pickled, map_location="cpu", weights_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from textbcs import io
+from textbcs.base import io
 
 RESUME = Path(".cache/resume")
 

@@ -1,27 +1,27 @@
 """A whole split on the device: slices, masks, prompts and their mirror images.
 
 3,876 slices of 224 x 224 px take under 600 MB, so no loader and no worker stands between the
-loop and its data. Reads `data/slices/<split>/`, `data/prompts/<split>.csv` and the embedded
-prompts; writes nothing.
+loop and its data.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from textbcs.io import InputError, read_csv
-from textbcs.models.contract import Batch
-from textbcs.models.prompttable import PromptTable
-from textbcs.prompts.grammar import VOCABULARY, mirror, parse
-from textbcs.slices.store import read_slices
+from textbcs.base.io import InputError, read_csv
+from textbcs.dataset.prompt_grammar import VOCABULARY, mirror, parse
+from textbcs.dataset.slice_store import read_slices
+from textbcs.models.common.contract import Batch
+from textbcs.models.common.prompt_embeddings import PromptTable
 
 if TYPE_CHECKING:
-    from textbcs.receipt import Stage
+    from textbcs.stage.receipt import Stage
 
 MOST = 2  # three and more lesions are one class: most collections have too few of each
 
@@ -89,14 +89,8 @@ def read_split(
         )
     kept = kept_patients(shard.table["patient"], fraction, seed)
     places = np.flatnonzero(shard.table["patient"].isin(kept))
-    path = stage.input(f"data/prompts/{name}.csv")
-    written = read_csv(path, required=("slice_id", "text"), dtype={"slice_id": str, "text": str})
-    text_of = dict(zip(written["slice_id"], written["text"], strict=True))
     slice_ids = [str(slice_id) for slice_id in shard.table["slice_id"].iloc[places]]
-    missing = [slice_id for slice_id in slice_ids if slice_id not in text_of]
-    if missing:
-        raise InputError(f"{path}: slice {missing[0]} has no prompt; run the stage prompts again")
-    texts = [text_of[slice_id] for slice_id in slice_ids]
+    texts = _texts(stage.input(f"data/prompts/{name}.csv"), slice_ids)
     return Split(
         slice_ids=tuple(slice_ids),
         image=torch.from_numpy(shard.images[places]).to(device),
@@ -107,6 +101,16 @@ def read_split(
         attributes=torch.tensor([attributes(text) for text in table.meanings], device=device),
         wordings=wordings(table),
     )
+
+
+def _texts(path: Path, slice_ids: list[str]) -> list[str]:
+    """The prompt of each slice, in the slices' order; the stage `prompts` has checked what they say."""
+    written = read_csv(path, required=("slice_id", "text"), dtype={"slice_id": str, "text": str})
+    text_of = dict(zip(written["slice_id"], written["text"], strict=True))
+    missing = [slice_id for slice_id in slice_ids if slice_id not in text_of]
+    if missing:
+        raise InputError(f"{path}: slice {missing[0]} has no prompt; run the stage prompts again")
+    return [text_of[slice_id] for slice_id in slice_ids]
 
 
 def kept_patients(patients: Iterable[str], fraction: float, seed: int) -> list[str]:
@@ -155,7 +159,9 @@ def read_learning_splits(
         InputError: as `read_split`.
     """
     table = PromptTable.read(
-        stage.input("data/text/learn.csv"), stage.input("data/text/learn.safetensors"), device
+        stage.input("data/text/learn/prompts.csv"),
+        stage.input("data/text/learn/embeddings.safetensors"),
+        device,
     )
     fraction, seed = float(settings["fraction"]), int(settings["fraction_seed"])
     train = read_split(stage, "train", table, device, fraction, seed)

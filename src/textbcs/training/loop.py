@@ -1,7 +1,7 @@
 """The one training loop, for every method.
 
 Interrupted at any instant, it continues from its last whole epoch; on the CPU the result is bit for
-bit that of an uninterrupted run. Reads and writes nothing but its resume state (`checkpoint`).
+bit that of an uninterrupted run. All that it writes is its resume state (`checkpoint`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor, nn
 
-from textbcs import io, score
-from textbcs.io import InputError
-from textbcs.models.contract import Batch, Objective, Output, Segmenter
-from textbcs.models.inference import autocast, infer
-from textbcs.training import checkpoint
-from textbcs.training.augment import augmented
+from textbcs.base import io
+from textbcs.base.io import InputError
+from textbcs.models.common.contract import Batch, Objective, Output, Segmenter
+from textbcs.models.common.inference import autocast, infer
+from textbcs.training import checkpoint, validation_dice
+from textbcs.training.augmentation import augmented
 from textbcs.training.data import Split
 from textbcs.training.optimizers import optimizer_of
 from textbcs.training.schedule import Schedule
 
 if TYPE_CHECKING:
-    from textbcs.receipt import Stage
+    from textbcs.stage.receipt import Stage
 
 
 class Run:
@@ -110,10 +110,10 @@ class Run:
         order, losses_of_parts = self.learn(bar)
         table = torch.stack([torch.stack(list(parts.values())) for parts in losses_of_parts]).cpu()
         self._refuse_nonfinite(table, order.cpu(), folder)
-        score, validated = self.validate()
-        self.schedule.epoch_end(score)
-        if score > self.best_score:
-            self.best_score, self.best_epoch = score, self.epoch
+        reached, validated = self.validate()
+        self.schedule.epoch_end(reached)
+        if reached > self.best_score:
+            self.best_score, self.best_epoch = reached, self.epoch
             self.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         means = dict(zip(losses_of_parts[0], table.mean(0).tolist(), strict=True))
         rate = self.optimizer.param_groups[0]["lr"]
@@ -210,8 +210,8 @@ class Run:
             channels_last=self.settings["channels_last"],
         )
         probability = torch.cat([output.probability for output in outputs])
-        values = score.dice(probability, val.mask, float(self.settings["threshold"]))
-        dice = float(score.mean_dice(values))
+        values = validation_dice.dice(probability, val.mask, float(self.settings["threshold"]))
+        dice = float(validation_dice.mean_dice(values))
         return dice, {"validation_dice": dice}
 
     def state(self) -> dict[str, Any]:

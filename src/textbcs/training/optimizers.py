@@ -1,4 +1,4 @@
-"""The optimiser that a method's training values name. Reads and writes no file."""
+"""The optimiser that a method's training values name."""
 
 from collections.abc import Mapping
 from typing import Any

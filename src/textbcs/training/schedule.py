@@ -1,7 +1,4 @@
-"""Learning rate as a function of the step, and what the plateau rule has seen.
-
-Reads and writes no file.
-"""
+"""Learning rate as a function of the step, and what the plateau rule has seen."""
 
 import math
 from collections.abc import Mapping

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from textbcs.device import open_device
-from textbcs.io import InputError, read_tensors
-from textbcs.models import registry
-from textbcs.models.contract import Segmenter
-from textbcs.models.variants import base_of, configuration
+from textbcs.base.io import InputError, read_tensors
+from textbcs.base.variants import base_of, configuration
+from textbcs.models.common import registry
+from textbcs.models.common.contract import Segmenter
+from textbcs.models.common.device import open_device, slow_precision
 from textbcs.training.data import Split, read_learning_splits
 from textbcs.training.loop import Run
 
 if TYPE_CHECKING:
-    from textbcs.receipt import Stage
+    from textbcs.stage.receipt import Stage
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ def set_up(stage: Stage, name: str) -> Setup:
     config = configuration(params, name)
     device = open_device(stage, params["training"]["device"])
     settings = {**params["training"], **config["training"]}
+    if said := slow_precision(params):
+        stage.log(f"slow: {said}")
     train, val = read_learning_splits(stage, device, settings)
     return Setup(
         config=config,

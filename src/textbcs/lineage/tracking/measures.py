@@ -1,7 +1,8 @@
 """Numbers of a stage's outputs, as (name, value, step): curves, grid points, scores, counts.
 
 Step is the epoch of a history and the point of a grid, from 1; elsewhere 0. What is not finite or is
-missing is left out. Scores of test slices are those of `evaluation/means.py`, under the same names.
+missing is left out. Scores of test slices are those of `evaluation.statistics.aggregates`, under the same
+names.
 """
 
 import csv
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from textbcs.io import existing, read_csv, read_json
+from textbcs.base.io import existing, read_csv, read_json
 
 Point = tuple[str, float, int]
 
@@ -58,7 +59,7 @@ def leaves(path: str) -> Iterator[Point]:
 
 def scores(path: str) -> Iterator[Point]:
     """The aggregates of one run's slices, such as `dice_patient_mean`."""
-    from textbcs.evaluation.means import PER_SLICE, aggregate
+    from textbcs.evaluation.statistics.aggregates import PER_SLICE, aggregate
 
     table = read_csv(path)
     columns = [name for name in table.columns if name in PER_SLICE or name.startswith("nsd_")]

@@ -8,28 +8,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from textbcs.io import canonical_json
+from textbcs.base.io import canonical_json
 from textbcs.lineage.tracking.measures import Point, measures
 from textbcs.lineage.tracking.sources import Source
-from textbcs.runinfo import WATCHED
+from textbcs.stage.run_information import WATCHED
+from textbcs.stages.modules import module_names
 
-# Stage -> phase. What dvc.yaml defines and this does not name is shown under OTHER.
+# The folder of a stage's module -> phase.
 PHASES = {
-    "data": ("phantom", "cohort", "download", "masks", "split", "slices", "flow", "prompts", "text",
-             "text_probe"),
-    "pretraining": ("pretrain",),
-    "search": ("search",),
-    "training": ("train", "train_variant", "train_replicate"),
-    "evaluation": ("evaluate", "evaluate_variant", "evaluate_replicate", "robustness", "trivial",
-                   "calibrate", "calibrate_variants", "uncertainty", "gradcam", "statistics",
-                   "replicates"),
-    "reports": ("complexity", "table1", "tables", "text_worth", "robustness_figures", "figures",
-                "report"),
-}  # fmt: skip
-OTHER = "other"
-PHASE_OF = {stage: phase for phase, stages in PHASES.items() for stage in stages}
+    "data": "data",
+    "train": "training",
+    "predict": "evaluation",
+    "evaluation": "evaluation",
+    "reporting": "reports",
+}
+# What comes before training has a phase for each stage, named after it but for these.
+BEFORE_TRAINING, NAMED = "training", {"pretrain": "pretraining"}
+OTHER = "other"  # a stage of another version
 # The first word of a variant's name -> the phase of its training; variants of other names are VARIANTS.
 FAMILIES = {"ablation": "ablation", "evidence": "sweep", "alignment": "sweep"}
 VARIANTS = "variants"
@@ -89,7 +87,14 @@ def phase_of(stage: str, argv: tuple[str, ...]) -> str:
     """The experiment that a stage belongs to; `argv` are its name and its matrix values."""
     if stage == "train_variant" and len(argv) > 1:
         return FAMILIES.get(argv[1].partition("_")[0], VARIANTS)
-    return PHASE_OF.get(stage, OTHER)
+    folder = _folders().get(stage, "")
+    return NAMED.get(stage, stage) if folder == BEFORE_TRAINING else PHASES.get(folder, OTHER)
+
+
+@cache
+def _folders() -> Mapping[str, str]:
+    """The folder of each stage's module in `textbcs.stages`."""
+    return {stage: module.split(".")[-2] for stage, module in module_names().items()}
 
 
 def tags_of(source: Source) -> dict[str, str]:

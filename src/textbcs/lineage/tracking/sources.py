@@ -2,7 +2,8 @@
 
 A source's key is a hash of all of these, so a run is written once, and again when any of them differs.
 An output that is missing, or is not what its receipt says, is left out: the view shows nothing that no
-receipt vouches for. Reads `results/receipts/`, `results/runinfo/` and outputs; writes nothing.
+receipt vouches for. The stage `score` writes the rows of all runs; each is shown beside the maps that it was
+made from, so that people can sort runs by their scores.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from textbcs.io import InputError, canonical_json, read_json, sha256_bytes, sha256_file
-from textbcs.lineage.graph import RECEIPTS, Item, Receipt, parse_receipt
-from textbcs.runinfo import FOLDER as RUNINFO
+from textbcs.base.io import InputError, canonical_json, read_json, sha256_bytes, sha256_file
+from textbcs.lineage.records.graph import RECEIPTS, Item, Receipt, parse_receipt
+from textbcs.lineage.records.run_rows import rows_of
+from textbcs.stage.run_information import FOLDER as RUNINFO
 
-FORM = 1  # raise it when a run of the same source looks different: every run is then written again
+FORM = 2  # raise it when a run of the same source looks different: every run is then written again
 LARGEST = 4_000_000  # bytes; a larger picture or table is not shown
 COHORT = "cohort.kind"
+PREDICTIONS = "results/predictions/"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Source:
         sha256: of the receipt's bytes.
         runinfo: the stage's run information; empty where there is none of this receipt.
         cohort: the kind of cohort that it rests on; None where it rests on none.
-        files: outputs that the view reads, each as its receipt says.
+        files: outputs that the view reads, each as its receipt says, and the rows made from its maps.
         left_out: outputs that it would read but that are missing or changed.
     """
 
@@ -60,8 +63,11 @@ def find_sources() -> tuple[list[Source], list[str]]:
         found[receipt.address] = (receipt, sha256_bytes(content))
     receipts = {address: receipt for address, (receipt, _) in found.items()}
     sources = []
+    rows = _rows_by_maker(receipts)
     for receipt, sha256 in found.values():
-        wanted = [item for item in receipt.outputs if is_shown(item)]
+        wanted = [item for item in receipt.outputs if is_shown(item)] + rows.get(
+            receipt.address, []
+        )
         files = tuple(item for item in wanted if _is_as_recorded(item))
         left_out = tuple(item.path for item in wanted if item not in files)
         cohort = cohort_of(receipt, receipts)
@@ -70,17 +76,28 @@ def find_sources() -> tuple[list[Source], list[str]]:
 
 
 def is_shown(item: Item) -> bool:
-    """Whether the view reads an output: curves, scores, counts, and the reports' pictures and tables."""
+    """Whether the view reads an output: curves, counts, and the reports' pictures and tables."""
     path = PurePosixPath(item.path)
     if item.bytes > LARGEST:
         return False
     if path.parts[0] == "reports":
         return path.suffix in (".png", ".md")
-    if path.parts[:2] == ("results", "evaluation"):
-        return path.name == "slices.csv"
     if path.parts[0] == "results":
         return path.suffix == ".json" or path.name in ("history.csv", "grid.csv")
     return False
+
+
+def _rows_by_maker(receipts: Mapping[str, Receipt]) -> dict[str, list[Item]]:
+    """By the address of the stage that made a run's maps: the rows that were made from these very maps."""
+    found: dict[str, list[Item]] = {}
+    for receipt in receipts.values():
+        for item in receipt.outputs:
+            if rows_of(item.path) and item.path.endswith("/slices.csv") and item.bytes <= LARGEST:
+                for maker in _makers(receipt.only([item.path]), receipts):
+                    maps = any(out.path.startswith(PREDICTIONS) for out in maker.outputs)
+                    if maps and item not in found.setdefault(maker.address, []):
+                        found[maker.address].append(item)
+    return found
 
 
 def cohort_of(receipt: Receipt, receipts: Mapping[str, Receipt]) -> str | None:

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from textbcs.lineage.tracking.commands import track_apart
+from textbcs.lineage.tracking.apart import track_apart
 from textbcs.lineage.tracking.database import FOLDER, synchronise, uri
-from textbcs.process import PARENT, die_with_parent
+from textbcs.stage.process import PARENT, die_with_parent
 
 EVERY_SECONDS = 30.0
 

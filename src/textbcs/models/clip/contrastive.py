@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.contrastive import (
+from textbcs.models.clip.network import ImageTower
+from textbcs.models.common.contract import Batch, TextBatch
+from textbcs.models.common.contrastive import (
     Embedded,
     Pretraining,
     image_to_text,
@@ -22,9 +24,7 @@ from textbcs.models.blocks.contrastive import (
     text_to_image,
     unit,
 )
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.clip.network import ImageTower
-from textbcs.models.contract import Batch, TextBatch
+from textbcs.models.common.linear import Linear
 
 START = math.log(1 / 0.07)
 HIGHEST = math.log(100.0)

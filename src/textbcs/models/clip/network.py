@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.vit import Progressive, QuickGELU, Tower, TowerSegmenter, draw_weights
+from textbcs.models.common.vit import Progressive, QuickGELU, Tower, TowerSegmenter, draw_weights
 
 EPSILON = 1e-5  # of the layer norms
 

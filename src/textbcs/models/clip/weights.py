@@ -1,7 +1,7 @@
 """Names of the published CLIP ViT-B/16 weights, as transformers stores them, in our image tower.
 
-The text tower and the temperature are not taken: the text encoder is the project's own, and the head
-is not in the file. Reads and writes no file.
+The text tower and the temperature are not taken: the text encoder is the project's own, and the head is
+not in the file.
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from textbcs.models.blocks.contrastive import (
+from textbcs.models.common.contract import Batch, TextBatch
+from textbcs.models.common.contrastive import (
     Embedded,
     Perceptron,
     Pretraining,
@@ -21,8 +22,7 @@ from textbcs.models.blocks.contrastive import (
     text_to_image,
     unit,
 )
-from textbcs.models.blocks.resnet import ResNet
-from textbcs.models.contract import Batch, TextBatch
+from textbcs.models.common.resnet import ResNet
 
 
 class ConVIRTPretraining(Pretraining):

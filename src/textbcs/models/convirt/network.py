@@ -6,7 +6,7 @@ papers and code compare ConVIRT. 32.521 M parameters at width 64, 3 channels in 
 reads no text: its pre-training (contrastive.py) did. Loss: `dice_bce` (ours; the paper has none).
 """
 
-from textbcs.models.blocks.resnet_unet import ResNetUNet
+from textbcs.models.common.resnet_unet import ResNetUNet
 
 
 class ConVIRT(ResNetUNet):

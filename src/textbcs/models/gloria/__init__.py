@@ -1,6 +1,6 @@
 """GLoRIA: a ResNet-50 pre-trained on image-prompt pairs, whole against whole and word by word."""
 
-from textbcs.models.blocks.mixed import mixed_objective as objective
+from textbcs.models.common.mixed_loss import mixed_objective as objective
 from textbcs.models.gloria.contrastive import GLoRIAPretraining as Contrastive
 from textbcs.models.gloria.network import GLoRIA as Network
 

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from textbcs.models.blocks.contrastive import (
+from textbcs.models.common.contract import Batch, TextBatch
+from textbcs.models.common.contrastive import (
     NEVER,
     Embedded,
     Pretraining,
@@ -27,9 +28,8 @@ from textbcs.models.blocks.contrastive import (
     unit,
     without_ends,
 )
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.blocks.resnet import ResNet
-from textbcs.models.contract import Batch, TextBatch
+from textbcs.models.common.linear import Linear
+from textbcs.models.common.resnet import ResNet
 
 THIRD_STAGE = 3  # the map of ResNet's third stage gives the regions, 1024 channels at full width
 

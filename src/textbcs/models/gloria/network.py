@@ -5,7 +5,7 @@ segmentation. 32.521 M parameters at width 64, 3 channels in and 1 class out. It
 pre-training (contrastive.py) did. Loss: 10 * focal - ln Dice, as that repository. No deviation.
 """
 
-from textbcs.models.blocks.resnet_unet import ResNetUNet
+from textbcs.models.common.resnet_unet import ResNetUNet
 
 
 class GLoRIA(ResNetUNet):

@@ -35,11 +35,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textbcs.io import InputError
-from textbcs.models.blocks.contrastive import without_ends
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.blocks.unet import convolution, two_convolutions
-from textbcs.models.contract import Output, Segmenter, TextBatch
+from textbcs.base.io import InputError
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.contrastive import without_ends
+from textbcs.models.common.linear import Linear
+from textbcs.models.common.unet_blocks import convolution, two_convolutions
 
 DROPOUT = 0.1  # of patch embeddings and of the feed-forward network, as in the official code
 PATCHES = (16, 8, 4, 2)  # pixels a side at each stage

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textbcs.models.blocks.contrastive import (
+from textbcs.models.common.contract import Batch, TextBatch
+from textbcs.models.common.contrastive import (
     NEVER,
     Embedded,
     Pretraining,
@@ -35,8 +36,7 @@ from textbcs.models.blocks.contrastive import (
     unit,
     without_ends,
 )
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.contract import Batch, TextBatch
+from textbcs.models.common.linear import Linear
 from textbcs.models.mgca.network import ImageTower
 
 INSTANCE_TEMPERATURE = 0.07

@@ -19,8 +19,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.blocks.vit import Block, Progressive, Tower, TowerSegmenter, draw_weights
+from textbcs.models.common.linear import Linear
+from textbcs.models.common.vit import Block, Progressive, Tower, TowerSegmenter, draw_weights
 
 EPSILON = 1e-6  # of the layer norms
 

@@ -1,8 +1,8 @@
 """nnU-Net's loss: Dice and cross-entropy under deep supervision.
 
-Every level's head is compared with the mask at its own resolution; a level counts half of the one
-above it and the coarsest next to nothing. nnU-Net gives the coarsest 0, or 1e-6 where every
-parameter must get a gradient (its distributed training); here it is 1e-6. Reads and writes no file.
+Every level's head is compared with the mask at its own resolution; a level counts half of the one above
+it and the coarsest next to nothing. nnU-Net gives the coarsest 0, or 1e-6 where every parameter must
+get a gradient (its distributed training); here it is 1e-6.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from textbcs.models.blocks.nnunet import padded, weighted_dice_ce
-from textbcs.models.contract import Batch, Objective, Output
+from textbcs.models.common.contract import Batch, Objective, Output
+from textbcs.models.common.nnunet_blocks import padded, weighted_dice_ce
 
 COARSEST = 1e-6
 

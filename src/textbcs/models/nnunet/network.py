@@ -21,14 +21,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.nnunet import (
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.nnunet_blocks import (
     CLASSES,
     cropped,
     initialize,
     padded,
     two_convolutions,
 )
-from textbcs.models.contract import Output, Segmenter, TextBatch
 
 SMALLEST_MAP = 4  # no side of a map is shorter
 CHANNEL_CAP = 16  # times the width: 512 at 32

@@ -1,13 +1,13 @@
 """Swin transformer block: attention in windows, shifted in every second block (Liu et al. 2021).
 
 Own code: the official network has one layer for query, key and value together, libraries have three,
-and the shapes of the parameters are what is compared. Reads and writes no file.
+and the shapes of the parameters are what is compared.
 """
 
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.linear import Linear
+from textbcs.models.common.linear import Linear
 
 _MASKED = -100.0  # added to the score of two tokens that the shift brought together
 

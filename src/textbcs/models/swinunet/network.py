@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textbcs.io import InputError
-from textbcs.models.blocks.heads import UnbiasedHead
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.contract import Output, Segmenter, TextBatch
+from textbcs.base.io import InputError
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.heads import UnbiasedHead
+from textbcs.models.common.linear import Linear
 from textbcs.models.swinunet.block import Block
 
 CLASSES = 2

@@ -1,8 +1,7 @@
 """Names of the published ImageNet-1k weights (swin_tiny_patch4_window7_224) in Swin-UNet.
 
 As in the official code, encoder and decoder both start from them: a decoder's stage takes the blocks of
-the encoder's stage at its grid. Of the third stage's six published blocks the first are taken. Reads and
-writes no file.
+the encoder's stage at its grid. Of the third stage's six published blocks the first are taken.
 """
 
 from collections.abc import Mapping

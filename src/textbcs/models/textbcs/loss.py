@@ -1,6 +1,6 @@
 """The loss of TextBCS and of its ablations: TextBCS section 3.3, equations 6, 7 and 12 to 15.
 
-Everything is computed in float32 or float64, outside autocast. Reads and writes no file.
+Everything is computed in float32 or float64, outside autocast.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from textbcs.models.blocks.losses import (
+from textbcs.models.common.contract import Batch, Objective, Output
+from textbcs.models.common.losses import (
     SMOOTH,
     balanced_cross_entropy,
     squared_dice_loss,
 )
-from textbcs.models.contract import Batch, Objective, Output
 
 
 def dice_loss(probability: Tensor, onehot: Tensor) -> Tensor:

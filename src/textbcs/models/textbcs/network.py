@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from textbcs.io import InputError
-from textbcs.models.blocks.unet import STAGES, Trunk
-from textbcs.models.contract import Output, Segmenter, TextBatch
+from textbcs.base.io import InputError
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.unet_blocks import STAGES, Trunk
 from textbcs.models.textbcs.evidential import evidence_of, expected_probability, first_biases
 from textbcs.models.textbcs.svli import SVLI
 

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.contract import TextBatch
+from textbcs.models.common.contract import TextBatch
+from textbcs.models.common.linear import Linear
 
 TEMPERATURE_START = 0.07
 TEMPERATURE_FLOOR = 0.01

@@ -1,6 +1,6 @@
 """The loss of TGANet: of the mask, of the number and of the size, with equal weights.
 
-Everything is computed in float32, outside autocast. Reads and writes no file.
+Everything is computed in float32, outside autocast.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from textbcs.models.contract import Batch, Objective, Output
+from textbcs.models.common.contract import Batch, Objective, Output
 from textbcs.models.tganet.network import ONE_OR_MANY, SIZES
 
 SMOOTH = 1.0  # of Dice, in the official code

@@ -35,9 +35,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.blocks.resnet import BLOCKS, ResNet
-from textbcs.models.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.linear import Linear
+from textbcs.models.common.resnet import BLOCKS, ResNet
 
 WORDS = ("one", "multiple", "small", "medium", "large")
 NUMBERS = 2  # the first words are numbers, the others sizes

@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from textbcs.io import InputError
-from textbcs.models.contract import Output, Segmenter, TextBatch
+from textbcs.base.io import InputError
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
 from textbcs.models.transunet.resnet import ResNetV2
 from textbcs.models.transunet.vit import Encoder
 

@@ -1,7 +1,7 @@
 """The convolutional half of TransUNet's encoder: the first three stages of a ResNetV2.
 
-It is BiT's ResNet-50 (Kolesnikov et al. 2020) with nine units in its third stage and no fourth:
-every convolution standardises its weights and group normalisation follows. Reads and writes no file.
+It is BiT's ResNet-50 (Kolesnikov et al. 2020) with nine units in its third stage and no fourth: every
+convolution standardises its weights and group normalisation follows.
 """
 
 from collections.abc import Sequence

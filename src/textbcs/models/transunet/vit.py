@@ -1,12 +1,12 @@
 """The transformer half of TransUNet's encoder: ViT's blocks (Dosovitskiy et al. 2021).
 
 Own code because it is short and because the shapes, names and the order of random draws then do not
-move with a library's versions. Reads and writes no file.
+move with a library's versions.
 """
 
 from torch import Tensor, nn
 
-from textbcs.models.blocks.linear import Linear
+from textbcs.models.common.linear import Linear
 
 _EPSILON = 1e-6
 

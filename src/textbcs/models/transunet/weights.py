@@ -1,7 +1,7 @@
 """Names of the published ImageNet-21k weights (R50+ViT-B_16.npz) in TransUNet's encoder.
 
-The file is of the JAX implementation: convolutions are height, width, input, output; dense layers input,
-output; attention is split by head. The decoder is not in it. Reads and writes no file.
+The file is of the JAX implementation: convolutions are height, width, input, output; dense layers
+input, output; attention is split by head. The decoder is not in it.
 """
 
 from collections.abc import Mapping

@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.linear import Linear
-from textbcs.models.blocks.unet import convolution, two_convolutions
-from textbcs.models.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.linear import Linear
+from textbcs.models.common.unet_blocks import convolution, two_convolutions
 from textbcs.models.uctransnet.transformer import CrossFusion
 
 

@@ -2,7 +2,7 @@
 
 The four encoder maps become tokens of one grid, image side / 16 tokens a side. Attention is between
 channels, not places: a channel of one scale asks the channels of all four scales, which are the keys
-and values. Every head works on all channels. Reads and writes no file.
+and values. Every head works on all channels.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.linear import Linear
+from textbcs.models.common.linear import Linear
 
 HEADS = 4
 EXPANSION = 4  # of the feed-forward networks

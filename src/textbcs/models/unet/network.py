@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from textbcs.models.blocks.unet import Trunk
-from textbcs.models.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.unet_blocks import Trunk
 
 
 class UNet(Segmenter):

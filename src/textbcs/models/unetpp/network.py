@@ -22,15 +22,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from textbcs.models.blocks.heads import UnbiasedHead
-from textbcs.models.blocks.nnunet import (
+from textbcs.models.common.contract import Output, Segmenter, TextBatch
+from textbcs.models.common.heads import UnbiasedHead
+from textbcs.models.common.nnunet_blocks import (
     CLASSES,
     cropped,
     initialize,
     padded,
     two_convolutions,
 )
-from textbcs.models.contract import Output, Segmenter, TextBatch
 
 CHANNEL_CAP = 15  # times the width: 480 at 32
 

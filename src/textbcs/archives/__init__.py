@@ -1,0 +1,1 @@
+"""Where images come from: the Imaging Data Commons, NBIA, a folder, or the phantom; fetched and checked."""

@@ -1,0 +1,1 @@
+"""What people type after `textbcs`, one module a command; stages are none."""

@@ -1,0 +1,32 @@
+"""Pieces of the command line that several commands share: commands that say what they do, checked numbers.
+
+Standard library only.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+
+def add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    """Add a command whose own help begins with the text of the list above it."""
+    description = text[:1].upper() + text[1:] + "."
+    return commands.add_parser(name, help=text, description=description.replace("%", "%%"))
+
+
+def number(kind: type, least: float, most: float) -> Callable[[str], Any]:
+    """A type for argparse: an `int` or a `float` from `least` to `most`."""
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:  # also where it is no number (nan)
+            word = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r}: a {word} from {least:g} to {most:g}")
+        return value
+
+    return read

@@ -1,0 +1,1 @@
+"""What the stages pass on: slices, splits and prompts, as they lie in `data/`."""

@@ -1,0 +1,17 @@
+"""The three splits, and which of them a patient is in."""
+
+from typing import TYPE_CHECKING
+
+from textbcs.base.io import read_csv
+
+if TYPE_CHECKING:
+    pass
+
+
+SPLITS = ("train", "val", "test")
+
+
+def read_split(path: str) -> dict[str, str]:
+    """Patient -> split, from `split.csv`."""
+    table = read_csv(path, ["patient", "split"])
+    return dict(zip(table["patient"], table["split"], strict=True))

@@ -1,0 +1,1 @@
+"""Aggregates, intervals and tests over patients."""

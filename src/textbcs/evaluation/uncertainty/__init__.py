@@ -1,0 +1,1 @@
+"""Whether probabilities and uncertainty can be believed: calibration, error detection, selection."""

@@ -1,0 +1,194 @@
+"""FORGED-LOCK, STALE and UNKNOWN-CODE: receipts against dvc.lock, the tree as it is now, and git."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from textbcs.base.io import InputError
+from textbcs.lineage.records.findings import Finding, Remark, short, some
+from textbcs.lineage.records.graph import LOCK, Locked, Receipt, difference
+from textbcs.lineage.records.hashing import folder_md5
+from textbcs.lineage.records.history import committed, is_shallow
+from textbcs.lineage.records.tree import IGNORED, Tree, cached
+from textbcs.settings.params import flatten, select
+from textbcs.stage.receipt import ENVIRONMENT, modules
+
+
+def check_lock(tree: Tree) -> Iterator[Finding]:
+    """dvc.lock against the receipts, and the receipts themselves by the md5 that the lock has."""
+    graph = tree.graph
+    if graph.lock is None:
+        if graph.receipts:
+            yield Finding("MISSING", "", str(LOCK), "there are receipts but no lock file")
+        return
+    for receipt in graph.active():
+        locked = graph.lock.get(receipt.address)
+        if locked is None:
+            detail = f"has no entry for {receipt.address}, which has run"
+            yield Finding("FORGED-LOCK", receipt.address, str(LOCK), detail)
+            continue
+        lies = list(_lies(tree, receipt, locked))
+        if lies:
+            yield Finding("FORGED-LOCK", receipt.address, str(LOCK), "; ".join(lies))
+        yield from _receipt_itself(tree, receipt, locked)
+
+
+def _lies(tree: Tree, receipt: Receipt, locked: Locked) -> Iterator[str]:
+    """What the lock says of a stage and its receipt denies."""
+    changed = difference(receipt.params, locked.params)
+    if changed:
+        yield f"parameters: the receipt has {some(changed)} in the lock"
+    for out, md5 in locked.outs.items():
+        if out == receipt.path:
+            continue
+        here = _md5_now(tree, out)
+        inside = [item.path for item in receipt.outputs if _within(item.path, out)]
+        if not inside:
+            yield f"out {out}: the receipt does not name it"
+        elif (
+            here not in (None, md5)
+            and all(tree.is_authentic(path) for path in inside)
+            and not _has_more(out, inside)
+        ):
+            yield f"out {out}: md5 {short(md5)}, but what the stage wrote has {short(here or '')}"
+    for dep, md5 in locked.deps.items():
+        read = {item.path: item.sha256 for item in receipt.inputs} | dict(receipt.code)
+        inside = [path for path in read if _within(path, dep)]
+        here = _md5_now(tree, dep)
+        if not inside or here is None:
+            continue
+        same = all(tree.sha256(path) == read[path] for path in inside)
+        if not same and here == md5:
+            other = [path for path in inside if tree.sha256(path) != read[path]]
+            yield f"dep {dep}: as it is now, but the stage ran on another {some(other)}"
+        elif same and here != md5 and (inside == [dep] or not _has_more(dep, inside)):
+            yield f"dep {dep}: md5 {short(md5)}, but what the stage read has {short(here)}"
+
+
+def _receipt_itself(tree: Tree, receipt: Receipt, locked: Locked) -> Iterator[Finding]:
+    """A receipt whose md5 is not the lock's: one of the two was edited."""
+    found, md5 = tree.digest(receipt.path), locked.outs.get(receipt.path)
+    if found is None or md5 is None or found.md5 == md5:
+        return
+    before = tree.committed_lock.get(receipt.address)
+    is_lock = cached(found.md5).is_file() or (
+        before is not None and before.outs.get(receipt.path) == found.md5
+    )
+    kind, path = ("FORGED-LOCK", str(LOCK)) if is_lock else ("TAMPERED", receipt.path)
+    detail = f"{receipt.path}: md5 is {short(found.md5)}, dvc.lock says {short(md5)}"
+    yield Finding(kind, receipt.address, path, detail)
+
+
+def _md5_now(tree: Tree, path: str) -> str | None:
+    """DVC's hash of a file or folder as it is now."""
+    found = tree.digest(path)
+    if found:
+        return found.md5
+    folder = Path(path)
+    if not folder.is_dir():
+        return None
+    files: dict[str, str] = {}
+    for file in folder.rglob("*"):
+        if file.is_file() and file.name != IGNORED[0]:
+            one = tree.digest(file.as_posix())
+            if one is None or not one.md5:
+                return None
+            files[file.relative_to(folder).as_posix()] = one.md5
+    return folder_md5(files)
+
+
+def _has_more(out: str, inside: list[str]) -> bool:
+    """Whether a folder holds files that the receipt does not name: ORPHANs, named as such."""
+    folder = Path(out)
+    files = {p.as_posix() for p in folder.rglob("*") if p.is_file() and p.name not in IGNORED}
+    return folder.is_dir() and bool(files - set(inside))
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or PurePosixPath(path).is_relative_to(folder)
+
+
+def check_stale(tree: Tree, forged: set[str]) -> Iterator[Finding]:
+    """Stages that ran on something else than there is now.
+
+    Args:
+        tree: the hashed tree.
+        forged: stages whose lock entry is forged: theirs is that fault, and a re-run heals both.
+    """
+    for receipt in tree.graph.active():
+        reasons = [] if receipt.address in forged else list(_reasons(tree, receipt))
+        if reasons:
+            yield Finding("STALE", receipt.address, receipt.path, "; ".join(reasons))
+
+
+def _reasons(tree: Tree, receipt: Receipt) -> Iterator[str]:
+    """Why a stage would have to run again: inputs, outputs, parameters or code that are others now."""
+    graph = tree.graph
+    for item in receipt.inputs:
+        maker = graph.maker(item)
+        if maker is not None:
+            made = maker.output(item.path)
+            if made is None or made.sha256 != item.sha256:
+                yield f"read another {item.path} than {maker.address} has written since"
+        elif graph.makers.of(item.path) is None:
+            now = tree.sha256(item.path)
+            if now is not None and now != item.sha256:
+                yield f"{item.path} has changed since"
+    definition = graph.definitions[receipt.address]
+    for out in definition.outputs:
+        if out != receipt.path and not any(_within(item.path, out) for item in receipt.outputs):
+            yield f"dvc.yaml now wants {out} of it"
+    try:
+        now_params = flatten(select(graph.params, definition.keys))
+    except InputError as error:
+        yield str(error)
+    else:
+        changed = difference(receipt.params, now_params)
+        if changed:
+            yield f"parameters have changed since: {some(changed)}"
+    if receipt.code:
+        now_code = {path: tree.sha256(path) for path in modules(definition.code)}
+        edited = sorted(
+            path
+            for path in receipt.code.keys() | now_code.keys()
+            if receipt.code.get(path) != now_code.get(path)
+        )
+        if edited:
+            yield f"code has changed since: {some(edited)}"
+
+
+def check_code(tree: Tree) -> Iterator[Finding | Remark]:
+    """Recorded modules that are in no commit of their path, once each, at the first stage."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for receipt in tree.graph.active():
+        for path, digest in receipt.code.items():
+            users.setdefault((path, digest), []).append(receipt.address)
+    known = committed(set(users))
+    if known is None:
+        if users:
+            yield Remark("this is no git repository: whether the code is committed is not known")
+        return
+    unknown = {key: names for key, names in users.items() if key not in known}
+    if unknown and is_shallow():
+        yield Remark(f"the history is shallow: {len(unknown)} module versions are not in it")
+        return
+    for (path, digest), names in unknown.items():
+        detail = f"{some(names)} ran a version (sha256 {short(digest)}) that is in no commit"
+        yield Finding("UNKNOWN-CODE", names[0], path, detail)
+
+
+def check_environment(tree: Tree) -> Iterator[Remark]:
+    """Stages that ran under another lock of the environment: no fault, but worth knowing."""
+    now = tree.sha256(ENVIRONMENT)
+    others = [
+        receipt.address
+        for receipt in tree.graph.active()
+        if receipt.environment.get(ENVIRONMENT) not in (None, now)
+    ]
+    if others:
+        yield Remark(f"{len(others)} stages ran under another {ENVIRONMENT}: {some(others)}")
+    old = [receipt.address for receipt in tree.graph.active() if not receipt.code]
+    if old:
+        yield Remark(f"{len(old)} receipts name no code (an older version): {some(old)}")
+    behind = (tree.graph.lock or {}).keys() - tree.graph.definitions.keys()
+    if behind:
+        yield Remark(f"dvc.lock also has stages that are defined no more: {some(sorted(behind))}")

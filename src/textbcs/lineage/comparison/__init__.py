@@ -1,0 +1,1 @@
+"""`textbcs audit diff`: which cells differ between two revisions, and what changed first."""

@@ -1,0 +1,1 @@
+"""`textbcs audit export`: the run as an RO-Crate."""

@@ -1,0 +1,268 @@
+"""The pipeline as its receipts tell it: stages, what each read and wrote, and what dvc.lock says.
+
+DVC is not asked: the audit has to be able to contradict it.
+"""
+
+import json
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from textbcs.base.io import InputError
+from textbcs.lineage.records.form import Form, check_form
+from textbcs.lineage.records.run_rows import rows_of, stands_behind
+from textbcs.settings.params import flatten, read_yaml
+from textbcs.stage.definition import Definition, Makers, define_all
+
+RECEIPTS = Path("results/receipts")
+LOCK = Path("dvc.lock")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file that a receipt names: path, sha256, size in bytes, and for an input its maker."""
+
+    path: str
+    sha256: str
+    bytes: int
+    stage: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What `receipt.py` wrote about one stage; `code` is empty in receipts of version 1."""
+
+    address: str
+    argv: tuple[str, ...]
+    params: Mapping[str, Any]
+    seed: int | None
+    device: str
+    code: Mapping[str, str]
+    environment: Mapping[str, str | None]
+    inputs: tuple[Item, ...]
+    outputs: tuple[Item, ...]
+
+    @property
+    def stage(self) -> str:
+        """The stage's name without matrix values."""
+        return self.address.partition("@")[0]
+
+    @property
+    def path(self) -> str:
+        """Where the receipt lies."""
+        return f"{RECEIPTS}/{self.address}.json"
+
+    def output(self, path: str) -> Item | None:
+        """The output at `path`, or None."""
+        return next((item for item in self.outputs if item.path == path), None)
+
+    def only(self, outputs: Collection[str]) -> "Receipt":
+        """The receipt with these outputs alone and what stands behind them; `""` among them: all of it."""
+        if "" in outputs:
+            return self
+        inputs = (
+            item
+            for item in self.inputs
+            if any(stands_behind(item.path, output) for output in outputs)
+        )
+        own = (item for item in self.outputs if item.path in outputs)
+        return replace(self, inputs=tuple(inputs), outputs=tuple(own))
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One stage of dvc.lock: md5 of each dep and out by path (folders end in `.dir`), parameters."""
+
+    deps: Mapping[str, str]
+    outs: Mapping[str, str]
+    params: Mapping[str, Any]
+
+
+@dataclass
+class Graph:
+    """A tree's stages.
+
+    Attributes:
+        params: all of params.yaml.
+        definitions: every stage that dvc.yaml and the parameters define, by address.
+        receipts: by address; also those of stages that are defined no more.
+        unreadable: receipt path -> why it cannot be read.
+        lock: dvc.lock by address; None where there is no such file.
+        order: address -> place in an order in which makers come before readers.
+    """
+
+    params: Mapping[str, Any]
+    definitions: Mapping[str, Definition]
+    receipts: Mapping[str, Receipt]
+    unreadable: Mapping[str, str]
+    lock: Mapping[str, Locked] | None
+    makers: Makers = field(init=False)
+    order: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.makers = Makers(self.definitions)
+        self.order = _order(self.definitions)
+
+    def maker(self, item: Item) -> Receipt | None:
+        """The receipt of the stage that made an input, as the input's reader has recorded it."""
+        address = item.stage or self.makers.of(item.path)
+        return self.receipts.get(address) if address else None
+
+    def upstream(self, items: Iterable[Item]) -> dict[str, Receipt]:
+        """All receipts above some inputs, by address, through recorded inputs.
+
+        The receipt of a stage that makes the rows of all runs is reduced to the rows that are asked for.
+        """
+        wanted: dict[
+            str, dict[str, None]
+        ] = {}  # by address the rows of runs, "" for all that it wrote
+        queue = list(items)
+        while queue:
+            item = queue.pop()
+            maker, rows = self.maker(item), rows_of(item.path)
+            if maker is None or rows in wanted.setdefault(maker.address, {}):
+                continue
+            wanted[maker.address][rows] = None
+            queue += (one for one in maker.inputs if stands_behind(one.path, item.path))
+        return {address: self.receipts[address].only(rows) for address, rows in wanted.items()}
+
+    def active(self) -> Iterator[Receipt]:
+        """Receipts of stages that are defined, makers first."""
+        for address in sorted(self.definitions, key=lambda name: self.order[name]):
+            if address in self.receipts:
+                yield self.receipts[address]
+
+
+def load_graph(form: Form | None = None) -> Graph:
+    """Read the tree in the working folder.
+
+    Args:
+        form: judges every receipt's form; a receipt of another form counts as unreadable.
+
+    Raises:
+        InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
+    """
+    params = read_yaml("params.yaml")
+    receipts, unreadable = {}, {}
+    for path in sorted(RECEIPTS.glob("*.json")):
+        try:
+            content = path.read_bytes()
+            if form:
+                check_form(content, form)
+            receipt = parse_receipt(content)
+        except InputError as error:
+            unreadable[path.as_posix()] = str(error)
+            continue
+        if receipt.path != path.as_posix():
+            unreadable[path.as_posix()] = f"says it is of stage {receipt.address}"
+            continue
+        receipts[receipt.address] = receipt
+    lock = parse_lock(read_yaml(LOCK)) if LOCK.is_file() else None
+    return Graph(params, define_all(params), receipts, unreadable, lock)
+
+
+def parse_receipt(content: bytes) -> Receipt:
+    """A receipt from its bytes.
+
+    Raises:
+        InputError: it is no JSON or lacks a field.
+    """
+    try:
+        facts = json.loads(content)
+        return Receipt(
+            address=str(facts["stage"]),
+            argv=tuple(facts["argv"]),
+            params=dict(facts["params"]),
+            seed=facts["seed"],
+            device=str(facts["device"]),
+            code=dict(facts.get("code", {})),
+            environment=dict(facts.get("environment", {})),
+            inputs=tuple(_item(entry) for entry in facts["inputs"]),
+            outputs=tuple(_item(entry) for entry in facts["outputs"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"no receipt ({type(error).__name__}: {error})") from error
+
+
+def _item(entry: Mapping[str, Any]) -> Item:
+    return Item(
+        str(entry["path"]), str(entry["sha256"]), int(entry["bytes"]), entry.get("stage") or None
+    )
+
+
+def parse_lock(content: Mapping[str, Any]) -> dict[str, Locked]:
+    """The stages of a dvc.lock.
+
+    Raises:
+        InputError: it does not have the form of schema 2.0.
+    """
+    try:
+        return {
+            address: Locked(
+                {entry["path"]: str(entry.get("md5", "")) for entry in stage.get("deps", [])},
+                {entry["path"]: str(entry.get("md5", "")) for entry in stage.get("outs", [])},
+                locked_params(stage.get("params", {})),
+            )
+            for address, stage in (content.get("stages") or {}).items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{LOCK}: not a lock file of DVC ({error!r}); restore it") from error
+
+
+def locked_params(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The lock's parameters as `dotted.key -> value`, as receipts have them."""
+    flat: dict[str, Any] = {}
+    for values in files.values():
+        flat |= flatten(values)
+    return flat
+
+
+def plain_params(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by key in a form that compares equal wherever they were read from."""
+    return {str(key): json.loads(json.dumps(value)) for key, value in values.items()}
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The keys whose values differ, as `key: old -> new`, sorted."""
+    first, second = plain_params(old), plain_params(new)
+    absent = "(absent)"
+    return [
+        f"{key}: {first.get(key, absent)} -> {second.get(key, absent)}"
+        for key in sorted(first.keys() | second.keys())
+        if first.get(key, absent) != second.get(key, absent)
+    ]
+
+
+def _order(definitions: Mapping[str, Definition]) -> dict[str, int]:
+    """Places in a topological order; among equals that of dvc.yaml."""
+    outs = sorted(
+        (out.rstrip("/"), address) for address, one in definitions.items() for out in one.outputs
+    )
+    above = {
+        address: set(_makers_of(one.data, outs)) - {address} for address, one in definitions.items()
+    }
+    places: dict[str, int] = {}
+    waiting = list(definitions)
+    while waiting:
+        ready = [name for name in waiting if above[name] <= places.keys()]
+        if not ready:
+            raise InputError(f"dvc.yaml: the stages {', '.join(waiting)} depend on each other")
+        for name in ready:
+            places[name] = len(places)
+        waiting = [name for name in waiting if name not in places]
+    return places
+
+
+def _makers_of(deps: Iterable[str], outs: list[tuple[str, str]]) -> Iterator[str]:
+    """Stages with an out that is a dep, lies in one, or holds one."""
+    exact = dict(outs)
+    for dep in (name.rstrip("/") for name in deps):
+        for name in (dep, *(parent.as_posix() for parent in PurePosixPath(dep).parents)):
+            if name in exact:
+                yield exact[name]
+        for out, address in outs[bisect_left(outs, (dep + "/", "")) :]:
+            if not out.startswith(dep + "/"):
+                break
+            yield address

@@ -1,0 +1,1 @@
+"""A tumour mask for each patient: from SEG objects, NIfTI files or annotation boxes."""

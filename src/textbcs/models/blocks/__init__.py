@@ -1,1 +1,0 @@
-"""Parts that several methods share. A method's own parts lie in its folder."""

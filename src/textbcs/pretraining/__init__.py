@@ -1,0 +1,1 @@
+"""Initial weights: published ones, and own contrastive pre-training."""

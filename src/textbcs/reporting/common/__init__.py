@@ -1,0 +1,1 @@
+"""What tables, figures and the page share: names, notes, and the forms of a table."""

@@ -1,0 +1,1 @@
+"""What is drawn in each figure, and the drawing."""

@@ -1,0 +1,1 @@
+"""Rows, headings and notes of each table."""

@@ -1,0 +1,1 @@
+"""The parameters: what they may be, the presets, and what is wrong with a file of them."""

@@ -1,0 +1,91 @@
+"""The sections of `params.yaml` that say what is compared, measured and shown."""
+
+from typing import Annotated, TypedDict
+
+from textbcs.settings.ranges import (
+    Above,
+    AtLeast,
+    AtMost,
+    Below,
+    Count,
+    Distinct,
+    Items,
+    Name,
+    NotNegative,
+    Positive,
+    Seed,
+    Share,
+)
+
+Seeds = Annotated[list[Seed], Items(1), Distinct(), "each method is trained once with each"]
+
+
+class Replicates(TypedDict):
+    """Further trainings: how far the seed alone moves a score."""
+
+    methods: Annotated[list[str], Items(1), Distinct(), "of tables.table1"]
+    seeds: Annotated[list[Seed], Distinct(), "beside `seeds`"]
+
+
+class Tables(TypedDict):
+    """Which runs the tables show."""
+
+    table1: Annotated[list[str], Items(1), Distinct(), "methods: the rows, in order"]
+    variants: Annotated[list[str], Items(1), Distinct(), "trained beside the rows of Table 1"]
+
+
+class Resampling(TypedDict):
+    """How often something is drawn anew."""
+
+    resamples: Annotated[int, AtLeast(99)]
+    seed: Seed
+
+
+class Lesions(TypedDict):
+    """When a lesion counts as found."""
+
+    minimum_covered: Annotated[Share, "share of a lesion that must be predicted"]
+
+
+class Calibration(TypedDict):
+    """How probabilities are judged."""
+
+    bins: Annotated[Count, "of equal mass"]
+    band_mm: Annotated[Positive, "width of the boundary band"]
+    dropout_passes: Annotated[int, AtLeast(2), "of a network with dropout"]
+    dropout_seed: Annotated[Seed, "draws what they drop"]
+
+
+class Evaluation(TypedDict):
+    """How predictions are measured."""
+
+    threshold: Annotated[float, Above(0), Below(1), "foreground where the probability exceeds it"]
+    bootstrap: Annotated[Resampling, "of patients, for intervals"]
+    permutation: Annotated[Resampling, "of signs, for p-values"]
+    nsd_tolerances_mm: Annotated[
+        list[Positive], Items(1), Distinct(), "ascending; the first is tested"
+    ]
+    lesions: Lesions
+    calibration: Calibration
+
+
+class Robustness(TypedDict):
+    """What happens to the networks that read text when the prompt is wrong."""
+
+    methods: Annotated[list[Name], Items(1), Distinct(), "of tables.table1, reading the prompt"]
+    first_pass: Annotated[Name, "whose masks the automatic prompts are read off"]
+    seed: Annotated[Seed, "draws wrong prompts and typing errors"]
+    max_tokens: Annotated[int, AtLeast(4), AtMost(512), "of a sentence"]
+
+
+# Not as a class: `with` is a word of Python.
+GradCAM = TypedDict(
+    "GradCAM",
+    {
+        "without": Annotated[str, "a variant without text"],
+        "with": Annotated[str, "the same with text"],
+        "tolerance_mm": Annotated[NotNegative, "of the pointing game"],
+        "seed": Annotated[Seed, "of the random weights that a heat map is held against"],
+        "draws": Annotated[Count, "sets of random weights"],
+    },
+)

@@ -1,0 +1,1 @@
+"""What surrounds a stage: its definition, receipt, run information, processes and exit code."""

@@ -1,0 +1,1 @@
+"""One module per stage of dvc.yaml, named as it is there; each has `run(stage, *items)`."""

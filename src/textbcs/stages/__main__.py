@@ -1,0 +1,46 @@
+"""Start one stage: `python -m textbcs.stages NAME [ITEM...]`, which `workflow/stage` runs.
+
+A stage is the module of its name in one of the folders here. What it may read, write and see of the
+parameters stands in `dvc.yaml`.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from textbcs.settings.params import load_params, select
+from textbcs.stage.command import exit_code
+from textbcs.stage.definition import Makers, define, define_all, read_stages
+from textbcs.stage.process import die_with_parent
+from textbcs.stage.receipt import Stage
+from textbcs.stages.modules import module_of
+
+
+def run_stage(name: str, items: Sequence[str]) -> None:
+    """Run one stage as `dvc.yaml` defines it and leave its receipt.
+
+    Raises:
+        InputError: the parameters or an input are faulty.
+    """
+    values = load_params()
+    stages = read_stages()
+    definition = define(name, tuple(items), values, stages)
+    own = select(values, definition.keys)
+
+    def makers() -> Makers:
+        return Makers(define_all(values, stages))
+
+    with Stage(definition, own, [name, *items], makers) as stage:
+        module_of(name).run(stage, *items)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the stage that the command line names."""
+    if not argv:
+        print("usage: workflow/stage NAME [ITEM...], as dvc.yaml calls it", file=sys.stderr)
+        return 2
+    die_with_parent()
+    return exit_code(lambda: run_stage(argv[0], argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

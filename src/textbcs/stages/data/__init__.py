@@ -1,0 +1,1 @@
+"""Stages from the archive to embedded prompts."""

@@ -1,0 +1,1 @@
+"""Stages that score what networks predicted, compare it and explain it."""

@@ -1,0 +1,1 @@
+"""Stages that write tables, figures and the page."""

@@ -1,0 +1,92 @@
+"""Archives: any layout, copies and contradictions, and a phantom that makes itself again."""
+
+import shutil
+from pathlib import Path
+
+import pydicom
+import pytest
+from cohort_stage import make_stage
+
+from textbcs.archives.archive import FolderArchive, open_archive
+from textbcs.base.io import InputError
+from textbcs.stages.data.cohort import run as list_cohort
+
+
+def identity(paths):
+    return paths
+
+
+def listed(params) -> dict[str, list[str]]:
+    found = FolderArchive(params).series(identity)
+    return {one.first.series_uid: [header.sop_uid for header in one.headers] for one in found}
+
+
+def test_names_and_layout_carry_no_meaning(workplace, params) -> None:
+    before = listed(params)
+    archive = Path("data/phantom/archive")
+    flat = Path("data/flat")
+    flat.mkdir()
+    for number, path in enumerate(sorted(archive.rglob("*.dcm"), key=lambda p: str(p)[::-1])):
+        shutil.copy(path, flat / f"{number}.bin")
+    (flat / "LICENSE").write_text("free")
+    (flat / "metadata.csv").write_text("a,b")
+    params["cohort"]["archive"] = str(flat)
+    assert listed(params) == before
+
+
+def test_a_copy_is_dropped_and_a_contradiction_stops(workplace, params) -> None:
+    before = listed(params)
+    path = next(Path("data/phantom/archive").rglob("*.dcm"))
+    shutil.copy(path, path.with_name("copy of it.dcm"))
+    assert listed(params) == before
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.with_name("copy of it.dcm").write_bytes(content)
+    with pytest.raises(InputError, match="has the SOPInstanceUID of") as error:
+        listed(params)
+    assert "\n" not in str(error.value)
+
+
+def test_a_series_of_two_patients_stops(workplace, params) -> None:
+    path = sorted(Path("data/phantom/archive").rglob("*.dcm"))[5]
+    dataset = pydicom.dcmread(path)
+    dataset.PatientID = "Breast_MRI_999"
+    dataset.save_as(path)
+    with pytest.raises(InputError, match="belongs to two patients"):
+        listed(params)
+
+
+def test_fetch_gives_instances_in_order(workplace, params) -> None:
+    archive = FolderArchive(params)
+    one = next(s for s in archive.series(identity) if s.first.modality == "MR")
+    got = list(archive.fetch(one.first.patient, one.first.series_uid))
+    assert [item.instance_number for item in got] == list(range(1, len(got) + 1))
+    for item in got:
+        assert len(item.read()) == item.size
+    assert list(archive.fetch("nobody", "1.2.3")) == []
+
+
+def test_the_phantom_makes_a_lost_patient_again(workplace, params) -> None:
+    folder = Path("data/phantom/archive/Breast_MRI_002")
+    before = {path: path.read_bytes() for path in sorted(folder.rglob("*.dcm"))}
+    uids = {pydicom.dcmread(path).SeriesInstanceUID for path in before}
+    shutil.rmtree(folder)
+    archive = open_archive(params)
+    got = sum(len(list(archive.fetch("Breast_MRI_002", uid))) for uid in uids)
+    assert got == len(before)
+    assert {path: path.read_bytes() for path in sorted(folder.rglob("*.dcm"))} == before
+
+
+def test_bad_archives_are_one_line(params, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind, folder, words in (
+        ("folder", "nowhere", "nowhere: no such folder"),
+        ("folder", ".", "holds no DICOM file"),
+        ("carrier pigeon", ".", "cohort.kind = 'carrier pigeon' is unknown"),
+    ):
+        params["cohort"] |= {"kind": kind, "archive": folder}
+        with pytest.raises(InputError, match=words) as error:
+            list_cohort(make_stage(params))
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="is no patient of the phantom"):
+        next(open_archive(params | {"cohort": {"kind": "phantom", "archive": "."}}).fetch("x", "1"))

@@ -1,0 +1,93 @@
+"""One planted fault a test: the audit names exactly that node and class, and a clean tree is silent.
+
+Here what concerns the audit as a whole; the faults by subject are in `test_verify_*.py`.
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from audited import MODEL, TABLE, named
+from fabricated import flip
+from fabricated_lock import commit
+
+from textbcs.base.io import write_text
+from textbcs.lineage.audit.verify import as_json, as_text, verify
+from textbcs.lineage.records.findings import CLASSES
+from textbcs.lineage.records.graph import load_graph
+from textbcs.lineage.tracing.trace import trace_file
+
+
+def test_a_clean_tree_is_silent(tree: Path) -> None:
+    report = verify()
+    assert report.findings == []
+    assert report.remarks == []
+    assert as_text(report)[-1] == "clean: every file is what its receipt says"
+    assert as_json(report)["clean"] is True
+
+
+def test_the_first_bad_node_comes_first(tree: Path) -> None:
+    flip(TABLE)
+    flip(MODEL)
+    flip("data/masks/P1.nii.gz")
+    report = verify()
+    assert [one.node for one in report.findings] == ["masks", "train@unet-1", "table1"]
+    assert as_json(report)["first_bad_node"] == "masks"
+    assert as_text(report)[-1] == "3 TAMPERED; first bad node: masks"
+
+
+def test_quick_trusts_size_and_time_and_the_full_audit_does_not(tree: Path) -> None:
+    verify()
+    trace_file(load_graph(), MODEL)  # hashes a few files, and must not forget the others
+    first = verify(quick=True)
+    assert (first.files, first.findings) == (0, [])
+    flip(MODEL)  # same size, same time
+    assert verify(quick=True).findings == []
+    assert named(verify()) == [("TAMPERED", "train@unet-1")]
+    assert named(verify(quick=True)) == [("TAMPERED", "train@unet-1")]
+
+
+def test_quick_sees_what_was_written(tree: Path) -> None:
+    verify()
+    Path(MODEL).write_bytes(b"other")
+    assert named(verify(quick=True)) == [("TAMPERED", "train@unet-1")]
+
+
+def test_a_shallow_history_cannot_accuse(tree: Path) -> None:
+    """What ran is in a commit that this clone does not have."""
+    write_text("src/textbcs/cohort.py", "# later\n")
+    commit("later")
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout
+    write_text(".git/shallow", head)
+    report = verify()
+    assert {kind for kind, _ in named(report)} == {"STALE"}
+    assert "the history is shallow: 1 module versions are not in it" in report.remarks
+
+
+def test_without_git_the_rest_is_checked(tree: Path) -> None:
+    shutil.rmtree(".git")
+    report = verify()
+    assert report.findings == []
+    assert any("no git repository" in text for text in report.remarks)
+
+
+def test_every_class_has_a_test() -> None:
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_verify*.py"))
+    assert all(f'"{kind}"' in text for kind in CLASSES)
+
+
+def test_the_command_says_so_by_its_exit_code(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from textbcs.cli import main
+
+    assert main(["audit", "verify"]) == 0
+    flip(TABLE)
+    assert main(["audit", "verify", "--json"]) == 1
+    printed = capsys.readouterr().out
+    report = json.loads(printed[printed.index("{") :])
+    assert report["findings"][0]["node"] == "table1"

@@ -1,0 +1,1 @@
+from finished_fixtures import *  # noqa: F403

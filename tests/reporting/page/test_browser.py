@@ -1,0 +1,120 @@
+"""The page in a real Chromium without a window: what a reader's browser makes of it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import pytest
+from pagecase import page
+
+from textbcs.reporting.page.page import render
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason=f"none of {', '.join(NAMES)} is installed; the page is not opened"
+)
+
+DRIVER = (Path(__file__).parent / "browser_driver.js").read_text(encoding="utf-8")
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Chromium on arguments, with a profile of its own and no network."""
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--enable-logging=stderr",
+        "--v=0",
+        f"--user-data-dir={folder / 'profile'}",
+    ]
+    return subprocess.run(
+        [str(BROWSER), *options, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+        env={**os.environ, "HOME": str(folder)},
+    )
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory) -> dict:
+    folder = tmp_path_factory.mktemp("browser")
+    file = folder / "index.html"
+    file.write_text(
+        render(page()).replace("</body>", f"<script>{DRIVER}</script></body>"), encoding="utf-8"
+    )
+    done = run(folder, "--dump-dom", file.as_uri())
+    found = re.search(r'data-seen="([^"]*)"', done.stdout)
+    assert found, f"the page never became ready: {done.stderr[-2000:]}"
+    return json.loads(unescape(found[1])) | {"log": done.stderr}
+
+
+def test_no_error_reaches_the_console(seen) -> None:
+    assert seen["errors"] == []
+    assert "CONSOLE" not in seen["log"]
+
+
+def test_a_click_on_a_heading_sorts_by_number(seen) -> None:
+    # As text, 9.50 would be the largest.
+    before, down, told_down, up, told_up = seen["sorted"]
+    assert before == ["60.00", "71.00", "9.50"]
+    assert (down, told_down) == (["71.00", "60.00", "9.50"], "descending")
+    assert (up, told_up) == (["9.50", "60.00", "71.00"], "ascending")
+
+
+def test_what_is_missing_comes_last(seen) -> None:
+    assert seen["missing"] == ["< 0.0001", "–", "–"]
+
+
+def test_the_viewer_draws_what_is_chosen(seen) -> None:
+    place, image, overlay, belief, status = range(5)
+    assert seen["start"][place] == "0/textbcs/probability"
+    assert "P0, slice 0 (tumour slice); TextBCS: Dice 0.500" in seen["start"][status]
+    assert seen["method"][image] == seen["start"][image]
+    assert seen["method"][overlay] != seen["start"][overlay]
+    assert seen["method"][belief] != seen["start"][belief]
+    assert seen["vacuity"][place] == "0/textbcs/vacuity"
+    assert seen["vacuity"][belief] != seen["start"][belief]
+    assert seen["patient"][place] == "2/textbcs/vacuity"
+    assert seen["patient"][image] != seen["start"][image]
+    assert "no reference, Dice not defined" in seen["patient"][status]
+
+
+def test_arrow_keys_buttons_and_ticks_work(seen) -> None:
+    # After the last slice comes the first again.
+    assert seen["right"] == seen["vacuity"]
+    assert seen["up"][0].startswith("0/lvit/")
+    assert seen["bare"][2] != seen["up"][2]
+    assert seen["strip"][0].startswith("0/unet/")
+    assert seen["buttons"] == ["UNet <x> 0.00", "LViT 0.25", "TextBCS 0.50"]
+
+
+def test_a_pixel_of_the_canvas_is_the_slices_own(seen) -> None:
+    value = page_image()[3, 5]
+    assert seen["pixel"] == [value, value, value, 255]
+
+
+def page_image():
+    import numpy as np
+
+    images = np.random.default_rng(5).random((3, 16, 16))
+    return np.round(255 * images[0].astype(np.float32)).astype(int)
+
+
+def test_the_page_prints(tmp_path) -> None:
+    file = tmp_path / "index.html"
+    file.write_text(render(page()), encoding="utf-8")
+    target = tmp_path / "page.pdf"
+    run(tmp_path, f"--print-to-pdf={target}", file.as_uri())
+    content = target.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert len(content) > 10_000
