@@ -92,6 +92,7 @@ def keeps_the_rules(checkout: Checkout) -> None:
         "docs/test_reference.py",
         "test_dependencies.py",
         "models/common/test_contract.py",
+        "settings/test_methods.py",
     )
     checkout.run(
         python, "-m", "pytest", "-q", "-k", "not contract or plain", *(f"tests/{n}" for n in named)

@@ -1,6 +1,7 @@
 """A method's settings stand in its folder, and that is all that makes it known."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,8 +57,11 @@ def check(root: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_new_folder_with_settings_is_a_method(tmp_path: Path) -> None:
     shutil.copytree("src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    text = preset_text("phantom").replace("methods:\n", BLOCK, 1)
-    text = text.replace("lvit, textbcs] # rows", "lvit, plain, textbcs] # rows")
+    text, blocks = re.subn(r"^methods:\n", BLOCK, preset_text("phantom"), flags=re.MULTILINE)
+    text, rows = re.subn(
+        r"^(  table1: \[.*)textbcs\]", r"\1plain, textbcs]", text, flags=re.MULTILINE
+    )
+    assert (blocks, rows) == (1, 1)
     (tmp_path / "params.yaml").write_text(text)
     assert "methods.plain = {" in (found := check(tmp_path)).stderr
     assert "unknown key; allowed here: clip, convirt" in found.stderr

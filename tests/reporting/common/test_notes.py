@@ -79,9 +79,12 @@ def test_an_alarm_says_what_the_methods_were_told() -> None:
     rows = [{**row, "tumour_free_slices": 9, "reads_at_test": "image"} for row in ROWS]
     assert "prompt" not in notes.prompt_notes(rows)[0]
     rows[2]["reads_at_test"] = "image and prompt"
-    assert "TextBCS, which reads a prompt, is given another case's" in notes.prompt_notes(rows)[0]
+    assert (
+        "TextBCS, which reads a prompt, gets the prompt of the same patient's nearest"
+        in notes.prompt_notes(rows)[0]
+    )
     rows[1]["reads_at_test"] = "image and prompt"
-    assert "LViT and TextBCS, which read a prompt, are given" in notes.prompt_notes(rows)[0]
+    assert "LViT and TextBCS, which read a prompt, get the prompt" in notes.prompt_notes(rows)[0]
     assert notes.prompt_notes([{**row, "tumour_free_slices": 0} for row in rows]) == []
 
 
@@ -123,7 +126,7 @@ def test_the_ablation_says_what_speaks_against_its_parts() -> None:
     assert "), not 21.50 points (" in said[5]
     assert "21.25 points" in said[2]
     assert "against SVLI alone, 34.75 points" in said[2]
-    assert "learning rate 0.0005 and batch size 8" in said[4]
+    assert "learning rate (0.0005) and batch size (8)" in said[4]
     alike = {"textbcs": {**PARAMS["methods"]["textbcs"], "loss": {"balanced_cross_entropy": False}}}
     assert len(notes.ablation_notes({**PARAMS, "methods": alike}, RUNS, CHOICE)) == 5
 

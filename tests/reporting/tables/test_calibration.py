@@ -159,7 +159,7 @@ def test_one_training_is_said_to_be_one() -> None:
             calibration_notes_table.uncertainty_notes,
         ):
             found = notes(scores(), differences(), CALLED, params)
-            assert sum(note.startswith("One training each") for note in found) == said
+            assert sum(note.startswith("This table uses one training") for note in found) == said
 
 
 def test_where_the_area_says_as_much_as_every_map() -> None:

@@ -143,8 +143,9 @@ def prompt_notes(rows: Sequence[Row]) -> list[str]:
     reading = [str(row["label"]) for row in rows if "prompt" in str(row.get("reads_at_test"))]
     if reading:
         said[0] += (
-            f" There {joined(reading)}, which read{'s' * (len(reading) == 1)} a prompt, "
-            f"{'is' if len(reading) == 1 else 'are'} given another case's, which tells of a tumour."
+            f" On these slices {joined(reading)}, which read{'s' * (len(reading) == 1)} a prompt, "
+            f"get{'s' * (len(reading) == 1)} the prompt of the same patient's nearest tumour slice, so it "
+            "describes a tumour that is not there."
         )
     return said
 
@@ -178,9 +179,8 @@ def ablation_notes(params: Mapping[str, Any], runs: Runs, choice: Mapping[str, A
     said += _losses(params, names)
     if len(names) > 1:
         said.append(
-            f"All rows of the ablation train with learning rate {choice['learning_rate']:g} and batch size "
-            f"{choice['batch_size']}, chosen on validation for the full method; none was sought for the "
-            "other rows."
+            f"All rows of the ablation use the full method's learning rate ({choice['learning_rate']:g}) and "
+            f"batch size ({choice['batch_size']}). The other rows were not tuned separately."
         )
     if base is not None and both is not None and RIVAL in runs:
         gain, over = (

@@ -16,8 +16,8 @@ PROMPT_LIMITS = (
     "says how much.",
 )
 ONE_SEED = (
-    "Each network was trained once. Another seed moves every score and can change the order of the methods; "
-    "intervals and p-values hold the trained network fixed and say nothing about that."
+    "Outside the comparison of seeds, every score is from one training of each network. Another seed would "
+    "change the scores and might change the order of the methods; intervals and p-values do not cover that."
 )
 SEVERAL_SEEDS = (
     "Scores are means over the seeds. Intervals and p-values hold these trainings fixed: they are about "

@@ -34,15 +34,15 @@ FIRST = "overview"
 FIGURES = {
     "overview": (
         "Three test slices",
-        "The best, the median and the worst test slice of the reference method by its Dice (the median of an "
-        "even number: the lower one in the middle; ties by slice name). From left to right: the slice with "
-        "its reference mask, UNet and LViT where they were run, the reference method, and its vacuity on a "
-        "logarithmic scale: 1 where nothing is evidence for either class. Solid: reference mask. Dashed: "
-        "prediction. The framed part is enlarged. Radiological view: the patient's left is at the right.",
+        "The test slices with the best, the median and the worst Dice of TextBCS (for an even number, the "
+        "lower of the two middle ones; ties are broken by slice name). From left to right: the slice with "
+        "its reference mask, UNet and LViT where they were run, TextBCS, and its vacuity on a logarithmic "
+        "scale: 1 where nothing is evidence for either class. Solid: reference mask. Dashed: prediction. The "
+        "framed part is enlarged. Radiological view: the patient's left is at the right.",
     ),
     "qualitative": (
         "Qualitative comparison over all methods (the paper's Fig. 3)",
-        "Rows, by rule: the best, the median and the worst test slice of the reference method, and "
+        "Rows, by rule: the test slices with the best, the median and the worst Dice of TextBCS, and "
         "one with several lesions. Solid: reference mask. Dashed: prediction. The framed part of the "
         "slice is enlarged; predicted pixels outside it are counted below a panel.",
     ),
@@ -56,9 +56,10 @@ FIGURES = {
     "gradcam_stages": (
         "What makes a heat map evidence",
         "Pointing game, energy inside the mask and its lift over the mask's area (1: heat that lies "
-        "anywhere), mean over patients with intervals. A map without any heat is a miss with no energy; "
-        "below each stage stands how many there are, hollow is the mean without them. Last: how much of a "
-        "map, before its cut at zero, is left when weights are random; bars: each set of random weights.",
+        "anywhere), mean over patients with intervals. A map without any heat counts as a miss with zero "
+        "energy. The number of such maps is printed below each stage; hollow markers show the mean without "
+        "them. Last panel: the rank correlation of each map, before negative values are set to zero, with "
+        "that of the same network with random weights; bars show each set of random weights.",
     ),
     "failures": (
         "Failure cases (the paper's Fig. 5)",
@@ -74,11 +75,11 @@ FIGURES = {
     ),
     "dose_response": (
         "Wrong prompts: dose and response",
-        "Dice against the share of slices whose prompt is another case's, or names the other side. Computed "
-        "from the two end points, what each slice scores with its own and with the wrong prompt, and not "
-        "measured at each dose: the line is straight by construction. Band: 95 % interval over patients. "
-        "Vertical bars: the central 95 % over which slices get the wrong prompt by chance. Thin line: the "
-        "same method without any prompt.",
+        "Dice against the share of slices whose prompt is another case's, or names the other side. Only the "
+        "two ends are measured: each slice with its own prompt and with the wrong one. The line between them "
+        "is computed, so it is straight by construction. Band: 95 % interval over patients. Vertical bars: "
+        "the central 95 % over random choices of the slices that get the wrong prompt. Thin line: the same "
+        "method without any prompt.",
     ),
     "reliability": (
         "Reliability",
@@ -88,7 +89,7 @@ FIGURES = {
     ),
     "uncertainty_maps": (
         "Uncertainty maps",
-        "The reference method's median case: vacuity (no evidence), entropy, expected entropy (conflict), "
+        "The median case of TextBCS: vacuity (no evidence), entropy, expected entropy (conflict), "
         "mutual information, and where it is wrong. Useful uncertainty is bright where the error is.",
     ),
     "weights": (

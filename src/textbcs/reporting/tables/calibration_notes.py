@@ -192,8 +192,8 @@ def _once(params: Mapping[str, Any]) -> Iterator[str]:
     """What limits over patients leave open where each network was trained once."""
     if len(params["seeds"]) == 1:
         yield (
-            "One training each: the intervals hold the chance that lies in the patients, not that of another "
-            "seed, and there is no ensemble of seeds to compare with: its rows appear with two seeds or more."
+            "This table uses one training of each network. Its intervals cover the choice of patients, not "
+            "the choice of seed. With two or more values in `seeds` it has rows for the ensemble, too."
         )
 
 

@@ -39,8 +39,8 @@ FEW = (
     "Wilcoxon's test can reach p < 0.05, whatever the differences."
 )
 UNADJUSTED = (
-    "Paired by slice, points of Dice, mean over the patients; above 0 the first method is better. The "
-    "intervals are not adjusted for their number: some will exclude 0 by chance."
+    "Differences in Dice, in points, mean over patients; above 0 TextBCS is better. The intervals are not "
+    "adjusted for their number: some will exclude 0 by chance."
 )
 OVERLAPPING = (
     "A patient stands in each subgroup in which she has slices, so subgroups of one kind may share patients. "

@@ -22,8 +22,8 @@ SEEDS = {
     "difference_run_sd": "the same, reference minus method",
 }
 ONE_SEED = (
-    "One seed: only patients are resampled. How far another training would move a method's rank is not in "
-    "these shares."
+    "Only patients are resampled, with one training of each method, so these shares do not show how another "
+    "training would change the ranks. Methods that tie for first place all count as first."
 )
 SEVERAL = (
     "Dice of patient and seed as crossed random effects; the mean's standard deviation from run to run is "

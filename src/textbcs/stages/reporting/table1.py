@@ -54,7 +54,7 @@ def run(stage: "Stage") -> None:
     write_table(
         stage,
         "table1_differences",
-        "TextBCS against each other method, Dice, paired by slice, 95 % interval over patients",
+        "Dice of TextBCS minus that of each other method: mean over patients, with 95 % interval",
         overlap.DIFFERENCES,
         [row | {"subtrahend": label(row["subtrahend"])} for row in records(gaps)],
         shared=once,
