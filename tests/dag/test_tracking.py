@@ -13,7 +13,7 @@ DATABASE = ".cache/mlflow/mlflow.db"
 
 
 def plant(checkout: Checkout, address: str) -> None:
-    """A real receipt; those of the toy's stages are none."""
+    """A real receipt under the name of a stage; the toy's own are none, and a left-over goes."""
     facts = {
         "stage": address, "argv": [address], "params": {}, "seed": None, "device": "cpu",
         "inputs": [], "outputs": [],
@@ -29,22 +29,22 @@ def shown(checkout: Checkout) -> set[str]:
 
 
 def test_a_run_is_tracked_whether_it_succeeds_or_fails(toy: Checkout) -> None:
-    plant(toy, "one")
+    plant(toy, "cohort")
     toy.set_param("methods.unet.grid", [[1.0e-3, 4]])
     toy.snakemake(TEXTBCS_TRACKING="off")
     assert not (toy.root / DATABASE).exists()
     toy.set_param("methods.unet.grid", [[2.0e-3, 4]])
     toy.snakemake(TEXTBCS_TRACKING="on")
-    assert shown(toy) == {"one"}
-    plant(toy, "two")
+    assert shown(toy) == {"cohort"}
+    plant(toy, "slices")
     toy.set_param("methods.unet.grid", [[3.0e-3, 4]])
     failed = toy.snakemake(ok=False, TEXTBCS_TRACKING="on", TOY_FAIL="train")
     assert failed.returncode == 1
-    assert shown(toy) == {"one", "two"}
+    assert shown(toy) == {"cohort", "slices"}
 
 
 def test_a_damaged_database_is_one_warning_and_no_fault(toy: Checkout) -> None:
-    plant(toy, "one")
+    plant(toy, "cohort")
     (toy.root / DATABASE).parent.mkdir(parents=True)
     (toy.root / DATABASE).write_bytes(b"no database" * 999)
     toy.set_param("methods.unet.grid", [[1.0e-3, 4]])
