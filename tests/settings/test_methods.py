@@ -19,7 +19,7 @@ from textbcs.settings.ranges import AtLeast
 
 
 class Network(TypedDict):
-    model: Literal["plain"]
+    model: Literal["bare"]
     width: Width
     layers: Annotated[int, AtLeast(2), "of it"]
 
@@ -34,8 +34,8 @@ def unbuildable(network: Mapping[str, Any], size: int) -> Iterator[str]:
 """
 BLOCK = """\
 methods:
-  plain:
-    network: {model: plain, width: 8, layers: 2}
+  bare:
+    network: {model: bare, width: 8, layers: 2}
     loss: {weight: 1.0}
     training: {epochs: 3}
     grid: [[0.002, 8]]
@@ -59,13 +59,13 @@ def test_a_new_folder_with_settings_is_a_method(tmp_path: Path) -> None:
     shutil.copytree("src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     text, blocks = re.subn(r"^methods:\n", BLOCK, preset_text("phantom"), flags=re.MULTILINE)
     text, rows = re.subn(
-        r"^(  table1: \[.*)textbcs\]", r"\1plain, textbcs]", text, flags=re.MULTILINE
+        r"^(  table1: \[.*)textbcs\]", r"\1bare, textbcs]", text, flags=re.MULTILINE
     )
     assert (blocks, rows) == (1, 1)
     (tmp_path / "params.yaml").write_text(text)
-    assert "methods.plain = {" in (found := check(tmp_path)).stderr
+    assert "methods.bare = {" in (found := check(tmp_path)).stderr
     assert "unknown key; allowed here: clip, convirt" in found.stderr
-    folder = tmp_path / "src/textbcs/models/plain"
+    folder = tmp_path / "src/textbcs/models/bare"
     folder.mkdir()
     (folder / "settings.py").write_text(NEW)
     # The package imports a network, which the check must not.
@@ -76,18 +76,18 @@ def test_a_new_folder_with_settings_is_a_method(tmp_path: Path) -> None:
         (
             "layers: 2",
             "layers: 1",
-            "methods.plain.network.layers = 1: allowed: integer, at least 2",
+            "methods.bare.network.layers = 1: allowed: integer, at least 2",
         ),
-        ("weight: 1.0", "wieght: 1.0", "methods.plain.loss.wieght = 1.0: unknown key"),
+        ("weight: 1.0", "wieght: 1.0", "methods.bare.loss.wieght = 1.0: unknown key"),
         (
             "width: 8, l",
             "width: 999, l",
-            "methods.plain.network.width = 999: allowed: at most slices",
+            "methods.bare.network.width = 999: allowed: at most slices",
         ),
         (
             "epochs: 3}",
             "epochs: 0}",
-            "methods.plain.training.epochs = 0: allowed: integer, at least 1",
+            "methods.bare.training.epochs = 0: allowed: integer, at least 1",
         ),
     ):
         (tmp_path / "params.yaml").write_text(text.replace(old, new, 1))
