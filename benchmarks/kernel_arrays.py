@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernel_inputs import Line, Parts, whole
-
-if TYPE_CHECKING:
-    pass
 
 
 def arrays() -> Iterator[Line]:
     """numpy."""
+    yield from elementwise_functions()
+    yield from reductions()
+    yield from order_statistics()
+    yield from linear_algebra()
+    yield "numpy.random", _numbers
+
+
+def elementwise_functions() -> Iterator[Line]:
+    """Functions of each element, mostly in double and in single precision."""
     import numpy as np
 
-    x, positive, square = whole(16, 999), np.abs(whole(16, 999)) + 0.1, whole(40, 40)
+    x, positive = whole(16, 999), np.abs(whole(16, 999)) + 0.1
     functions: dict[str, Callable[[Any], Any]] = {
         name: getattr(np, name)
         for name in ("exp", "sin", "cos", "tan", "arctan", "tanh", "expm1", "cbrt", "exp2")
@@ -32,6 +38,13 @@ def arrays() -> Iterator[Line]:
     )
     yield "numpy.arctan2", lambda: {"double": np.arctan2(x, positive)}
     yield "numpy.logaddexp", lambda: {"double": np.logaddexp(0, x)}
+
+
+def reductions() -> Iterator[Line]:
+    """Sums, means, norms and products of rows."""
+    import numpy as np
+
+    x, positive = whole(16, 999), np.abs(whole(16, 999)) + 0.1
     single = x.astype(np.float32)
     yield (
         "numpy sums",
@@ -47,6 +60,14 @@ def arrays() -> Iterator[Line]:
             "prod": positive.prod(1),
         },
     )
+
+
+def order_statistics() -> Iterator[Line]:
+    """Quantiles, sorting, counting."""
+    import numpy as np
+
+    x = whole(16, 999)
+    single = x.astype(np.float32)
     yield (
         "numpy order",
         lambda: {
@@ -62,6 +83,14 @@ def arrays() -> Iterator[Line]:
             "partition": np.partition(x, 50).sum(1),
         },
     )
+
+
+def linear_algebra() -> Iterator[Line]:
+    """Products of matrices, decompositions, systems of equations."""
+    import numpy as np
+
+    x, positive, square = whole(16, 999), np.abs(whole(16, 999)) + 0.1, whole(40, 40)
+    single = x.astype(np.float32)
     yield (
         "numpy products",
         lambda: {
@@ -85,7 +114,6 @@ def arrays() -> Iterator[Line]:
             "norm of rows": np.linalg.norm(square, ord=-2),
         },
     )
-    yield "numpy.random", _numbers
 
 
 def _both(function: Callable[[Any], Any], x: Any) -> Parts:
@@ -112,14 +140,20 @@ def _numbers() -> Parts:
 
 def science() -> Iterator[Line]:
     """scipy and scikit-image."""
+    yield from image_processing()
+    yield "scipy.special", _special_functions
+    yield "scipy.stats", _statistics
+    yield "scipy.optimize", _optimisation
+    yield "scikit-image", _regions
+
+
+def image_processing() -> Iterator[Line]:
+    """scipy's filters, resampling, and work on masks."""
     import numpy as np
-    from scipy import ndimage, optimize, special, stats
-    from skimage import filters, measure
+    from scipy import ndimage
 
     volume, image = whole(9, 40, 44), whole(48, 52).astype(np.float32)
-    smooth = ndimage.uniform_filter(whole(64, 64), 9)
-    mask = smooth > 0
-    x, positive = whole(300), np.abs(whole(300)) + 0.1
+    mask = _smooth() > 0
     yield (
         "scipy.ndimage filters",
         lambda: {
@@ -147,51 +181,67 @@ def science() -> Iterator[Line]:
             "holes": ndimage.binary_fill_holes(mask),
         },
     )
-    functions = {
-        name: getattr(special, name)
-        for name in ("digamma", "gammaln", "ndtr", "ndtri", "expit", "xlogy", "erf", "betainc")
-    }
+
+
+def _smooth() -> Any:
+    from scipy import ndimage
+
+    return ndimage.uniform_filter(whole(64, 64), 9)
+
+
+def _special_functions() -> Parts:
+    import numpy as np
+    from scipy import special
+
+    positive = np.abs(whole(300)) + 0.1
     share = np.clip(positive / 3, 0, 1)
     arguments = {"xlogy": (share, share), "ndtri": (share,), "betainc": (positive, 2.0, share)}
-    yield (
-        "scipy.special",
-        lambda: {name: f(*arguments.get(name, (positive,))) for name, f in functions.items()},
+    names = ("digamma", "gammaln", "ndtr", "ndtri", "expit", "xlogy", "erf", "betainc")
+    return {name: getattr(special, name)(*arguments.get(name, (positive,))) for name in names}
+
+
+def _statistics() -> Parts:
+    import numpy as np
+    from scipy import stats
+
+    x, positive = whole(300), np.abs(whole(300)) + 0.1
+    resampled = stats.bootstrap(
+        (x[:40],), np.mean, n_resamples=999, method="BCa", rng=np.random.default_rng(3)
     )
-    yield (
-        "scipy.stats",
-        lambda: {
-            "ttest_1samp": stats.ttest_1samp(x[:40] + 0.1, 0).pvalue,
-            "wilcoxon": stats.wilcoxon(x[:40] + 0.1).pvalue,
-            "wilcoxon, exact": stats.wilcoxon(x[:12] + 0.1).pvalue,
-            "rankdata": stats.rankdata(np.rint(x * 5)),
-            "t": stats.t.ppf([0.025, 0.975], 12.5),
-            "spearmanr": stats.spearmanr(x, positive).statistic,
-            "bootstrap": list(
-                stats.bootstrap(
-                    (x[:40],), np.mean, n_resamples=999, method="BCa", rng=np.random.default_rng(3)
-                ).confidence_interval
-            ),
-        },
+    return {
+        "ttest_1samp": stats.ttest_1samp(x[:40] + 0.1, 0).pvalue,
+        "wilcoxon": stats.wilcoxon(x[:40] + 0.1).pvalue,
+        "wilcoxon, exact": stats.wilcoxon(x[:12] + 0.1).pvalue,
+        "rankdata": stats.rankdata(np.rint(x * 5)),
+        "t": stats.t.ppf([0.025, 0.975], 12.5),
+        "spearmanr": stats.spearmanr(x, positive).statistic,
+        "bootstrap": list(resampled.confidence_interval),
+    }
+
+
+def _optimisation() -> Parts:
+    import numpy as np
+    from scipy import optimize
+
+    x = whole(300)
+    bounded = optimize.minimize_scalar(
+        lambda t: float(np.logaddexp(0, x * np.exp(-t)).mean()) + t * t / 9,
+        bounds=(-4, 4),
+        method="bounded",
+        options={"xatol": 1e-6},
     )
-    yield (
-        "scipy.optimize",
-        lambda: {
-            "bounded": optimize.minimize_scalar(
-                lambda t: float(np.logaddexp(0, x * np.exp(-t)).mean()) + t * t / 9,
-                bounds=(-4, 4),
-                method="bounded",
-                options={"xatol": 1e-6},
-            ).x,
-            "BFGS": optimize.minimize(lambda t: float(((t - x[:4]) ** 2).sum()), x[4:8]).x,
-        },
-    )
-    yield (
-        "scikit-image",
-        lambda: {
-            "otsu": filters.threshold_otsu(smooth),
-            "regions": [
-                (r.area, *r.centroid, r.solidity, r.eccentricity, r.perimeter)
-                for r in measure.regionprops(measure.label(mask, connectivity=2))
-            ],
-        },
-    )
+    free = optimize.minimize(lambda t: float(((t - x[:4]) ** 2).sum()), x[4:8])
+    return {"bounded": bounded.x, "BFGS": free.x}
+
+
+def _regions() -> Parts:
+    from skimage import filters, measure
+
+    smooth = _smooth()
+    return {
+        "otsu": filters.threshold_otsu(smooth),
+        "regions": [
+            (r.area, *r.centroid, r.solidity, r.eccentricity, r.perimeter)
+            for r in measure.regionprops(measure.label(smooth > 0, connectivity=2))
+        ],
+    }

@@ -3,32 +3,17 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernel_inputs import Line, Parts, whole
 
-from textbcs.evaluation.metrics import probability as probability_scores
 from textbcs.settings.presets import read_preset
-
-if TYPE_CHECKING:
-    pass
 
 
 def functions() -> Iterator[Line]:
     """The project's own functions, from the phantom to the tests of significance."""
-    import numpy as np
-
-    from textbcs.evaluation.metrics.lesions import count_lesions
-    from textbcs.evaluation.metrics.surfaces import surfaces
-    from textbcs.evaluation.statistics import intervals, paired_tests
-    from textbcs.evaluation.uncertainty import calibration
     from textbcs.phantom.patient import make_patient
     from textbcs.phantom.settings import Settings
-    from textbcs.prediction import dirichlet
-    from textbcs.prompts.derive import measure_lesions
-    from textbcs.slices.laterality import midline
-    from textbcs.slices.resize import SquareGrid, clip_to_unit
-    from textbcs.text.encoders import embed
 
     settings = Settings.of(
         read_preset("phantom", Path(__file__).parent.parent / "presets")["phantom"]
@@ -36,80 +21,13 @@ def functions() -> Iterator[Line]:
     for index in (1, 2):
         yield f"phantom's patient {index}", partial(_patient, settings, index)
     patient = make_patient(settings, 2)
-    volume, there = patient.phases[1], patient.mask
-    middle = int(np.argmax(there.sum((1, 2))))
-    grid = SquareGrid((128, 128), (2.8, 2.7), 96)
-
-    def sliced() -> Parts:
-        unit = clip_to_unit(volume, [0.1, 99.9])
-        small, mask = grid.image(unit[middle]), grid.mask(there[middle])
-        lesions = measure_lesions(mask, (grid.spacing, grid.spacing), 20.0)
-        assert lesions is not None
-        return {
-            "unit": unit,
-            "image": small,
-            "mask": mask,
-            "native": grid.to_native(small),
-            "midline": midline(unit),
-            "lesions": [lesions.area_mm2, lesions.solidity, lesions.eccentricity],
-        }
-
-    yield "a slice", sliced
-    found = np.roll(there[middle], 2, axis=1)
-    yield (
-        "metrics of a slice",
-        lambda: {
-            "surfaces": [
-                *(s := surfaces(found, there[middle], (2.8, 2.7), (3.0, 6.0))).nsd,
-                s.hd95_mm,
-                s.assd_mm,
-            ],
-            "lesions": list(vars(count_lesions(found, there[middle], 4, 0.1)).values()),
-        },
-    )
-    first, second = np.abs(whole(60)), np.abs(whole(60, seed=1))
-    away = first - second
-    yield (
-        "tests of significance",
-        lambda: {
-            "interval": list(vars(intervals.mean_interval(first, 1999, 3, 0.95)).values()),
-            "t": paired_tests.paired_t(away),
-            "wilcoxon": paired_tests.wilcoxon(away),
-            "sign flip": paired_tests.sign_flip(away, 1999, 3),
-            "all sign flips": paired_tests.sign_flip(away[:9], 1999, 3),
-            "dz": list(vars(paired_tests.cohen_dz(away, 1999, 3, 0.95)).values()),
-            "delta": list(vars(paired_tests.cliffs_delta(first, second, 1999, 3, 0.95)).values()),
-        },
-    )
-    odds, truth = whole(4, 900) * 3, whole(4, 900, seed=1) > 0.4
-
-    def calibrated() -> Parts:
-        temperature = calibration.fit_temperature(odds, truth)
-        p = calibration.scaled(odds, temperature)
-        bins = calibration.reliability(p, truth, 15)
-        return {
-            "temperature": temperature,
-            "probability": p,
-            "reliability": bins.probability,
-            "nll": probability_scores.negative_log_likelihood(p, truth),
-            "brier": probability_scores.brier(p, truth),
-            "auroc": calibration.auroc(p, truth),
-            "precision": calibration.average_precision(p, truth),
-            "aurc": calibration.aurc(first, second),
-        }
-
-    yield "calibration", calibrated
-    evidence, several = np.abs(whole(2, 2, 20, 20)).astype(np.float32), first.reshape(4, 15) / 2
-    yield (
-        "uncertainty",
-        lambda: {
-            **vars(dirichlet.uncertainty(evidence)),
-            **{f"{k} of several": v for k, v in dirichlet.ensemble(several).items()},
-        },
-    )
-    options = {"encoder": "minilm", "directory": "", "max_tokens": 16}
-    text = "left breast, one round tumour"
-    yield "text encoder", lambda: {"tokens": embed([text, "both"], options).tokens}
+    middle = int(patient.mask.sum((1, 2)).argmax())
+    yield "a slice", partial(_slice, patient.phases[1], patient.mask, middle)
+    yield "metrics of a slice", partial(_metrics, patient.mask[middle])
+    yield "tests of significance", _significance
+    yield "calibration", _calibration
+    yield "uncertainty", _uncertainty
+    yield "text encoder", _text_embedding
 
 
 def _patient(settings: Any, index: int) -> Parts:
@@ -122,3 +40,97 @@ def _patient(settings: Any, index: int) -> Parts:
         "anatomy": made.anatomy.base,
         "gain": made.anatomy.gain,
     }
+
+
+def _slice(volume: Any, there: Any, middle: int) -> Parts:
+    from textbcs.prompts.derive import measure_lesions
+    from textbcs.slices.laterality import midline
+    from textbcs.slices.resize import SquareGrid, clip_to_unit
+
+    grid = SquareGrid((128, 128), (2.8, 2.7), 96)
+    unit = clip_to_unit(volume, [0.1, 99.9])
+    small, mask = grid.image(unit[middle]), grid.mask(there[middle])
+    lesions = measure_lesions(mask, (grid.spacing, grid.spacing), 20.0)
+    assert lesions is not None
+    return {
+        "unit": unit,
+        "image": small,
+        "mask": mask,
+        "native": grid.to_native(small),
+        "midline": midline(unit),
+        "lesions": [lesions.area_mm2, lesions.solidity, lesions.eccentricity],
+    }
+
+
+def _metrics(there: Any) -> Parts:
+    import numpy as np
+
+    from textbcs.evaluation.metrics.lesions import count_lesions
+    from textbcs.evaluation.metrics.surfaces import surfaces
+
+    found = np.roll(there, 2, axis=1)
+    distances = surfaces(found, there, (2.8, 2.7), (3.0, 6.0))
+    return {
+        "surfaces": [*distances.nsd, distances.hd95_mm, distances.assd_mm],
+        "lesions": list(vars(count_lesions(found, there, 4, 0.1)).values()),
+    }
+
+
+def _significance() -> Parts:
+    import numpy as np
+
+    from textbcs.evaluation.statistics import intervals, paired_tests
+
+    first, second = np.abs(whole(60)), np.abs(whole(60, seed=1))
+    away = first - second
+    return {
+        "interval": list(vars(intervals.mean_interval(first, 1999, 3, 0.95)).values()),
+        "t": paired_tests.paired_t(away),
+        "wilcoxon": paired_tests.wilcoxon(away),
+        "sign flip": paired_tests.sign_flip(away, 1999, 3),
+        "all sign flips": paired_tests.sign_flip(away[:9], 1999, 3),
+        "dz": list(vars(paired_tests.cohen_dz(away, 1999, 3, 0.95)).values()),
+        "delta": list(vars(paired_tests.cliffs_delta(first, second, 1999, 3, 0.95)).values()),
+    }
+
+
+def _calibration() -> Parts:
+    import numpy as np
+
+    from textbcs.evaluation.metrics import probability as probability_scores
+    from textbcs.evaluation.uncertainty import calibration
+
+    odds, truth = whole(4, 900) * 3, whole(4, 900, seed=1) > 0.4
+    temperature = calibration.fit_temperature(odds, truth)
+    p = calibration.scaled(odds, temperature)
+    bins = calibration.reliability(p, truth, 15)
+    return {
+        "temperature": temperature,
+        "probability": p,
+        "reliability": bins.probability,
+        "nll": probability_scores.negative_log_likelihood(p, truth),
+        "brier": probability_scores.brier(p, truth),
+        "auroc": calibration.auroc(p, truth),
+        "precision": calibration.average_precision(p, truth),
+        "aurc": calibration.aurc(np.abs(whole(60)), np.abs(whole(60, seed=1))),
+    }
+
+
+def _uncertainty() -> Parts:
+    import numpy as np
+
+    from textbcs.prediction import dirichlet
+
+    evidence = np.abs(whole(2, 2, 20, 20)).astype(np.float32)
+    several = np.abs(whole(60)).reshape(4, 15) / 2
+    return {
+        **vars(dirichlet.uncertainty(evidence)),
+        **{f"{name} of several": value for name, value in dirichlet.ensemble(several).items()},
+    }
+
+
+def _text_embedding() -> Parts:
+    from textbcs.text.encoders import embed
+
+    options = {"encoder": "minilm", "directory": "", "max_tokens": 16}
+    return {"tokens": embed(["left breast, one round tumour", "both"], options).tokens}

@@ -1,6 +1,6 @@
-"""Lines of `kernels.py`: torch's operators, forward and gradients, optimizers, random numbers."""
+"""Lines of `kernels.py`: torch's other operators, forward and gradients, optimizers, random numbers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,103 +9,26 @@ from kernel_inputs import Line, Parts, tensor, through, traced
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-def products() -> Iterator[Line]:
-    """Linear layers, products of matrices, attention, convolutions."""
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
-    from textbcs.models.common.linear import Linear
-
-    shapes = [(1, 8, 4), (2, 16, 16), (3, 1, 1), (7, 5, 3), (16, 384, 384), (64, 384, 16)]
-    shapes += [(72, 24, 96), (130, 33, 17), (290, 64, 192), (290, 256, 64), (2, 2304, 10)]
-    shapes += [(4608, 16, 48), (1152, 512, 128)]
-    for rows, inputs, outputs in shapes:
-        x = tensor(rows, inputs)
-        yield (
-            f"blocks.linear {rows} x {inputs} to {outputs}",
-            partial(through, Linear(inputs, outputs), x),
-        )
-    for rows, inputs, outputs in shapes:
-        x = tensor(rows, inputs)
-        yield (
-            f"torch.nn.Linear {rows} x {inputs} to {outputs}",
-            partial(through, nn.Linear(inputs, outputs), x),
-        )
-    yield (
-        "blocks.linear of tokens, no bias",
-        lambda: through(Linear(24, 96, bias=False), tensor(2, 37, 24)),
-    )
-    yield (
-        "torch.nn.Linear, double",
-        lambda: through(nn.Linear(40, 24).double(), tensor(30, 40).double()),
-    )
-    for n, m, k in [(5, 7, 3), (64, 64, 64), (130, 48, 300), (1, 512, 77)]:
-        pair = (tensor(n, k), tensor(k, m, seed=1))
-        yield f"matmul {n} x {k} x {m}", partial(traced, torch.matmul, *pair)
-    doubles = (tensor(60, 50).double(), tensor(50, 40).double())
-    yield "matmul, double", lambda: traced(torch.matmul, *doubles)
-    yield (
-        "matrix by vector",
-        lambda: {"forward": tensor(90, 65) @ tensor(65), "dot": tensor(999) @ tensor(999, seed=1)},
-    )
-    for b, n, d in [(8, 36, 16), (6, 9, 8), (4, 145, 32)]:
-        pair = (tensor(b, n, d), tensor(b, d, n, seed=1))
-        yield f"bmm {b} x {n} x {d}", partial(traced, torch.bmm, *pair)
-        yield f"einsum {b} x {n} x {d}", partial(traced, _einsum, *pair)
-    for b, heads, n, d in [(2, 4, 36, 16), (2, 3, 9, 8), (2, 2, 145, 32), (1, 1, 5, 7)]:
-        three = [tensor(b, heads, n, d, seed=seed) for seed in range(3)]
-        yield (
-            f"scaled_dot_product_attention {b} x {heads} x {n} x {d}",
-            partial(traced, functional.scaled_dot_product_attention, *three),
-        )
-    for inputs, outputs, kernel, stride, side in [
-        (3, 16, 3, 1, 48),
-        (16, 32, 3, 1, 24),
-        (16, 32, 3, 2, 24),
-        (5, 7, 3, 1, 13),
-        (128, 64, 3, 1, 6),
-        (32, 8, 1, 1, 24),
-        (64, 128, 1, 2, 12),
-        (3, 64, 4, 4, 48),
-        (3, 16, 7, 2, 48),
-    ]:
-        for last in (True, False):
-            yield (
-                f"convolution {inputs} to {outputs}, {kernel} x {kernel}, stride {stride}, "
-                f"{side} px, {'channels_last' if last else 'contiguous'}",
-                partial(
-                    through,
-                    nn.Conv2d(
-                        inputs, outputs, kernel, stride, padding=kernel // 2 if kernel % 2 else 0
-                    ),
-                    tensor(2, inputs, side, side),
-                    last,
-                ),
-            )
-    for last in (True, False):
-        yield (
-            f"transposed convolution, {'channels_last' if last else 'contiguous'}",
-            partial(through, nn.ConvTranspose2d(32, 16, 2, 2), tensor(2, 32, 9, 9), last),
-        )
-    image, line = tensor(2, 12, 20, 20), tensor(2, 16, 36)
-    yield "convolution in groups", lambda: through(nn.Conv2d(12, 12, 3, groups=12), image)
-    yield "convolution of a line", lambda: through(nn.Conv1d(16, 24, 3, padding=1), line)
-    yield "convolution, double", lambda: through(nn.Conv2d(12, 8, 3).double(), image.double())
-
-
-def _einsum(a: "Tensor", b: "Tensor") -> "Tensor":
-    import torch
-
-    return torch.einsum("bnd,bdm->bmn", a, b)
+Functions = Mapping[str, Callable[..., "Tensor"]]  # of a tensor, by name
 
 
 def layers() -> Iterator[Line]:
     """torch's own kernels: normalisation, elementwise functions, pools, random numbers, updates."""
-    import torch
+    yield from normalisations()
+    for functions in (activations(), reductions(), elementwise_functions(), losses()):
+        yield from in_both_precisions(functions)
+    yield from resampling()
+    yield "random numbers", _drawn
+    yield "first weights", _first_weights
+    for kind, momentum in (("sgd", 0.9), ("adam", 0.0), ("adamw", 0.0)):
+        yield f"{kind}, fused", partial(_updated, kind, momentum)
+    yield "nnU-Net's augmentation", _augmented
+    yield "bfloat16 (autocast)", _autocast
+
+
+def normalisations() -> Iterator[Line]:
+    """Normalisation by batch, group, instance and layer."""
     from torch import nn
-    from torch.nn import functional
 
     x, image = tensor(60, 999), tensor(2, 12, 24, 24)
     for last in (True, False):
@@ -114,7 +37,14 @@ def layers() -> Iterator[Line]:
             yield f"{type(module).__name__}, {name}", partial(through, module, image, last)
     yield "BatchNorm1d", lambda: through(nn.BatchNorm1d(999), x)
     yield "LayerNorm", lambda: through(nn.LayerNorm(999), x)
-    functions: dict[str, Callable[..., Tensor]] = {
+
+
+def activations() -> Functions:
+    """Softmax and what a layer's output goes through."""
+    import torch
+    from torch.nn import functional
+
+    return {
         "softmax": lambda t: t.softmax(-1),
         "log_softmax": lambda t: t.log_softmax(-1),
         "logsumexp": lambda t: t.logsumexp(-1),
@@ -128,6 +58,15 @@ def layers() -> Iterator[Line]:
         "cos": torch.cos,
         "sin": torch.sin,
         "leaky_relu": functional.leaky_relu,
+    }
+
+
+def reductions() -> Functions:
+    """Norms, sums and quantiles along an axis."""
+    import torch
+    from torch.nn import functional
+
+    return {
         "normalize": lambda t: functional.normalize(t, dim=-1),
         "norm": lambda t: t.norm(dim=-1),
         "std": lambda t: t.std(-1),
@@ -135,6 +74,14 @@ def layers() -> Iterator[Line]:
         "sum and mean": lambda t: t.sum() + t.mean(0),
         "cumsum": lambda t: t.cumsum(-1),
         "quantile": lambda t: t.quantile(0.1, dim=1),
+    }
+
+
+def elementwise_functions() -> Functions:
+    """Interpolation, powers, logarithms and gamma functions of each element."""
+    import torch
+
+    return {
         "lerp": lambda t: torch.lerp(t, t.flip(0), t.abs() / 2),
         "power of a tensor": lambda t: (t.abs() + 0.1) ** (t.flip(1) + 2),
         "power 2.5": lambda t: (t.abs() + 0.1) ** 2.5,
@@ -144,16 +91,38 @@ def layers() -> Iterator[Line]:
         "power -0.5": lambda t: (t.abs() + 0.1) ** -0.5,
         "digamma": lambda t: torch.digamma(t.abs() + 1),
         "lgamma": lambda t: torch.lgamma(t.abs() + 1),
+    }
+
+
+def losses() -> Functions:
+    """Cross entropies."""
+    import torch
+    from torch.nn import functional
+
+    return {
         "binary cross entropy": lambda t: functional.binary_cross_entropy_with_logits(
             t, (t.detach() > 0).to(t.dtype)
         ),
         "cross entropy": lambda t: functional.cross_entropy(t, torch.arange(60)),
     }
+
+
+def in_both_precisions(functions: Functions) -> Iterator[Line]:
+    """Each function in single and in double precision."""
+    x = tensor(60, 999)
     for name, function in functions.items():
         yield name, partial(traced, function, x)
         if name != "log":  # one of the exceptions
             yield f"{name}, double", partial(traced, function, x.double())
-    resized: dict[str, Callable[..., Tensor]] = {
+
+
+def resampling() -> Iterator[Line]:
+    """Interpolation, pools and edges of images, in both orders of memory."""
+    import torch
+    from torch.nn import functional
+
+    image = tensor(2, 12, 24, 24)
+    resized: Functions = {
         "bilinear": lambda t: functional.interpolate(t, size=(48, 48), mode="bilinear"),
         "bilinear, corners aligned": lambda t: functional.interpolate(
             t, scale_factor=2, mode="bilinear", align_corners=True
@@ -173,12 +142,6 @@ def layers() -> Iterator[Line]:
             f"{name}, channels_last",
             partial(traced, function, image.contiguous(memory_format=torch.channels_last)),
         )
-    yield "random numbers", _drawn
-    yield "first weights", _first_weights
-    for kind, momentum in (("sgd", 0.9), ("adam", 0.0), ("adamw", 0.0)):
-        yield f"{kind}, fused", partial(_updated, kind, momentum)
-    yield "nnU-Net's augmentation", _augmented
-    yield "bfloat16 (autocast)", _autocast
 
 
 def _drawn() -> Parts:

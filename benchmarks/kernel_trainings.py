@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernel_inputs import Line, Parts, tensor
-
-if TYPE_CHECKING:
-    pass
 
 
 def trainings(names: Sequence[str], params: Mapping[str, Any], batch: int) -> Iterator[Line]:

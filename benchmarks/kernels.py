@@ -12,11 +12,11 @@ nothing above.
 
 Lines marked as exceptions are expected to differ: those functions of vectors of MKL's that start from the
 CPU's own approximation of 1 / x or 1 / sqrt(x), which nothing pins and which the project must not use
-(tests/test_approximations.py). qemu has no AVX-512, so a machine that has it is the one CPU with it here. An
-emulated CPU takes about 4 minutes with all methods at a batch of 2, one without (`--methods` and no name),
-half a minute with `--quick` (oneDNN's and MKL's products alone, and nothing is written). All operators come
-first; `benchmarks/results/kernels.json` is written after every CPU, and `--resume` goes on with an
-interrupted run, with the sources that it began with.
+(tests/base/test_approximations.py). qemu has no AVX-512, so a machine that has it is the one CPU with it
+here. An emulated CPU takes about 4 minutes with all methods at a batch of 2, one without (`--methods` and
+no name), half a minute with `--quick` (oneDNN's and MKL's products alone, and nothing is written). All
+operators come first; `benchmarks/results/kernels.json` is written after every CPU, and `--resume` goes on
+with an interrupted run, with the sources that it began with.
 """
 
 import argparse
@@ -31,20 +31,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernel_arrays import arrays, science
 from kernel_functions import functions
 from kernel_inputs import Line, Parts
-from kernel_operators import exceptions, layers, products
+from kernel_operators import exceptions, layers
+from kernel_products import products
 from kernel_trainings import trainings
 from pipeline import processor
 
 from textbcs.base import io, kernels
 from textbcs.settings.presets import read_preset
-
-if TYPE_CHECKING:
-    pass
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/results/kernels.json"
@@ -64,11 +62,8 @@ sys.argv = sys.argv[1:]
 sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-CACHES = (
-    188,
-    191,
-    194,
-)  # sysconf's numbers of the sizes of levels 1, 2 and 3, which Python does not name
+# sysconf's numbers of the sizes of levels 1, 2 and 3, which Python does not name
+CACHES = (188, 191, 194)
 EXCEPTIONS = "exceptions"  # the group of lines that are expected to differ
 
 
@@ -148,18 +143,36 @@ def run_on(cpu: str, pinned: bool, part: str, options: argparse.Namespace) -> di
         print(f"{label}: {part} are here already", flush=True)
         found: dict[str, Any] = io.read_json(kept)
         return found
-    source = options.folder / "source"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    facts, rows = followed(command_on(cpu, pinned, part, options), options.folder, label)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"{label}: {len(rows)} rows of {part} in {seconds} CPU seconds", flush=True)
+    found = {"cpu": cpu, "pinned": pinned, "part": part, "facts": facts, "cpu_seconds": seconds}
+    found["rows"] = rows
+    io.write_json(kept, found)
+    return found
+
+
+def command_on(cpu: str, pinned: bool, part: str, options: argparse.Namespace) -> list[str]:
+    """The command that runs a part of the program on one CPU, with the pin or without."""
     command = [sys.executable, *([] if pinned else ["-c", UNPINNED])]
-    command += [str(source / "benchmarks/kernels.py"), "--batch", str(options.batch)]
+    command += [str(options.folder / "source/benchmarks/kernels.py"), "--batch", str(options.batch)]
     command += ["--program", "pinned" if pinned else "unpinned"]
     command += ["--methods", *(options.methods if part == "networks" else [])]
     command += ["--groups", *(options.groups if part == "operators" else [])]
-    if cpu != HERE:
-        command = [EMULATOR, "-cpu", cpu, *command]
+    return command if cpu == HERE else [EMULATOR, "-cpu", cpu, *command]
+
+
+def followed(
+    command: list[str], folder: Path, label: str
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Run the program with the sources of a folder and say how far it is; its facts and rows."""
     own = {k: v for k, v in os.environ.items() if k not in kernels.KERNELS}
-    own["PYTHONPATH"] = str(source / "src")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    rows, facts, said = [], {}, []
+    own["PYTHONPATH"] = str(folder / "source/src")
+    facts: dict[str, Any] = {}
+    rows: list[dict[str, str]] = []
+    said = []
     with subprocess.Popen(
         command, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -180,13 +193,7 @@ def run_on(cpu: str, pinned: bool, part: str, options: argparse.Namespace) -> di
                 said.append(text)
     if process.returncode:
         sys.exit(f"{label}: ended with {process.returncode}\n{''.join(said[-12:])}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    print(f"{label}: {len(rows)} rows of {part} in {seconds} CPU seconds", flush=True)
-    found = {"cpu": cpu, "pinned": pinned, "part": part, "facts": facts, "cpu_seconds": seconds}
-    found["rows"] = rows
-    io.write_json(kept, found)
-    return found
+    return facts, rows
 
 
 def frozen(folder: Path) -> None:
