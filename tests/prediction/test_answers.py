@@ -21,7 +21,7 @@ def answers(masks: np.ndarray, prompts: list[str]) -> Answers:
     rows = rows.assign(prompt=prompts, answer=range(len(masks)))
     places = np.arange(len(masks), dtype=np.int64)
     vacuity = np.array([0.1 * place if place else np.nan for place in places])
-    return Answers(rows, pack(list(masks)), places, vacuity, masks.shape[1:])
+    return Answers(rows, np.stack([pack(mask) for mask in masks]), places, vacuity, masks.shape[1:])
 
 
 def shard(masks: np.ndarray) -> Shard:

@@ -104,8 +104,8 @@ def _delete_all(paths: Sequence[Path], dry_run: bool) -> list[str]:
     if not dry_run:
         delete(paths)
     verb = "would be deleted" if dry_run else "deleted"
-    lines = [f"{path}  {size / 1e6:.1f} MB" for path, size in zip(paths, sizes, strict=True)]
-    return [*lines, f"{len(paths)} {verb}, {sum(sizes) / 1e9:.2f} GB"]
+    told = [f"{path}  {size / 1e6:.1f} MB" for path, size in zip(paths, sizes, strict=True)]
+    return [*told, f"{len(paths)} {verb}, {sum(sizes) / 1e9:.2f} GB"]
 
 
 def _named_like(output: str) -> Iterator[Path]:

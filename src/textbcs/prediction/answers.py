@@ -3,7 +3,6 @@
 A slice is asked once for each distinct text, so many rows share an answer.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,9 +48,9 @@ class Answers:
         return bits.reshape(height, width).astype(bool)
 
 
-def pack(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
-    """Masks (H, W) as rows of bits."""
-    return np.stack([np.packbits(mask.reshape(-1)) for mask in masks])
+def pack(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A mask (H, W) as a row of bits."""
+    return np.packbits(mask.reshape(-1))
 
 
 def write_answers(stage: "Stage", run: str, answers: Answers) -> None:

@@ -3,15 +3,13 @@
 from typing import TYPE_CHECKING
 
 from textbcs.dataset.prompt_grammar import parse
+from textbcs.prediction.cases import by_dice, middle
 from textbcs.prompts.perturbations import TRUE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
 # The two prompts of TextBCS 4.9, Fig. 6, whose variants the paper shows.
-from textbcs.prediction.cases import by_dice, middle
-
 PAPER_CASES = (
     "location left; shape irregular; size medium; number one",
     "location right; shape irregular; size large; number two",

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 
 def texts_of_split(stage: "Stage", split: str) -> set[str]:
+    """The distinct prompts of a split."""
     return set(read_prompts(stage.input(f"data/prompts/{split}.csv"))["text"])
 
 
 def with_mirror_images(texts: Iterable[str]) -> list[str]:
+    """Texts and what each becomes with left and right exchanged, distinct and sorted."""
     own = set(texts)
     return sorted(own | {mirror(text) for text in own})
 

@@ -18,7 +18,7 @@ from textbcs.evaluation.uncertainty.averaged_probabilities import (
     sampled_names,
 )
 from textbcs.evaluation.uncertainty.record import Record
-from textbcs.evaluation.uncertainty.resampled_scores import Believed
+from textbcs.evaluation.uncertainty.resampled_scores import ProbabilitySet
 from textbcs.prediction.dirichlet import ensemble
 from textbcs.prediction.files import PREDICTIONS
 from textbcs.prediction.maps import log_odds
@@ -29,7 +29,7 @@ RULES = {
     "calibration": {"bins": 10, "band_mm": 2.0},
     "bootstrap": {"resamples": 99, "seed": 1},
 }
-KEY = Believed("unet", "ensemble")
+KEY = ProbabilitySet("unet", "ensemble")
 
 
 def shard() -> Shard:

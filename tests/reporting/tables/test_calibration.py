@@ -143,7 +143,7 @@ def test_the_loss_is_named_where_it_is_balanced() -> None:
 
 def test_a_temperature_that_worsens_the_region_and_a_worse_twin_are_said() -> None:
     notes = calibration_notes()
-    text = "UNet: the temperature that suits the image makes the region worse (NLL 0.400 to 0.500)"
+    text = "UNet: the temperature fitted on the whole image makes the region worse (NLL 0.400 to 0.500)"
     assert len([note for note in notes if note.startswith(text)]) == 1
     twin = "its Dice is clearly below that of Ablation baseline (-10.00 points, -20.00 to -5.00)"
     assert len([note for note in notes if twin in note]) == 1

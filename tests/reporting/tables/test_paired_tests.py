@@ -103,7 +103,7 @@ def test_every_metric_has_its_differences_tests_and_wins():
     assert (rows[2]["interval"], rows[2]["holm_t_slice"], rows[2]["win_share"]) == (
         "1.00 to 5.00", "0.0120", 75.0,
     )  # fmt: skip
-    assert "Dice, IoU (tumour) are scores of the same masks" in metric_notes(rows)[0]
+    assert "Dice and IoU (tumour) score the same masks" in metric_notes(rows)[0]
     assert metric_notes(rows[:2]) == []
     apart = metric_notes([{**row, "agree_holm": "no"} for row in rows])[-2:]
     assert apart == [

@@ -99,7 +99,7 @@ def test_measure_writes_both_sizes(tmp_path, monkeypatch, full):
     monkeypatch.chdir(tmp_path)
     params = {
         "tables": {"table1": ["unet"]},
-        "methods": {"unet": {"network": UNET}},
+        "methods": {"unet": {"network": UNET, "initial": {"weights": "none"}}},
         "slices": {"size": 32, "channels": 1},
         "text": {"encoder": "minilm"},
     }
@@ -110,5 +110,6 @@ def test_measure_writes_both_sizes(tmp_path, monkeypatch, full):
     report = io.read_json("results/complexity/unet.json")
     assert {**report, **full["unet"]} == report
     assert set(complexity.UNITS) <= set(report)
+    assert (report["network"], report["initial"]) == (UNET, {"weights": "none"})
     # 1 channel in place of 3, width 4 in place of 64
     assert report["params_here"] == 58473 - 2 * 9 * 4

@@ -125,7 +125,7 @@ def write_other_inputs(stage: Stage) -> None:
     rows = own.table[["slice_id", "patient", "kind"]].assign(
         probe="true", prompt=list(TEXTS), answer=range(4)
     )
-    packed = pack(list(own.masks > 0))
+    packed = np.stack([pack(mask) for mask in own.masks > 0])
     shape = own.masks.shape[1:]
     answers = Answers(rows, packed, np.arange(4, dtype=np.int64), np.full(4, np.nan), shape)
     write_answers(stage, "textbcs-s1", answers)

@@ -34,6 +34,7 @@ COMPLEXITY = {
     "flops": 47_250_000_000,
     "paper_convention_macs": 52_340_000_000,
     "params_here": 2_000_000,
+    "initial": {"weights": "none"},
 }
 
 
@@ -193,7 +194,6 @@ def write_two_methods(stage_in) -> None:
     stage = stage_in(
         {
             "tables": {"table1": ["unet", "textbcs"], "variants": []},
-            "methods": {name: {"initial": {"weights": "none"}} for name in ("unet", "textbcs")},
             "seeds": [1],
             "replicates": {"methods": ["textbcs"], "seeds": [2]},
             "cohort": {"kind": "phantom", "collection": ""},
@@ -204,7 +204,10 @@ def write_two_methods(stage_in) -> None:
     for name in ("unet-s1", "textbcs-s1", "textbcs-s2", "unet-s2", "lvit-s9"):
         write_csv(f"results/evaluation/{name}/slices.csv", slices())
     for name in ("unet", "textbcs", "lvit"):
-        write_json(f"results/complexity/{name}.json", COMPLEXITY)
+        own = (
+            {"weights": "w/swin.pth", "sha256": "00"} if name == "textbcs" else {"weights": "none"}
+        )
+        write_json(f"results/complexity/{name}.json", COMPLEXITY | {"initial": own})
     write_encoder()
     write_json(REPLICATES, spread([1, 2], {"textbcs": [80.0, 70.0]}, "textbcs"))
     write_table1(stage)
@@ -229,7 +232,7 @@ def test_the_stage_writes_four_forms_of_one_table_and_deletes_nothing(stage_in) 
     assert "6 tumour slices of 3 patients" in markdown
     assert "masks: expert, reviewed;" in markdown
     assert "text encoder minilm**" in markdown
-    assert table["first_weights"].tolist() == ["random", "random"]
+    assert table["first_weights"].tolist() == ["random", "swin.pth"]
     assert table["text_encoder"].tolist() == ["minilm", "minilm"]
     assert len(list(Path("results/evaluation").iterdir())) == 5
     assert Path("results/complexity/lvit.json").exists()

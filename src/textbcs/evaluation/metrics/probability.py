@@ -28,6 +28,11 @@ def surprise(probability: Values, truth: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def pixels(values: Values, truth: Flags) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values and truth, one entry a pixel.
+
+    Raises:
+        ValueError: shapes that differ, or no pixel.
+    """
     if np.shape(values) != np.shape(truth):
         raise ValueError(f"values {np.shape(values)} and truth {np.shape(truth)} differ in shape")
     if not np.size(values):

@@ -20,7 +20,7 @@ from textbcs.evaluation.uncertainty import calibration
 from textbcs.evaluation.uncertainty.assessment import measure
 from textbcs.evaluation.uncertainty.assessment_samples import measure_samples
 from textbcs.evaluation.uncertainty.record import Record
-from textbcs.evaluation.uncertainty.resampled_scores import Believed
+from textbcs.evaluation.uncertainty.resampled_scores import ProbabilitySet
 from textbcs.evaluation.uncertainty.tumour_slices import evidential_maps, same_slices, tumour_cases
 from textbcs.prediction.dirichlet import binary_entropy
 from textbcs.prediction.dirichlet import ensemble as disagreement
@@ -52,7 +52,9 @@ def ensembles(stage: "Stage", shard: Shard, scopes: Scopes, record: Record) -> d
         members = np.stack([_member(stage, shard, name)[tumour] for name in names])
         mean, maps = members.mean(axis=0, dtype=np.float64), disagreement(members)
         own = record if method in record.methods else None
-        found = assess_mean(mean, maps, shard, scopes, rules, Believed(method, "ensemble"), 0, own)
+        found = assess_mean(
+            mean, maps, shard, scopes, rules, ProbabilitySet(method, "ensemble"), 0, own
+        )
         entries[method] = {"members": len(members), **found}
     return entries
 
@@ -105,7 +107,7 @@ def _passes(
         "expected_entropy": np.maximum(entropy - information, 0),
         "mutual_information": information,
     }
-    key = Believed(method, "sampled")
+    key = ProbabilitySet(method, "sampled")
     found = assess_mean(probability, doubts, shard, scopes, rules, key, seed, record)
     return {"members": int(rules["calibration"]["dropout_passes"]), **found}
 
@@ -116,7 +118,7 @@ def assess_mean(
     shard: Shard,
     scopes: Scopes,
     rules: Any,
-    key: Believed,
+    key: ProbabilitySet,
     seed: int,
     record: Record | None,
 ) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from textbcs.base.variants import BASE, RIVAL
 from textbcs.evaluation.statistics.ablation_rows import ablation_names
 from textbcs.evaluation.statistics.cluster_bootstrap import Draws, draw
 from textbcs.evaluation.uncertainty.assessment_samples import Sample
-from textbcs.evaluation.uncertainty.resampled_scores import Believed, diagram_rows
+from textbcs.evaluation.uncertainty.resampled_scores import ProbabilitySet, diagram_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +28,12 @@ class Record:
         named = [RIVAL, BASE, *ablation_names(params).values()]
         self.methods = tuple(name for name in dict.fromkeys(named) if name in rows)
         self.draws: Draws = draw(patients, **params["evaluation"]["bootstrap"])
-        self.samples: dict[Believed, list[Sample]] = {}
+        self.samples: dict[ProbabilitySet, list[Sample]] = {}
         self.diagrams: list[pd.DataFrame] = []
 
-    def add(self, key: Believed, seed: int, assessed: Mapping[str, Any], sample: Sample) -> None:
+    def add(
+        self, key: ProbabilitySet, seed: int, assessed: Mapping[str, Any], sample: Sample
+    ) -> None:
         """Take one seed's scores; `assessed` holds the two scopes' diagrams."""
         if key not in self.samples:
             self.diagrams.append(diagram_rows(key, seed, assessed, sample, self.draws))

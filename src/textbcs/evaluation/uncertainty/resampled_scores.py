@@ -27,7 +27,7 @@ OWN = ("vacuity", "entropy")
 
 
 @dataclass(frozen=True)
-class Believed:
+class ProbabilitySet:
     """One set of probabilities: a method's own, or what was made of them.
 
     Attributes:
@@ -40,7 +40,7 @@ class Believed:
     kind: str = RAW
 
 
-Samples = Mapping[Believed, Sequence[Sample]]  # one a seed
+Samples = Mapping[ProbabilitySet, Sequence[Sample]]  # one a seed
 
 
 def score_rows(samples: Samples, draws: Draws) -> "pd.DataFrame":
@@ -56,7 +56,7 @@ def score_rows(samples: Samples, draws: Draws) -> "pd.DataFrame":
 
 
 def difference_rows(
-    samples: Samples, pairs: Iterable[tuple[Believed, Believed]], draws: Draws
+    samples: Samples, pairs: Iterable[tuple[ProbabilitySet, ProbabilitySet]], draws: Draws
 ) -> "pd.DataFrame":
     """First minus second of each pair, paired by patient: the columns `DIFFERENCES`.
 
@@ -80,7 +80,7 @@ def difference_rows(
 
 
 def diagram_rows(
-    key: Believed, seed: int, assessed: Mapping[str, Any], sample: Sample, draws: Draws
+    key: ProbabilitySet, seed: int, assessed: Mapping[str, Any], sample: Sample, draws: Draws
 ) -> "pd.DataFrame":
     """A reliability diagram, a row per scope and bin: the columns `DIAGRAMS`.
 

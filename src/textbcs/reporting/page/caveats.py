@@ -61,8 +61,8 @@ def shortfall(coverage: Mapping[str, Any], patients: int) -> str:
         else f" This test split has {patients}."
     )
     return (
-        f"Where patients are few, an interval named {name} covers less than that. In "
-        f"{coverage['simulations']:,} simulated cohorts each it held the truth: {'; '.join(parts)}.{few}"
+        f"With few patients, a nominal {name} interval contains the true value less often. In simulations of "
+        f"{coverage['simulations']:,} cohorts each, it contained it {'; '.join(parts)}.{few}"
     )
 
 

@@ -67,13 +67,13 @@ def run_facts(params: Mapping[str, Any], subject: Subject) -> Facts:
 
 
 def method_facts(
-    params: Mapping[str, Any], reads_at_test: Mapping[str, str]
+    counted: Mapping[str, Mapping[str, Any]],
 ) -> tuple[list[str], list[list[str]]]:
     """Headings and rows: what each method reads, starts from, and its size here.
 
     Args:
-        params: parameters with `methods`.
-        reads_at_test: what each method of Table 1 reads, in words.
+        counted: `results/complexity/<method>.json` of each method of Table 1: `reads_at_test`, and the
+            settings `network` and `initial`.
     """
     headers = [
         "Method",
@@ -83,14 +83,13 @@ def method_facts(
         "Network of this preset",
     ]
     lines = []
-    for method, reads in reads_at_test.items():
-        settings = params["methods"][method]
+    for method, settings in counted.items():
         initial = settings["initial"]
         network = {key: value for key, value in settings["network"].items() if key != "model"}
         lines.append(
             [
                 label(method),
-                reads,
+                str(settings["reads_at_test"]),
                 str(initial["weights"]),
                 "yes" if initial.get("pretraining") else "no",
                 ", ".join(f"{key} {value}" for key, value in network.items()),

@@ -102,7 +102,7 @@ def _compared(
             pair = f"{called[first]} minus {called[second]}"
             yield first, second, f"EL, all else equal ({pair})"
     if RIVAL in called:
-        own_recipes = "each by its own recipe (loss, text, searched learning rate)"
+        own_recipes = "each by its own recipe (loss, text, learning rate)"
         yield BASE, RIVAL, f"{called[BASE]} minus {called[RIVAL]}, {own_recipes}"
 
 
@@ -169,10 +169,10 @@ def _temperatures(table: Table, called: Mapping[str, str]) -> Iterator[str]:
         )
         if raw and image and region and image["value"] > raw["value"]:
             yield (
-                f"{called[method]}: the temperature that suits the image makes the region worse (NLL "
-                f"{raw['value']:.3f} to {image['value']:.3f}); fitted on the validation region it is "
-                f"{region['value']:.3f} there, at an NLL of the image of "
-                f"{table[method, 'scaled_region', 'nll_image']['value']:.4f}."
+                f"{called[method]}: the temperature fitted on the whole image makes the region worse (NLL "
+                f"{raw['value']:.3f} to {image['value']:.3f}). The one fitted on the validation region "
+                f"gives an NLL of {region['value']:.3f} in the region and "
+                f"{table[method, 'scaled_region', 'nll_image']['value']:.4f} in the image."
             )
 
 

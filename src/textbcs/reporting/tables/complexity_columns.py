@@ -9,8 +9,8 @@ from typing import Any
 
 # Why verdicts on the paper stand here whatever the cohort is, as nowhere else.
 NOTE = (
-    "Counts follow from a network's definition and the size of an image and not from any cohort, so the "
-    "verdicts on the printed counts hold on a phantom too; scores have none there."
+    "Parameters and operations depend on the network and the image size, not on the cohort. So they are "
+    "compared with the paper's even on phantoms; scores are not."
 )
 REPRODUCED = 0.005  # of the printed value
 CLOSE = 0.05

@@ -208,6 +208,7 @@ def _filled(value: Any) -> bool:
 
 
 def frame(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+    """Rows as a table."""
     import pandas as pd
 
     return pd.DataFrame(list(rows))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import records
 from textbcs.evaluation.statistics.intervals import limits_text
+from textbcs.reporting.common.notes import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,8 +141,8 @@ def metric_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(metrics) < 2:
         return []
     said = [
-        f"Holm's adjustment is over the baselines of one metric; {', '.join(metrics)} are scores of the same "
-        "masks, so that they agree is no further evidence, and no adjustment over them is made."
+        f"Holm's adjustment is over the baselines, for each metric separately. {joined(metrics)} score the "
+        "same masks, so their agreement is no additional evidence."
     ]
     for metric in metrics:
         for kind, what in (

@@ -3,7 +3,8 @@
 Always at full width, 224 px and batch 1, whatever the preset trains; the size of the network that
 the preset trains stands in columns of its own. The text encoder is frozen and counted nowhere.
 Everything runs on torch's meta device: shapes without values, so that a network of any size is
-counted in a moment. Reads nothing but params.yaml; writes `results/complexity/<method>.json`.
+counted in a moment. Writes `results/complexity/<method>.json`, with the settings of the network and its first
+weights beside the counts.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def run(stage: Stage) -> None:
             text_dim=ENCODERS[params["text"]["encoder"]].dimension,
         )
         full = full_row(network)
-        report = {"method": method, "setting": setting, "units": UNITS, **full, **here}
+        # What the tables say of a method's settings comes from here, so that no other stage reads them all.
+        own = {"network": network, "initial": params["methods"][method]["initial"]}
+        report = {"method": method, "setting": setting, "units": UNITS, **own, **full, **here}
         write_json(stage.output(f"results/complexity/{method}.json"), report)
 
 

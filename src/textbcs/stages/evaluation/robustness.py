@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from textbcs.base.io import InputError, read_json, records, write_tensors
 from textbcs.dataset.prompt_table import texts_of
 from textbcs.dataset.slice_store import Shard, read_slices
-from textbcs.prediction.answers import ROBUSTNESS, Answers, write_answers
+from textbcs.prediction.answers import ROBUSTNESS, Answers, pack, write_answers
 from textbcs.prediction.cases import mask_dice
 from textbcs.prediction.files import PREDICTIONS, read_maps
 from textbcs.prediction.network import load
@@ -171,7 +171,7 @@ def _masks(
             strength = output.evidence.double().sum(1) + classes
             vacuity = (classes / strength).mean((1, 2)).cpu().numpy()
         for row, probability in enumerate(output.probability.cpu().numpy()):
-            mask = np.packbits((probability > threshold).reshape(-1))
+            mask = pack(probability > threshold)
             yield mask, float("nan") if vacuity is None else float(vacuity[row])
 
 

@@ -35,7 +35,7 @@ from textbcs.evaluation.uncertainty.assessment_samples import measure_samples
 from textbcs.evaluation.uncertainty.record import Record
 from textbcs.evaluation.uncertainty.resampled_scores import (
     RAW,
-    Believed,
+    ProbabilitySet,
     difference_rows,
     score_rows,
 )
@@ -110,16 +110,16 @@ def _write_record(stage: "Stage", record: Record) -> None:
         write_csv(stage.output(FOLDER / f"{name}.csv"), table)
 
 
-def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[Believed, Believed]]:
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[ProbabilitySet, ProbabilitySet]]:
     """With evidential learning minus without it, all else equal; the reference minus UNet; dropout."""
     names = ablation_names(params)
     for svli in (True, False):
         if {(svli, True), (svli, False)} <= set(names):
             for kind in (RAW, "scaled_region"):
-                yield Believed(names[svli, True]), Believed(names[svli, False], kind)
-    yield Believed(BASE), Believed(RIVAL)
+                yield ProbabilitySet(names[svli, True]), ProbabilitySet(names[svli, False], kind)
+    yield ProbabilitySet(BASE), ProbabilitySet(RIVAL)
     for name, twin in dropout_twins(params).items():
-        yield Believed(name, "sampled"), Believed(twin)
+        yield ProbabilitySet(name, "sampled"), ProbabilitySet(twin)
 
 
 def assess_run(
@@ -163,7 +163,7 @@ def assess_run(
             if kind in TEMPERATURES:
                 always = np.full(len(record.draws.weights), float(fitted[TEMPERATURES[kind]]))
                 sample.scores["temperature"] = always
-            record.add(Believed(method, kind), seed, result[kind], sample)
+            record.add(ProbabilitySet(method, kind), seed, result[kind], sample)
     return result
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from textbcs.dataset.slice_store import Shard
     from textbcs.stage.receipt import Stage
 
-STATISTICS = Path("results/statistics")
+STATISTICS, COMPLEXITY = Path("results/statistics"), Path("results/complexity")
 COVERAGE = "benchmarks/results/coverage.json"
 
 
@@ -38,8 +38,7 @@ def run(stage: "Stage") -> None:
     subject = _subject(stage, shard, prompts)
     found = _found(stage, subject)
     tables = _tables(stage)
-    reads = (tables["table1"].column(name) for name in ("label", "reads_at_test"))
-    reads_by_label = dict(zip(*reads, strict=True))
+    counted = {name: read_json(stage.input(COMPLEXITY / f"{name}.json")) for name in found.dice}
     page = Page(
         answer=answer(found),
         caveats=limits(
@@ -50,7 +49,7 @@ def run(stage: "Stage") -> None:
             retrained(found.spread, params["seeds"]),
         ),
         facts=run_facts(params, subject),
-        methods=method_facts(params, {name: reads_by_label[label(name)] for name in found.dice}),
+        methods=method_facts(counted),
         prior=found.prior,
         scores=[
             {

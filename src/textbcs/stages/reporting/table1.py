@@ -78,7 +78,7 @@ def _overlap_rows(
     ]
     encoder = encoder_label(stage)
     for row in rows:
-        initial = stage.params["methods"][row["method"]]["initial"]
-        row["first_weights"] = overlap.first_weights(initial)
-        row["text_encoder"] = encoder if complexity[row["method"]]["reads_text"] else ""
+        counted = complexity[row["method"]]
+        row["first_weights"] = overlap.first_weights(counted["initial"])
+        row["text_encoder"] = encoder if counted["reads_text"] else ""
     return rows
