@@ -128,7 +128,7 @@ def test_rescale_signed_and_monochrome1(series) -> None:
         dataset.PhotometricInterpretation = "MONOCHROME1"
 
     turned = read_series(series(1, inverted)[0], TOLERANCE).volume.array
-    np.testing.assert_array_equal(turned, plain.max(axis=(1, 2), keepdims=True) - plain)
+    np.testing.assert_array_equal(turned, 65535 - plain)
 
 
 def test_explicit_and_unusual_pixels_go_through_pydicom(series) -> None:
@@ -200,7 +200,7 @@ def test_mixed_series_are_reasons(series) -> None:
     for values, words in (
         ({"ImageOrientationPatient": [0, 1, 0, 1, 0, 0]}, "mixed orientations"),
         ({"PixelSpacing": [1, 1]}, "mixed pixel spacings"),
-        ({"Rows": 24}, "mixed image sizes"),
+        ({"Rows": 24, "Columns": 96}, "mixed image sizes"),
     ):
         with pytest.raises(SeriesError, match=words):
             read_grid(series(1, in_one(**values))[0], TOLERANCE)
@@ -216,7 +216,7 @@ def test_mixed_series_are_reasons(series) -> None:
         dataset.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
         dataset.ImagePositionPatient = [number * 5, 0, 0]
 
-    with pytest.raises(SeriesError, match="not an axial"):
+    with pytest.raises(SeriesError, match="sagittal: only axial"):
         read_grid(series(1, sagittal)[0], TOLERANCE)
 
 
@@ -252,7 +252,7 @@ def test_cut_short_and_foreign_files_are_one_line(series, tmp_path) -> None:
         read_series(paths, TOLERANCE)
     assert "\n" not in str(error.value)
     paths[0].write_bytes(b"<html>login</html>")
-    with pytest.raises(InputError, match="not a readable DICOM"):
+    with pytest.raises(InputError, match="1-0000: no DICOM file"):
         read_series(paths, TOLERANCE)
 
 

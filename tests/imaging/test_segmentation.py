@@ -1,5 +1,6 @@
 """Reading SEG objects that another implementation (highdicom) wrote, on grids of their own."""
 
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 
@@ -137,22 +138,8 @@ def test_a_mask_on_a_finer_grid(images, tmp_path) -> None:
     assert got.sum() == pytest.approx(fine.sum() / 12, rel=0.25)
 
 
-def test_frames_without_a_place_stop(images, tmp_path) -> None:
-    source, _ = images(1)
-    masks = random_masks((len(source), source[0].Rows, source[0].Columns), 1)
-    path = write(tmp_path / "seg", source, masks)
-    seg = pydicom.dcmread(path)
-    for frame in seg.PerFrameFunctionalGroupsSequence:
-        frame.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 1]
-        del frame["PlanePositionSequence"]
-    seg.save_as(path)
-    with pytest.raises(InputError, match="frame without ImagePositionPatient") as error:
-        read_segmentation(path, "Structural Tumor")
-    assert "\n" not in str(error.value)
-
-
 def test_frames_off_any_grid_stop(images, tmp_path) -> None:
-    source, _ = images(1)
+    source, paths = images(1)
     masks = random_masks((len(source), source[0].Rows, source[0].Columns), 1)
     path = write(tmp_path / "seg", source, masks)
     seg = pydicom.dcmread(path)
@@ -161,7 +148,36 @@ def test_frames_off_any_grid_stop(images, tmp_path) -> None:
         place = frame.PlanePositionSequence[0].ImagePositionPatient
         place[2] = float(place[2]) + float(rng.uniform(1, 6))
     seg.save_as(path)
+    grid = read_grid(paths, 0.05)
+    segmentation = read_segmentation(path, "Structural Tumor")
     with pytest.raises(InputError, match="no regular grid"):
+        fit_segmentation(segmentation, grid, {str(source[0].SeriesInstanceUID)}, 0.0)
+
+
+def test_a_length_that_lies_costs_no_memory(images, tmp_path) -> None:
+    """An element of 4 GB in a file of some kilobytes: pydicom asks a file for as much as it states."""
+    source, _ = images(1)
+    masks = random_masks((len(source), source[0].Rows, source[0].Columns), 1)
+    path = write(tmp_path / "seg", source, masks)
+    content = path.read_bytes()
+    place = content.index(b"\x62\x00\x02\x00SQ") + 4  # SegmentSequence
+    path.write_bytes(content[:place] + b"OB\0\0\xf0\xff\xff\xff" + content[place + 8 :])
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"seg: "):
+            read_segmentation(path, "Structural Tumor")
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_transfer_syntax_that_nobody_knows_is_refused(images, tmp_path) -> None:
+    source, _ = images(1)
+    masks = random_masks((len(source), source[0].Rows, source[0].Columns), 1)
+    path = write(tmp_path / "seg", source, masks)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10 1.2.1\0\0\0\0", 1))
+    with pytest.raises(InputError, match=r"seg: transfer syntax 1.2.840.10 1.2.1 is not read"):
         read_segmentation(path, "Structural Tumor")
 
 
@@ -171,5 +187,5 @@ def test_what_is_no_segmentation_stops(images, tmp_path) -> None:
         read_segmentation(paths[0], "x")
     broken = tmp_path / "broken"
     broken.write_bytes(b"x" * 300)
-    with pytest.raises(InputError, match="not a readable DICOM"):
+    with pytest.raises(InputError, match="no DICOM file"):
         read_segmentation(broken, "x")

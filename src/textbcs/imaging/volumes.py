@@ -15,25 +15,25 @@ from textbcs.base.io import InputError, sha256_file
 from textbcs.imaging import dicom
 from textbcs.imaging.dicom import Grid, Stack
 from textbcs.imaging.geometry import Volume, lps_orientation, spacing, to_lps
-from textbcs.imaging.nifti import SUFFIXES, read_nifti
 from textbcs.imaging.planes import SeriesError
+from textbcs.imaging.volume_files import SUFFIXES, read_volume
 
 _SHEAR_TOLERANCE = 1e-2
 
 
-def read_grid(paths: Sequence[Path], tolerance: float) -> Grid:
+def read_grid(paths: Sequence[Path], tolerance: float, phase: int = 0) -> Grid:
     """The LPS grid of a series; `dicom.read_grid` says more.
 
     Raises:
         InputError: a file is unreadable or lacks its geometry.
         SeriesError: the slices make no regular axial stack.
     """
-    nifti = _nifti(paths)
-    return _read(nifti).grid if nifti else dicom.read_grid(paths, tolerance)
+    file = _volume_file(paths)
+    return _read(file, phase).grid if file else dicom.read_grid(paths, tolerance, phase)
 
 
 def read_series(
-    paths: Sequence[Path], tolerance: float, sha256: Sequence[str] | None = None
+    paths: Sequence[Path], tolerance: float, sha256: Sequence[str] | None = None, phase: int = 0
 ) -> Stack:
     """A series as a float32 LPS volume; `dicom.read_series` says more.
 
@@ -41,23 +41,23 @@ def read_series(
         InputError: a file is unreadable, lacks its geometry, or is not what was recorded.
         SeriesError: the slices make no regular axial stack.
     """
-    nifti = _nifti(paths)
-    if nifti is None:
-        return dicom.read_series(paths, tolerance, sha256)
-    if sha256 is not None and [sha256_file(nifti)] != list(sha256):
-        raise InputError(f"{nifti}: is not the file that was recorded; delete it and run again")
-    return _read(nifti)
+    file = _volume_file(paths)
+    if file is None:
+        return dicom.read_series(paths, tolerance, sha256, phase)
+    if sha256 is not None and [sha256_file(file)] != list(sha256):
+        raise InputError(f"{file}: is not the file that was recorded; delete it and run again")
+    return _read(file, phase)
 
 
-def _nifti(paths: Sequence[Path]) -> Path | None:
-    """The one file of a NIfTI volume, None for DICOM."""
+def _volume_file(paths: Sequence[Path]) -> Path | None:
+    """The one file of a NIfTI or NRRD volume, None for DICOM."""
     alone = paths[0] if len(paths) == 1 else None
     return alone if alone is not None and alone.name.lower().endswith(SUFFIXES) else None
 
 
-def _read(path: Path) -> Stack:
-    """A NIfTI file as a stack; InputError or SeriesError where it is no volume of grey values."""
-    values, affine = read_nifti(path)
+def _read(path: Path, phase: int) -> Stack:
+    """A file as a stack; InputError or SeriesError where it is no volume of grey values."""
+    values, affine = read_volume(path, phase or None)
     if values.ndim != 3 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
         raise InputError(
             f"{path}: values of type {values.dtype} in {values.ndim} axes are no volume of grey values"
