@@ -3,10 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from cohort_stage import make_stage
 
+from textbcs.archives.archive import open_archive
 from textbcs.archives.idc import index_path, parse_listing, read_index
 from textbcs.base.io import InputError
 from textbcs.cohort.cohort_tables import select
@@ -113,13 +115,13 @@ def test_the_dry_run_says_everything_and_writes_nothing(tmp_path: Path, monkeypa
 
 def test_another_version_of_the_index_stops(params, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    keys = {"kind": "idc", "archive": "https://127.0.0.1:9", "collection": DUKE}
+    keys = {"kind": "idc", "address": "https://127.0.0.1:9", "collection": DUKE}
     garbage = tmp_path / "garbage.parquet"
     garbage.write_bytes(hashlib.sha256(b"x").digest() * 9)
     for index, version, words in (
         ("presets/none", "24.0.0", "wants '24.0.0' of idc-index-data, installed is 25.0.5"),
         ("nowhere.parquet", "", "nowhere.parquet: file is missing"),
-        (str(garbage), "", "not a readable index of the IDC"),
+        (str(garbage), "", "garbage.parquet: no readable index of the IDC"),
     ):
         params["cohort"] |= {**keys, "index": index, "index_version": version}
         with pytest.raises(InputError, match=words) as error:
@@ -171,3 +173,20 @@ def test_a_listing() -> None:
 def test_what_is_no_listing(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (its words differ)
         parse_listing(body, "u/")
+
+
+def test_an_index_with_holes_is_one_line(params, tmp_path: Path, monkeypatch) -> None:
+    """Numbers that are missing are met when a row is used, long after the file was opened."""
+    monkeypatch.chdir(tmp_path)
+    texts = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesDescription"]
+    texts += ["SeriesNumber", "Manufacturer", "license_short_name", "source_DOI", "aws_bucket"]
+    columns = dict.fromkeys([*texts, "crdc_series_uuid"], "'1'")
+    columns |= {"collection_id": "'c'", "instanceCount": "NULL", "series_size_MB": "1.5"}
+    made = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT {made}) TO 'holes.parquet' (FORMAT parquet)")
+    keys = {"kind": "idc", "address": "https://127.0.0.1:9", "collection": "c"}
+    params["cohort"] |= keys | {"index": "holes.parquet", "index_version": ""}
+    with pytest.raises(InputError, match=r"holes\.parquet: no readable listing of series") as error:
+        open_archive(params).series(lambda paths: paths)
+    assert "\n" not in str(error.value)

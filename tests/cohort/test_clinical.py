@@ -104,7 +104,7 @@ def test_damaged_workbooks_are_one_line(book, tmp_path) -> None:
     with pytest.raises(InputError, match="file is missing"):
         read_clinical(broken)
     broken.write_bytes(b"no workbook")
-    with pytest.raises(InputError, match="not a readable clinical workbook"):
+    with pytest.raises(InputError, match="is no workbook"):
         read_clinical(broken)
     workbook = openpyxl.load_workbook(book)
     workbook["Data"].cell(2, 39).value = "Tumour Site"
@@ -116,8 +116,20 @@ def test_damaged_workbooks_are_one_line(book, tmp_path) -> None:
     workbook.save(broken)
     with pytest.raises(InputError, match="Breast_MRI_001 is listed twice"):
         read_clinical(broken)
+    workbook["Data"].cell(5, 1).value = "breast_mri_001 "
+    workbook.save(broken)
+    with pytest.raises(InputError, match="breast_mri_001 is listed twice"):
+        read_clinical(broken)
+    broken.write_bytes(book.read_bytes()[:-3000])
+    with pytest.raises(InputError, match="no readable"):
+        read_clinical(broken)
+    workbook = openpyxl.load_workbook(book)
+    workbook["Data"].cell(2, 101).value = "Tumor Location"
+    workbook.save(broken)
+    with pytest.raises(InputError, match="two columns 'Tumor Location'"):
+        read_clinical(broken)
     workbook = openpyxl.load_workbook(book)
     workbook["Data"].title = "data"
     workbook.save(broken)
-    with pytest.raises(InputError, match="not a readable clinical workbook"):
+    with pytest.raises(InputError, match="no readable"):
         read_clinical(broken)

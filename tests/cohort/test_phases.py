@@ -166,7 +166,8 @@ def test_own_names() -> None:
     chosen, reason = described((9, "DYN Native"), (5, "dyn min 1"), (7, "dyn min 1"), (6, "ax dyn"))
     assert (chosen, reason) == ({9: "pre", 5: "post1"}, "")
     assert described((9, "native"), (5, "dyn min 10"))[1] == (
-        "no series matches cohort.descriptions.post1"
+        "no series matches cohort.descriptions.post1; there are 'dyn min 10', 'native'"
     )
+    assert described((5, "native"), (4, "dyn min 1"), (4, "min 1"))[0] == {5: "pre", 4: "post1"}
     with pytest.raises(InputError, match="post1 and pre both match the series 'native min 1'"):
         described((9, "native min 1"))

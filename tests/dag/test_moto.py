@@ -68,7 +68,7 @@ def test_the_same_files_as_from_a_folder(
         for key, content in own.objects.items():
             sent = requests.put(f"{moto}/{key}", content, headers=SIGNED, timeout=30)
             assert sent.ok, sent.text
-        place["cohort"]["archive"] = moto
+        place["cohort"]["address"] = moto
         fetch(place)
         pd.testing.assert_frame_equal(read_files(), expected(finished))
         assert own.asked == []

@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 
 from textbcs.archives.incoming import RAW
 from textbcs.base.io import read_csv, records
+from textbcs.cli import main
 from textbcs.cohort.cohort_tables import read_files, read_series_table
 from textbcs.dataset.slice_store import read_shard
 from textbcs.dataset.split_table import SPLITS
@@ -46,6 +47,7 @@ DICOM, SEG, NIFTI = (
     "DICOM series with DICOM SEG masks",
     "NIfTI volumes with NIfTI masks",
 )
+IMAGES = "2-D images with masks (PNG, JPEG, TIFF, BMP)"
 AFTER_DOWNLOAD = (make_masks, make_split, extract_slices, write_flow, make_prompts)
 
 
@@ -176,11 +178,12 @@ def test_every_way_gives_the_slices_of_the_same_patients(
         assert table["sop_uid"].notna().all()
 
 
-def test_images_become_volumes_of_one_slice(
-    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The script of the page: PNGs of one slice of each patient give that slice back."""
-    monkeypatch.chdir(tmp_path)
+def import_page_images(own: Own, spacing: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The largest slice of each patient as PNGs, brought in by the page's commands.
+
+    Returns:
+        Image and mask by patient.
+    """
     largest = {
         patient: max(
             (pair for (name, _), pair in own.slices.items() if name == patient),
@@ -188,18 +191,33 @@ def test_images_become_volumes_of_one_slice(
         )
         for patient in {name for name, _ in own.slices}
     }
-    for patient, (image, mask) in largest.items():
-        _png(f"images/{patient}.png", np.rint(image.astype(np.float32) * 255))
-        _png(f"masks/{patient}.png", mask * 255)
-    script = re.search(r"```python\n(.*?)```", section("2-D images with masks (PNG)"), re.DOTALL)
-    assert script
-    exec(script[1].replace("SPACING_MM = 0.5", "SPACING_MM = 7.0"), {})
-    params = read_preset("own", SOURCE / "presets")
-    for name, changes in edits(NIFTI).items():
+    for number, (patient, (image, mask)) in enumerate(sorted(largest.items())):
+        bits = 65535 if number % 2 else 255
+        _png(f"images/{patient}.png", np.rint(image.astype(np.float64) * bits), bits)
+        _png(f"drawn/{patient}_mask.png", mask * (number % 3 == 0 or 255), 255)
+    match = re.search(r"```sh\n(.*?)```", section(IMAGES), re.DOTALL)
+    assert match
+    for line in match[1].strip().splitlines():
+        words = line.replace("--spacing 0.5", f"--spacing {spacing}").split()
+        assert words[0] == ".venv/bin/textbcs"
+        assert main(words[1:]) == 0
+    return largest
+
+
+@pytest.mark.parametrize("sides", ["patient", "image", "none"])
+def test_images_become_volumes_of_one_slice(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sides: str
+) -> None:
+    """The command of the page: PNGs of one slice of each patient give that slice back."""
+    monkeypatch.chdir(tmp_path)
+    largest = import_page_images(own, "7.0")
+    params = read_preset("own_first", SOURCE / "presets")
+    for name, changes in edits(IMAGES).items():
         params[name] |= changes
-    params["cohort"]["descriptions"] = {"post1": "^image$"}
+    params["cohort"]["sides"] = sides
     params["slices"] |= read_preset("tiny", SOURCE / "presets")["slices"]
     params["slices"] |= {"clip_percentiles": [0.0, 100.0], "minimum_lesion_mm2": 50.0}
+    assert fault_of(params) is None
     run_stages(params, list_cohort, download, *AFTER_DOWNLOAD)
     slices, texts = tumour_slices()
     assert slices.keys() == {(patient, 0) for patient in largest}
@@ -208,14 +226,15 @@ def test_images_become_volumes_of_one_slice(
         seen = largest[patient][0].astype(np.float32)
         stretched = (seen - seen.min()) / (seen.max() - seen.min())
         np.testing.assert_allclose(image, stretched, atol=0.01)
-        left = np.flatnonzero(mask.any(axis=0)).mean() > mask.shape[1] / 2
-        assert ("left" if left else "right") in texts[patient, 0]
+        greater = np.flatnonzero(mask.any(axis=0)).mean() > mask.shape[1] / 2
+        left = {"patient": greater, "image": not greater, "none": True}[sides]
+        assert texts[patient, 0].startswith(f"location {'left' if left else 'right'};")
 
 
-def _png(name: str, pixels: np.ndarray) -> None:
-    path = Path("data/own/png") / name
+def _png(name: str, pixels: np.ndarray, greatest: int) -> None:
+    path = Path("data/own") / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    Image.fromarray(pixels.astype(np.uint16 if greatest > 255 else np.uint8)).save(path)
 
 
 @pytest.mark.dag
@@ -224,7 +243,7 @@ def test_the_commands_of_the_page(own: Own, tmp_path: Path) -> None:
     checkout = create(tmp_path / "origin", tmp_path / "home", toy=False)
     (checkout.root / "data/own").symlink_to(own.root / "data/own")
     first, *others = commands()
-    assert first.endswith("textbcs use own")
+    assert first.endswith("textbcs use own_first")
     own_code = {"PYTHONPATH": str(checkout.root / "src")}  # not the one that is installed
     checkout.run("sh", "-c", first, **own_code)
     for name, changes in edits(DICOM).items():

@@ -1,9 +1,12 @@
-"""Parameters and stages for the tests of the cohort room; no fixture, so that any test may import it."""
+"""Parameters, stages and listed series for tests of a cohort; no fixture, so that any test may import it."""
 
 import copy
 from pathlib import Path
 from typing import Any
 
+from textbcs.archives.archive import Series
+from textbcs.base.io import NONE
+from textbcs.imaging.dicom import Header
 from textbcs.settings.presets import read_preset
 from textbcs.stage.definition import Definition
 from textbcs.stage.receipt import Stage
@@ -25,3 +28,41 @@ def make_stage(params: dict[str, Any], name: str = "probe") -> Stage:
     return Stage(
         Definition(name, (), ("data", params["cohort"]["index"]), ("data",)), params, [name]
     )
+
+
+# Section `cohort` as far as the choice among listed series reads it.
+COHORT: dict[str, Any] = {
+    "kind": "folder",
+    "source": "own",
+    "licence": "none",
+    "doi": "",
+    "patients": [],
+    "exclude": [],
+    "visit": "first",
+    "series": NONE,
+    "phases": ["pre", "post1"],
+    "descriptions": {"pre": "native", "post1": "min 1$"},
+    "spacing_tolerance": 0.05,
+}
+
+
+def made_series(uid: str, description: str = "", **facts: Any) -> Series:
+    """A series of patient P1 and of study 1.1, in frame of reference 1.9, unless `facts` say other."""
+    fault, visit = facts.pop("fault", ""), facts.pop("visit", "")
+    header = {
+        "path": f"archive/{uid}",
+        "size": 10,
+        "patient": "P1",
+        "study_uid": "1.1",
+        "sop_uid": "",
+        "modality": "MR",
+        "series_number": 1,
+        "instance_number": 0,
+        "manufacturer": "",
+        "patient_position": "",
+        "tesla": "",
+        "plane": None,
+        "frame_of_reference": "1.9",
+    } | facts
+    first = Header(series_uid=uid, description=description, **header)
+    return Series(first, 1, 10, visit=visit, fault=fault)

@@ -64,7 +64,7 @@ def offer_idc(server: Server, archive: Path, index: Path) -> dict[str, Any]:
         values = [[v if type(v) in (int, float) else str(v) for v in row] for row in rows]
         connection.executemany(f"INSERT INTO t VALUES ({','.join('?' * 14)})", values)
         connection.execute(f"COPY t TO '{index}' (FORMAT parquet)")
-    keys = {"kind": "idc", "archive": server.url, "collection": IDC, "index": str(index)}
+    keys = {"kind": "idc", "address": server.url, "collection": IDC, "index": str(index)}
     return keys
 
 
@@ -94,7 +94,7 @@ def offer_nbia(server: Server, archive: Path) -> dict[str, Any]:
             }
         )
     archive_url = f"{server.url}/nbia-api/services/v4"
-    return {"kind": "nbia", "archive": archive_url, "collection": NBIA, "index": NONE}
+    return {"kind": "nbia", "address": archive_url, "collection": NBIA, "index": NONE}
 
 
 Place = tuple[Server, dict[str, Any]]

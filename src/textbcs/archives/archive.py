@@ -7,14 +7,17 @@ below the archive folder.
 """
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from textbcs.base.folders import walk
-from textbcs.base.io import InputError, sha256_file
-from textbcs.imaging.dicom import Header, read_header
+from textbcs.archives.dicom_index import DicomIndex, index_folder
+from textbcs.base.io import InputError
+from textbcs.imaging.dicom import Header
+from textbcs.imaging.volume_files import SUFFIXES
+from textbcs.intake.counting import most_frequent
 
 if TYPE_CHECKING:
     from textbcs.archives.transfer import Client
@@ -42,6 +45,8 @@ class Series:
         headers: of its instances, sorted by InstanceNumber, then SOPInstanceUID; empty where the
             archive does not know them before fetching.
         licence, doi: what the archive itself says of the series, "" if nothing.
+        visit: what orders a patient's visits where there is no StudyDate, "" if nothing does.
+        fault: why it cannot be used, where the archive knows it from more than the headers.
     """
 
     first: Header
@@ -50,6 +55,8 @@ class Series:
     headers: tuple[Header, ...] = ()
     licence: str = ""
     doi: str = ""
+    visit: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,8 @@ class Instance:
         """The name under which it is kept."""
         if self.sop_uid:
             return f"{self.sop_uid}.dcm"
-        return "volume.nii.gz" if self.path.name.lower().endswith(".gz") else "volume.nii"
+        name = self.path.name.lower()
+        return "volume" + next((end for end in SUFFIXES if name.endswith(end)), self.path.suffix)
 
     def read(self) -> bytes:
         """Its content."""
@@ -84,9 +92,12 @@ class Archive(Protocol):
 
     Attributes:
         client: what fetches over the network; None where the files are at hand.
+        own_folder: a person's own folder, every file of which is counted; None where the files are
+            made or fetched.
     """
 
     client: "Client | None"
+    own_folder: Path | None
 
     def series(self, progress: Callable[[Iterable[Path]], Iterable[Path]]) -> list[Series]:
         """All series, sorted by patient and series UID. `progress` wraps a long iteration."""
@@ -98,6 +109,10 @@ class Archive(Protocol):
         Raises:
             TransferError: the network or the archive does not give it whole and right.
         """
+        ...
+
+    def unused(self) -> list[tuple[Path, str]]:
+        """The files of `own_folder` that belong to no series, and why."""
         ...
 
 
@@ -125,61 +140,39 @@ class FolderArchive:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.folder = Path(params["cohort"]["archive"])
-        self._index: dict[str, list[Header]] | None = None
+        self.own_folder: Path | None = self.folder
+        self._index: DicomIndex | None = None
 
     def series(self, progress: Callable[[Iterable[Path]], Iterable[Path]]) -> list[Series]:
-        """All series below the folder.
+        """All series below the folder; one that cannot be used says why in `fault`.
 
         Raises:
-            InputError: the folder is missing or holds no DICOM file, a file is unreadable, or two
-                different files claim one SOPInstanceUID.
+            InputError: the folder is missing or holds no DICOM file that can be read.
         """
         if not self.folder.is_dir():
             raise InputError(
                 f"{self.folder}: no such folder; set cohort.archive to the DICOM archive"
             )
-        grouped = group(read_header(path) for path in progress(list(walk(self.folder))))
-        if not grouped:
-            raise InputError(f"{self.folder}: holds no DICOM file; put the archive's files there")
-        self._index = grouped
-        made = [_series(headers) for headers in grouped.values()]
+        self._index = index = index_folder(self.folder, progress)
+        if not index.series:
+            raise InputError(
+                f"{self.folder}: holds no DICOM file{_instead(index)}; put the archive's files there"
+            )
+        made = [_series(own, index.fault(uid)) for (_, uid), own in index.series.items()]
         return sorted(made, key=lambda one: (one.first.patient, one.first.series_uid))
+
+    def unused(self) -> list[tuple[Path, str]]:
+        """The files that belong to no series, and why; the folder is searched once per process."""
+        return self._files().unused
 
     def fetch(self, patient: str, series_uid: str) -> Iterator[Instance]:
         """The files of a series; the folder is searched once per process."""
+        return instances(self._files().series.get((patient, series_uid), []))
+
+    def _files(self) -> DicomIndex:
         if self._index is None:
-            self._index = group(map(read_header, walk(self.folder)))
-        return instances(self._index.get(series_uid, []))
-
-
-def group(headers: Iterable["Header | None"]) -> dict[str, list[Header]]:
-    """Headers by series UID, each series by InstanceNumber; copies of an instance are dropped.
-
-    Raises:
-        InputError: two files with one SOPInstanceUID differ, or are of two series or patients.
-    """
-    grouped: dict[str, list[Header]] = {}
-    seen: dict[str, Header] = {}
-    for header in headers:
-        if header is None:
-            continue
-        known = seen.setdefault(header.sop_uid, header)
-        if known is header:
-            grouped.setdefault(header.series_uid, []).append(header)
-        elif sha256_file(known.path) != sha256_file(header.path):
-            raise InputError(
-                f"{header.path}: has the SOPInstanceUID of {known.path} and other content; "
-                "remove the wrong one"
-            )
-    for found in grouped.values():
-        patients = {header.patient for header in found}
-        if len(patients) > 1:
-            raise InputError(
-                f"{found[0].path}: series {found[0].series_uid} belongs to two patients; "
-                "correct PatientID"
-            )
-        found.sort(key=lambda header: (header.instance_number, header.sop_uid))
-    return grouped
+            self._index = index_folder(self.folder)
+        return self._index
 
 
 def instances(headers: Iterable[Header]) -> Iterator[Instance]:
@@ -188,6 +181,12 @@ def instances(headers: Iterable[Header]) -> Iterator[Instance]:
         yield Instance(header.sop_uid, header.instance_number, header.size, Path(header.path))
 
 
-def _series(headers: list[Header]) -> Series:
+def _instead(index: DicomIndex) -> str:
+    """What the files of a folder without DICOM are, in brackets; "" where there is none."""
+    counts = Counter(reason.partition(" (")[0] for _, reason in index.unused)
+    return f" ({most_frequent(counts)})" if counts else ""
+
+
+def _series(headers: list[Header], fault: str) -> Series:
     size = sum(header.size for header in headers)
-    return Series(headers[0], len(headers), size, tuple(headers))
+    return Series(headers[0], len(headers), size, tuple(headers), fault=fault)

@@ -3,7 +3,7 @@
 The index is a Parquet file in the package `idc-index-data`, whose version `cohort.index_version` names;
 or `cohort.index` names a Parquet file with the same columns. So a cohort is listed without the network
 and every series is pinned to one immutable version. Objects come through plain S3 REST without an
-account: ListObjectsV2, then GET with Range, from `cohort.archive`. Reads the index and the network;
+account: ListObjectsV2, then GET with Range, from `cohort.address`. Reads the index and the network;
 writes through `textbcs.archives.incoming`.
 """
 
@@ -17,6 +17,7 @@ from textbcs.archives.incoming import RejectedError, Wanted, check_md5
 from textbcs.archives.remote import RemoteArchive, Row, listed_header
 from textbcs.archives.transfer import TransferError
 from textbcs.base.io import NONE, OWN_FILE, InputError, existing
+from textbcs.intake.guard import reading
 
 _COLUMNS = (
     "PatientID",
@@ -52,7 +53,7 @@ class IdcArchive(RemoteArchive):
     """Series of one collection of the Imaging Data Commons, with the analysis results that belong to it."""
 
     @property
-    def _source(self) -> str:
+    def where(self) -> str:
         """What the index is called in messages."""
         return f"idc-index-data=={self.index_version}" if self.index == NONE else self.index
 
@@ -65,14 +66,14 @@ class IdcArchive(RemoteArchive):
         rows = read_index(index_path(self.index, self.index_version), self.collection)
         if not rows:
             raise InputError(
-                f"{self._source}: has no collection {self.collection!r}; correct cohort.collection"
+                f"{self.where}: has no collection {self.collection!r}; correct cohort.collection"
             )
         return {str(row["SeriesInstanceUID"]): row for row in rows}
 
     def described(self, row: Row) -> Series:
         """A row of the index as a series."""
         return Series(
-            listed_header(row, f"{self._source}, collection {self.collection}"),
+            listed_header(row, f"{self.where}, collection {self.collection}"),
             int(row["instanceCount"]),
             round(row["series_size_MB"] * 1e6),
             licence=str(row["license_short_name"] or ""),
@@ -157,12 +158,8 @@ def read_index(path: Path, collection: str) -> list[Row]:
     import duckdb
 
     query = f"SELECT {', '.join(_COLUMNS)} FROM read_parquet(?) WHERE collection_id = ?"
-    try:
-        with duckdb.connect() as connection:
-            rows = connection.execute(query, [str(path), collection]).fetchall()
-    except duckdb.Error as error:
-        reason = str(error).split("\n", 1)[0]
-        raise InputError(f"{path}: not a readable index of the IDC ({reason})") from error
+    with reading(path, "index of the IDC"), duckdb.connect() as connection:
+        rows = connection.execute(query, [str(path), collection]).fetchall()
     return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
 
 

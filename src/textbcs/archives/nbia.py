@@ -15,6 +15,7 @@ from textbcs.archives.remote import RemoteArchive, Row, listed_header
 from textbcs.archives.transfer import TransferError
 from textbcs.archives.unpacking import unpack
 from textbcs.base.io import NONE, OWN_FILE, InputError, existing
+from textbcs.intake.guard import reading
 
 _LIST_LIMIT = 1 << 28
 _ZIP = "series.zip"
@@ -36,7 +37,7 @@ class NbiaArchive(RemoteArchive):
         try:
             rows = self.client.read(f"{self.address}/getSeries", query, _LIST_LIMIT, parse_series)
         except TransferError as error:
-            raise InputError(f"{error}; check cohort.archive and the network") from error
+            raise InputError(f"{error}; check cohort.address and the network") from error
         if not rows:
             raise InputError(
                 f"{self.address}: has no collection {self.collection!r}; correct cohort.collection"
@@ -89,8 +90,9 @@ def read_manifest(path: str | Path) -> list[str]:
     Raises:
         InputError: no such file, no list in it, or a line of the list is no UID.
     """
-    lines = existing(path, OWN_FILE).read_text(encoding="utf-8-sig").splitlines()
-    lines = [line.strip() for line in lines]
+    with reading(existing(path, OWN_FILE), ".tcia manifest"):
+        text = Path(path).read_text(encoding="utf-8-sig")
+    lines = [line.strip() for line in text.splitlines()]
     start = next((n for n, line in enumerate(lines) if line.startswith("ListOfSeries")), None)
     if start is None:
         raise InputError(f"{path}: has no line ListOfSeriesToDownload=; it is no .tcia manifest")
@@ -112,7 +114,10 @@ def parse_series(body: bytes) -> list[Row]:
     """
     if not body.strip():
         return []
-    rows = json.loads(body)
+    try:
+        rows = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("lists in lists without an end") from error
     needed = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "ImageCount")
     for row in rows if isinstance(rows, list) else [None]:
         if not isinstance(row, dict) or any(not row.get(key) for key in (*needed, "FileSize")):

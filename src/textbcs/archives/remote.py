@@ -14,7 +14,9 @@ from textbcs.archives.archive import Instance, Series
 from textbcs.archives.incoming import Wanted, deliver
 from textbcs.archives.network import Network
 from textbcs.archives.transfer import Client
+from textbcs.base.io import NONE
 from textbcs.imaging.dicom import Header
+from textbcs.intake.guard import reading
 
 Row = Mapping[str, Any]
 
@@ -24,18 +26,25 @@ class RemoteArchive(ABC):
 
     Attributes:
         client: what fetches.
-        address: `cohort.archive` without a final slash.
+        own_folder: none; what is not used is no file of anybody's.
+        address: `cohort.address` without a final slash.
         collection, index, index_version: as the parameters have them.
     """
 
     def __init__(self, params: Mapping[str, Any], network: Network | None = None) -> None:
         cohort = params["cohort"]
         self.client = Client(network or Network.from_environment())
-        self.address = str(cohort["archive"]).rstrip("/")
+        self.own_folder: Path | None = None
+        self.address = str(cohort["address"]).rstrip("/")
         self.collection = str(cohort["collection"])
         self.index, self.index_version = str(cohort["index"]), str(cohort["index_version"])
         self._rows: dict[str, Row] = {}
         self._lock = threading.Lock()
+
+    @property
+    def where(self) -> str:
+        """What the listing is called in messages."""
+        return self.address if self.index == NONE else self.index
 
     def series(self, progress: Callable[[Iterable[Path]], Iterable[Path]]) -> list[Series]:
         """The series that the archive lists, sorted by patient and series UID.
@@ -43,7 +52,9 @@ class RemoteArchive(ABC):
         Raises:
             InputError: there is no listing, or it lacks the collection.
         """
-        found = [self.described(row) for row in self.listing().values()]
+        rows = self.listing().values()
+        with reading(self.where, "listing of series"):
+            found = [self.described(row) for row in rows]
         return sorted(found, key=lambda one: (one.first.patient, one.first.series_uid))
 
     def fetch(self, patient: str, series_uid: str) -> Iterator[Instance]:
@@ -57,8 +68,13 @@ class RemoteArchive(ABC):
         row = self._rows.get(series_uid)
         if row is None:
             return iter(())
-        wanted = self.wanted(patient, row)
+        with reading(self.where, "listing of series"):
+            wanted = self.wanted(patient, row)
         return deliver(self.client, wanted, lambda folder: self.bring(row, folder))
+
+    def unused(self) -> list[tuple[Path, str]]:
+        """Nothing: an archive lists series, and each of them is described."""
+        return []
 
     @abstractmethod
     def listing(self) -> dict[str, Row]:
@@ -93,10 +109,18 @@ def listed_header(row: Row, where: str) -> Header:
         sop_uid="",
         modality=str(row["Modality"]),
         description=str(row.get("SeriesDescription") or "").strip(),
-        series_number=int(row.get("SeriesNumber") or 0),
+        series_number=_whole(row.get("SeriesNumber")),
         instance_number=0,
         manufacturer=str(row.get("Manufacturer") or "").strip(),
         patient_position="",
         tesla="",
         plane=None,
     )
+
+
+def _whole(value: Any) -> int:
+    """A whole number, 0 where a listing has something else: it decides between series, no more."""
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError):
+        return 0

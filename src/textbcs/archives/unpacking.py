@@ -8,9 +8,7 @@ import csv
 import errno
 import re
 import stat
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -23,7 +21,7 @@ _MD5_TABLE = "md5hashes.csv"
 _BLOCK = 1 << 20
 _MOST_RATIO = 200
 _SMALL = 1 << 20
-_DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, struct.error)
+_DAMAGED = "a zip that is damaged or cut off"
 
 
 def unpack(archive: Path, folder: Path, most_files: int, most_bytes: int) -> None:
@@ -47,18 +45,24 @@ def unpack(archive: Path, folder: Path, most_files: int, most_bytes: int) -> Non
                 raise RejectedError(archive, f"{_MD5_TABLE} lists other images than the zip holds")
             for name in names:
                 part = folder / f"{name}.part"
-                with part.open("wb") as file:
-                    for block in _blocks(archive, opened, name, limit):
-                        limit -= len(block)
-                        file.write(block)
-                _compare(archive, part, expected[name])
-                part.replace(folder / name)
-    except (*_DAMAGE, NotImplementedError, RuntimeError, ValueError) as error:
-        raise RejectedError(archive, "a zip that is damaged or cut off") from error
-    except OSError as error:
-        if error.errno != errno.EINVAL:
+                try:
+                    with part.open("wb") as file:
+                        for block in _blocks(archive, opened, name, limit):
+                            limit -= len(block)
+                            file.write(block)
+                    _compare(archive, part, expected[name])
+                    part.replace(folder / name)
+                finally:
+                    part.unlink(missing_ok=True)
+    except (RejectedError, MemoryError):
+        raise
+    except OSError as error:  # of the disk, but for these two
+        if error.errno not in (None, errno.EINVAL):
             raise
-        raise RejectedError(archive, "a zip that points outside itself") from error
+        reason = "a zip that points outside itself" if error.errno else _DAMAGED
+        raise RejectedError(archive, reason) from error
+    except Exception as error:  # zipfile passes on what its decompressors raise
+        raise RejectedError(archive, _DAMAGED) from error
 
 
 def _compare(archive: Path, part: Path, expected: str) -> None:
@@ -66,7 +70,6 @@ def _compare(archive: Path, part: Path, expected: str) -> None:
     try:
         check_md5(part, expected)
     except RejectedError as error:
-        part.unlink()
         raise RejectedError(archive, f"{part.stem}: {error}") from error
 
 

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textbcs.base.io import InputError, existing
+from textbcs.base.io import InputError
+from textbcs.intake.guard import reading
+from textbcs.intake.workbooks import check_workbook
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,15 +28,14 @@ def read_clinical(path: str | Path) -> "pd.DataFrame":
         position FFP, HFP or ""; field_strength_t or "".
 
     Raises:
-        InputError: no such workbook, no sheet `Data`, a column is missing, or a patient is listed
-            twice.
+        InputError: no such workbook, no sheet `Data`, a column is missing or there twice, or a
+            patient is listed twice, case ignored.
     """
     import pandas as pd
 
-    try:
-        raw = pd.read_excel(existing(path), sheet_name=_SHEET, header=None, dtype=object)
-    except (ValueError, KeyError, OSError) as error:
-        raise InputError(f"{path}: not a readable clinical workbook ({error})") from error
+    check_workbook(Path(path))
+    with reading(path, "clinical workbook"):
+        raw = pd.read_excel(path, sheet_name=_SHEET, header=None, dtype=object)
     names = [_text(value) for value in raw.iloc[1]] if len(raw) >= _HEADER_ROWS else []
     body = raw.iloc[_HEADER_ROWS:]
     body = body[[_text(value) != "" for value in body.iloc[:, 0]]]
@@ -43,6 +44,8 @@ def read_clinical(path: str | Path) -> "pd.DataFrame":
         """A column's texts and the meanings of its codes."""
         if name not in names:
             raise InputError(f"{path}: sheet {_SHEET!r} has no column {name!r} in its second row")
+        if names.count(name) > 1:
+            raise InputError(f"{path}: sheet {_SHEET!r} has two columns {name!r}; remove one")
         place = names.index(name)
         codes = _codes(_text(raw.iat[2, place]))
         return [_text(value) for value in body.iloc[:, place]], codes
@@ -58,7 +61,12 @@ def read_clinical(path: str | Path) -> "pd.DataFrame":
             "field_strength_t": _decoded(*column("Field Strength (Tesla)")),
         }
     )
-    twice = table["patient"][table["patient"].duplicated()]
+    return _one_row_each(table, path)
+
+
+def _one_row_each(table: "pd.DataFrame", path: str | Path) -> "pd.DataFrame":
+    """The table where no patient has two rows. Masks are found without case, so it tells nobody apart."""
+    twice = table["patient"][table["patient"].str.casefold().duplicated()]
     if len(twice):
         raise InputError(f"{path}: patient {twice.iloc[0]} is listed twice; remove one row")
     return table

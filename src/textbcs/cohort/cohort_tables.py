@@ -21,6 +21,10 @@ PATIENTS = Path("data/cohort/patients.csv")
 FILES = Path("data/cohort/files.csv")
 
 
+# Every file of a person's folder, used or not. It names files, so it leaves the machine with nothing.
+INTAKE = Path("data/cohort/intake.csv")
+
+
 FILE_COLUMNS = (
     "patient",
     "series_uid",

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from textbcs.base.io import InputError
+from textbcs.intake.spelling import short
 
 PRE, UNNUMBERED = "pre", "dynamic"
+MISSING = "no "  # how a reason begins that says which phase no series is
+_MOST_NAMED = 4
 
 # A dynamic series without a number: pre-contrast in most families, any phase in a few patients.
 _BASE = r"ax dyn|ax dynamic|ax 3d dyn(?: mp)?|ax vibrant multiphase"
@@ -84,7 +87,8 @@ def choose_described(
     Args:
         candidates: her MR series.
         descriptions: phase -> regular expression, searched in the SeriesDescription without case.
-            Of several series that match, the one with the lowest SeriesNumber counts.
+            Of several series that match, the one with the lowest SeriesNumber counts; where that
+            number is equal or absent, the one with the lowest UID.
 
     Returns:
         {series UID: phase}, and why the patient has to be excluded ("" if not).
@@ -93,12 +97,9 @@ def choose_described(
         InputError: one description matches two phases.
     """
     chosen: dict[str, Candidate] = {}
-    for one in sorted(candidates, key=lambda one: (one.series_number, one.series_uid)):
-        found = [
-            phase
-            for phase in sorted(descriptions)
-            if re.search(descriptions[phase], one.description, re.IGNORECASE)
-        ]
+    ordered = sorted(candidates, key=lambda one: (one.series_number, one.series_uid))
+    for one in ordered:
+        found = matches(one.description, descriptions)
         if len(found) > 1:
             raise InputError(
                 f"params.yaml: cohort.descriptions: {found[0]} and {found[1]} both match the series "
@@ -107,8 +108,36 @@ def choose_described(
         if found:
             chosen.setdefault(found[0], one)
     absent = [phase for phase in sorted(descriptions) if phase not in chosen]
-    reason = f"no series matches cohort.descriptions.{absent[0]}" if absent else ""
+    reason = ""
+    if absent:
+        reason = f"no series matches cohort.descriptions.{absent[0]}"
+        reason += found_instead(one.description for one in ordered)
     return {one.series_uid: phase for phase, one in chosen.items()}, reason
+
+
+def matches(description: str, descriptions: Mapping[str, str]) -> list[str]:
+    """The phases whose regular expression is found in a SeriesDescription, in alphabetical order."""
+    return [
+        phase
+        for phase in sorted(descriptions)
+        if re.search(descriptions[phase], description, re.IGNORECASE)
+    ]
+
+
+def found_instead(descriptions: Iterable[str]) -> str:
+    """What there is where nothing matches, for the end of a reason: `; there are 'a', 'b'`.
+
+    At most `_MOST_NAMED` descriptions, shortened, in alphabetical order, so that patients of one
+    protocol have one reason.
+    """
+    names = sorted(set(descriptions))
+    if not names:
+        return "; there is no MR series"
+    named = ", ".join(short(name) for name in names[:_MOST_NAMED])
+    more = len(names) - _MOST_NAMED
+    return f"; there {'is' if len(names) == 1 else 'are'} {named}" + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def _fault(chosen: Mapping[str, Candidate]) -> str:

@@ -63,7 +63,8 @@ def _strata(patients: "pd.DataFrame", stratify: Sequence[str]) -> "pd.DataFrame"
         raise InputError(
             f"data/cohort/patients.csv: patient {repeated.iloc[0]} occurs twice; a patient must have one row"
         )
-    strata = patients[list(stratify)].astype("string").fillna("unknown").agg("|".join, axis=1)
+    rows = patients[list(stratify)].astype("string").fillna("unknown").to_numpy().tolist()
+    strata = ["|".join(row) for row in rows]
     return pd.DataFrame({"patient": names, "stratum": strata}).sort_values("patient")
 
 

@@ -7,6 +7,7 @@ parameters stands in `dvc.yaml`.
 import sys
 from collections.abc import Sequence
 
+from textbcs.base.io import InputError
 from textbcs.settings.params import load_params, select
 from textbcs.stage.command import exit_code
 from textbcs.stage.definition import Makers, define, define_all, read_stages
@@ -29,8 +30,13 @@ def run_stage(name: str, items: Sequence[str]) -> None:
     def makers() -> Makers:
         return Makers(define_all(values, stages))
 
-    with Stage(definition, own, [name, *items], makers) as stage:
-        module_of(name).run(stage, *items)
+    try:
+        with Stage(definition, own, [name, *items], makers) as stage:
+            module_of(name).run(stage, *items)
+    except InputError as error:
+        from textbcs.archives.raw_files import own_names
+
+        raise InputError(own_names(str(error), own)) from error
 
 
 def main(argv: Sequence[str]) -> int:

@@ -8,8 +8,8 @@ import pydicom
 import pytest
 from cohort_stage import PATIENTS, make_stage
 
-from textbcs.base.io import NONE, InputError
-from textbcs.cohort.cohort_tables import read_patients, read_series_table
+from textbcs.base.io import NONE, InputError, read_csv
+from textbcs.cohort.cohort_tables import INTAKE, read_patients, read_series_table
 from textbcs.phantom.patient import draw_facts
 from textbcs.stages.data.cohort import run as list_cohort
 
@@ -89,15 +89,15 @@ def test_reasons_of_exclusion(workplace, params) -> None:
     assert set(found) == {f"Breast_MRI_{n:03d}" for n in (1, 2, 3, 4)}
 
 
-def test_an_image_without_geometry_stops(workplace, params) -> None:
+def test_an_image_without_geometry_excludes_its_patient(workplace, params) -> None:
     def without(dataset) -> None:
         if dataset.Modality == "MR" and dataset.InstanceNumber == 3:
             del dataset.ImagePositionPatient
 
     edit("Breast_MRI_005", without)
-    with pytest.raises(InputError, match=r"Breast_MRI_005.*ImagePositionPatient is missing") as e:
-        list_cohort(make_stage(params))
-    assert "\n" not in str(e.value)
+    list_cohort(make_stage(params))
+    assert list(excluded()) == ["Breast_MRI_005"]
+    assert "ImagePositionPatient" in excluded()["Breast_MRI_005"]
 
 
 def test_nobody_is_named(workplace, params, capsys) -> None:
@@ -126,13 +126,14 @@ def test_only_asked_patients(workplace, params) -> None:
 
 
 @pytest.mark.parametrize("bad", ["../../etc", "a/b", ".hidden", "x y"])
-def test_an_identifier_that_is_no_file_name_stops(workplace, params, bad) -> None:
+def test_an_identifier_that_is_no_file_name_excludes(workplace, params, bad) -> None:
     def rename(dataset) -> None:
         dataset.PatientID = bad
 
     edit("Breast_MRI_001", rename)
-    with pytest.raises(InputError, match="PatientID is no plain name"):
-        list_cohort(make_stage(params))
+    list_cohort(make_stage(params))
+    assert list(excluded()) == [bad]
+    assert excluded()[bad].startswith("PatientID is no plain name: use letters, digits")
 
 
 def test_without_a_clinical_workbook(workplace, params) -> None:
@@ -152,5 +153,30 @@ def test_a_cohort_of_nobody_stops(workplace, params) -> None:
 
     for index in range(1, PATIENTS + 1):
         edit(f"Breast_MRI_{index:03d}", t1)
-    with pytest.raises(InputError, match="no usable patient"):
+    edit("Breast_MRI_001", lambda dataset: setattr(dataset, "PatientID", "a b"))
+    params["cohort"] |= {"kind": "folder", "archive": "data/phantom/archive"}
+    words = r"data/phantom/archive: no usable patient \(5 x no .* series, 1 x PatientID is no plain"
+    with pytest.raises(InputError, match=words) as error:
         list_cohort(make_stage(params))
+    assert "\n" not in str(error.value)
+    assert "textbcs estimate --files" in str(error.value)
+
+
+def test_the_ledger_of_a_persons_folder(workplace, params, capsys) -> None:
+    folder = Path("data/phantom/archive")
+    params["cohort"] |= {"kind": "folder", "archive": str(folder)}
+    (folder / "notes.txt").write_text("CANARY")
+    (folder / "Breast_MRI_001/.DS_Store").write_text("x")
+    list_cohort(make_stage(params))
+    table = read_csv(INTAKE, dtype=dict.fromkeys(["kind", "series_uid"], str)).fillna("")
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(table["file"]) == files
+    chosen = set(read_series_table().query("phase != ''")["series_uid"])
+    assert set(table.loc[table["used"] == "yes", "series_uid"]) == chosen
+    told = capsys.readouterr().err
+    assert "not used: 1 x text: no DICOM file" in told
+    assert "notes" not in told
+
+
+def test_the_phantoms_ledger_is_a_header(finished) -> None:
+    assert (finished / INTAKE).read_text() == "file,kind,series_uid,used,reason\n"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from textbcs.base.io import InputError, read_csv, write_csv
 from textbcs.dataset.split_table import SPLITS
+from textbcs.intake.left_out import COLUMNS as FILES
 from textbcs.reporting.tables.flow_of_patients import (
     EXCLUDED,
     IN,
@@ -129,6 +130,8 @@ def test_the_stage_writes_it_and_refuses_tables_of_two_runs(stage_in) -> None:
     stage = stage_in({})
     people, masks, split, slices, left_out = tables(cohort)
     write_csv("data/cohort/patients.csv", people)
+    files = [("a", "text", "", "no", "no DICOM file"), ("b", "DICOM image MR", "1.2", "yes", "")]
+    write_csv("data/cohort/intake.csv", pd.DataFrame(files, columns=list(FILES)))
     write_csv("data/masks/masks.csv", masks)
     write_csv("data/splits/split.csv", split)
     write_csv("data/slices/excluded.csv", left_out)
@@ -146,3 +149,17 @@ def test_the_stage_writes_it_and_refuses_tables_of_two_runs(stage_in) -> None:
     write_csv("data/slices/excluded.csv", left_out.iloc[1:])
     with pytest.raises(InputError, match="not of one run: 9 tumour slices in, 2 excluded, 6 out"):
         write_flow(stage)
+
+
+def test_files_that_were_not_used_stand_before_the_patients() -> None:
+    cohort = [("", "expert", "", name, [""], 0) for name in SPLITS]
+    plain = flow_table(*tables(cohort))
+    unused = [("text", "no DICOM file", 7), ("link", "link that leads nowhere", 1)]
+    table = flow_table(*tables(cohort), unused)
+    assert list(table["reason"])[:2] == ["text: no DICOM file", "link: link that leads nowhere"]
+    assert list(table["files"].dropna()) == [7, 1]
+    assert imbalance(table) == ""
+    pd.testing.assert_frame_equal(
+        table.iloc[2:].drop(columns="files").reset_index(drop=True), plain
+    )
+    assert "files" not in plain

@@ -111,3 +111,15 @@ def test_the_stage_tests_nobody_on_a_weak_mask(stage_in) -> None:
     assert set(joined.loc[joined["source"] != "expert", "split"]) == {"train"}
     strong = joined[joined["source"] == "expert"]["split"].value_counts()
     assert strong.to_dict() == {"train": 16, "test": 5, "val": 2}
+
+
+def test_an_empty_split_names_what_was_left_out_before(stage_in) -> None:
+    patients = cohort({("GE", "0"): 12}).assign(excluded="")
+    patients.loc[:1, "excluded"] = "no pre-contrast series"
+    masks = patients[["patient"]].iloc[2:].assign(source="expert", reason="no source has a mask")
+    write_csv("data/cohort/patients.csv", patients)
+    write_csv("data/masks/masks.csv", masks)
+    options = {"seed": 3, "ratio": [7, 1, 2], "stratify": STRATIFY}
+    words = r"0 eligible patients .*10 x no source has a mask, 2 x no pre-contrast series"
+    with pytest.raises(InputError, match=words):
+        make_split(stage_in({"split": options, "masks": {"train_only": []}}))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.base.io import InputError, sha256_file
+from textbcs.intake.series_uids import whole_uid
 from textbcs.lineage.records.graph import Item
 from textbcs.lineage.records.history import git
 
@@ -23,6 +24,8 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
+# Name files of a person's own, and a file's name may be a patient's: only their hash goes anywhere.
+KEPT_HERE = ("data/cohort/intake.csv", "data/masks/unused.csv")
 COMPLETED = "http://schema.org/CompletedActionStatus"
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 _FORMATS = {
@@ -55,7 +58,7 @@ class Entities:
         return at
 
     def add_file(self, path: str, sha256: str, size: int, kind: str | list[str] = "File") -> str:
-        """Put a file into the crate if it fits and is here, else name it by its hash.
+        """Put a file into the crate if it fits, is here and may leave, else name it by its hash.
 
         Raises:
             InputError: it is not what the receipt says.
@@ -64,7 +67,7 @@ class Entities:
         is_here = source.is_file()
         if is_here and sha256_file(source) != sha256:
             raise InputError(f"{path}: is not what its receipt says; run textbcs audit verify")
-        fits = self.limit == 0 or size <= self.limit
+        fits = path not in KEPT_HERE and (self.limit == 0 or size <= self.limit)
         facts = {
             "name": path,
             "sha256": sha256,
@@ -145,8 +148,8 @@ def to(identifier: str) -> Entity:
 
 
 def urn_of(uid: object) -> str:
-    """A DICOM UID as the URN of its object identifier."""
-    return f"urn:oid:{uid}"
+    """A DICOM UID as the URN of its object identifier; a part of a series has that of the series."""
+    return f"urn:oid:{whole_uid(str(uid))}"
 
 
 def distinct(entities: Iterable[Entity]) -> list[Entity]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from textbcs.intake.series_uids import whole_uid
 from textbcs.lineage.records.findings import short, some
 
 Facts = Mapping[str, Any]
@@ -120,9 +121,8 @@ def as_dot(trace: Facts) -> str:
                 edges[name, maker] = None
     first = next((s["address"] for s in trace["stages"] if s["address"] == "download"), None)
     for series in trace["dicom"]:
-        name = (
-            f"urn:oid:{series['series_uid']}\n{len(series['sop_uids'])} instances, {series['role']}"
-        )
+        urn, count = f"urn:oid:{whole_uid(series['series_uid'])}", len(series["sop_uids"])
+        name = f"{urn}\n{count} instances, {series['role']}"
         boxes[name] = "folder"
         edges[first or trace["stages"][-1]["address"], name] = None
     lines += [f"  {_quoted(name)} [shape={shape}];" for name, shape in boxes.items()]

@@ -1,6 +1,6 @@
 """The flow of patients and slices: in, left out with a reason, and out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import records
@@ -21,6 +21,8 @@ COLUMNS = (
     "tumour_free_slices",
 )
 HEADERS = {name: name.replace("_", " ") for name in COLUMNS}
+# A column of tables in which a file was left out, before patients are counted.
+FILES = "files"
 IN, EXCLUDED, OUT = "in", "excluded", "out"
 NO_SLICE = "no tumour slice is left"
 
@@ -31,6 +33,7 @@ def flow_table(
     split: "pd.DataFrame",
     slices: Mapping[str, "pd.DataFrame"],
     left_out: "pd.DataFrame",
+    unused: Sequence[tuple[str, str, int]] = (),
 ) -> "pd.DataFrame":
     """The flow of patients and slices, a row per step, outcome and reason.
 
@@ -40,9 +43,11 @@ def flow_table(
         split: `patient`, `split`.
         slices: of each split, `patient` and `kind` (tumour or negative).
         left_out: `patient` and `reason` of every tumour slice that was left out.
+        unused: kind, reason and number of the files that intake did not use.
 
     Returns:
-        Columns `COLUMNS`. Tumour slices are counted from the masks on.
+        Columns `COLUMNS`, and `FILES` where there are such files. Tumour slices are counted from the
+        masks on.
     """
     import pandas as pd
 
@@ -63,7 +68,24 @@ def flow_table(
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     text = list(COLUMNS[:5])
     table[text] = table[text].astype(object).fillna("")
-    return table.astype(dict.fromkeys(COLUMNS[5:], "Int64"))
+    return _with_files(table.astype(dict.fromkeys(COLUMNS[5:], "Int64")), unused)
+
+
+def _with_files(table: "pd.DataFrame", unused: Sequence[tuple[str, str, int]]) -> "pd.DataFrame":
+    """The flow with the files that intake did not use in front; as it is where all were used."""
+    import pandas as pd
+
+    if not unused:
+        return table
+    rows = [
+        {"step": "intake", "outcome": EXCLUDED, "reason": f"{kind}: {reason}", FILES: count}
+        for kind, reason, count in unused
+    ]
+    files = pd.DataFrame(rows, columns=[*COLUMNS, FILES])
+    files[list(COLUMNS[:5])] = files[list(COLUMNS[:5])].astype(object).fillna("")
+    numbers = dict.fromkeys((*COLUMNS[5:], FILES), "Int64")
+    table = table.assign(**{FILES: pd.array([None] * len(table), "Int64")})
+    return pd.concat([files.astype(numbers), table], ignore_index=True)
 
 
 def _reasons(step: str, reasons: "pd.Series[str]", **facts: Any) -> list[dict[str, Any]]:

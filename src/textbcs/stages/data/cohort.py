@@ -1,47 +1,82 @@
 """Stage `cohort`: list an archive, map series to phases, choose one of each, exclude with reasons.
 
-Reads the archive's DICOM headers and the clinical workbook; writes data/cohort/series.csv and
-patients.csv. Phases follow from SeriesDescription as the Duke collection spells it, or as
-`cohort.descriptions` says, with SeriesNumber where descriptions do not decide. No name, birth date or
-file path goes into a table.
+Reads the archive's DICOM headers and the clinical workbook; writes data/cohort/series.csv,
+patients.csv and intake.csv. Phases follow from SeriesDescription as the Duke collection spells it, or
+as `cohort.descriptions` says, with SeriesNumber where descriptions do not decide. No name or birth date
+goes into a table; the names of files go into intake.csv alone, which is exported nowhere.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textbcs.archives.archive import open_archive
+from textbcs.archives.ledger import ledger
 from textbcs.base.io import NONE, InputError, write_csv
 from textbcs.cohort.clinical import read_clinical
-from textbcs.cohort.listing import list_tables
+from textbcs.cohort.cohort_tables import INTAKE, PATIENTS, SERIES
+from textbcs.cohort.listing import choose_cohort
 from textbcs.imaging.dicom import tesla_text
+from textbcs.intake.counting import most_frequent
+from textbcs.intake.left_out import summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from textbcs.stage.receipt import Stage
 
-SERIES = Path("data/cohort/series.csv")
-PATIENTS = Path("data/cohort/patients.csv")
-
 
 def run(stage: "Stage") -> None:
     """List the archive that `params.cohort` names.
 
     Raises:
-        InputError: no archive, an unreadable or contradictory file, a chosen image without
-            geometry, a PatientID that is no file name, or no patient that can be used.
+        InputError: no archive, a parameter or table that names what is not there, or no patient that
+            can be used.
     """
-    if stage.params["cohort"]["index"] != NONE:
-        stage.input(stage.params["cohort"]["index"])
-    series, table = list_tables(stage.params, lambda paths: stage.progress(paths, desc="headers"))
-    table = _with_clinical(stage, table)
-    excluded = table[table["excluded"] != ""]
-    stage.log(f"{len(table)} patients, {len(series)} series, {len(excluded)} excluded")
-    if len(excluded) == len(table):
-        reason = excluded["excluded"].iloc[0]
-        archive = stage.params["cohort"]["archive"]
-        raise InputError(f"{archive}: no usable patient ({reason}); check cohort.archive")
-    write_csv(stage.output(SERIES), series)
-    write_csv(stage.output(PATIENTS), table)
+    cohort = stage.params["cohort"]
+    for table in (cohort["index"], cohort["series"]):
+        if table != NONE:
+            stage.input(table)
+    archive = open_archive(stage.params)
+    series = archive.series(lambda paths: stage.progress(paths, desc="headers"))
+    listing = choose_cohort(series, cohort)
+    patients = _with_clinical(stage, listing.patients)
+    files = ledger(archive, series, listing.left_out)
+    _log(stage, listing.series, patients, files)
+    check_anybody(patients, archive.own_folder or cohort["collection"])
+    write_csv(stage.output(SERIES), listing.series)
+    write_csv(stage.output(PATIENTS), patients)
+    write_csv(stage.output(INTAKE), files)
+
+
+def check_anybody(patients: "pd.DataFrame", archive: Path | str) -> None:
+    """Stop where nobody can take part.
+
+    Args:
+        patients: column `excluded`, "" of those who can.
+        archive: for the message.
+
+    Raises:
+        InputError: with the reasons, the most frequent first.
+    """
+    reasons = Counter(str(reason) for reason in patients["excluded"])
+    if not reasons.pop("", 0):
+        why = most_frequent(reasons) or "no file that is an image"
+        raise InputError(
+            f"{archive}: no usable patient ({why}); `textbcs estimate --files` names every file"
+        )
+
+
+def _log(
+    stage: "Stage", series: "pd.DataFrame", patients: "pd.DataFrame", files: "pd.DataFrame"
+) -> None:
+    """Say what was found and what is left out, without a file's name."""
+    excluded = Counter(str(reason) for reason in patients["excluded"] if reason)
+    stage.log(f"{len(patients)} patients, {len(series)} series, {excluded.total()} excluded")
+    if excluded:
+        stage.log(f"excluded: {most_frequent(excluded)}")
+    for kind, reason, count in summary(files):
+        stage.log(f"not used: {count} x {kind}: {reason}")
 
 
 def _with_clinical(stage: "Stage", table: "pd.DataFrame") -> "pd.DataFrame":

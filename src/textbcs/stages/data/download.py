@@ -48,11 +48,11 @@ def run(stage: "Stage") -> None:
     with stage.progress(total=int(chosen["bytes"].sum()), desc="download", unit="B") as bar:
         found = each_series(archive, jobs, lambda *job: copy_series(archive, *job), bar.update)
     rows: list[list[Any]] = []
-    for copied, (_, series_uid), count in zip(found, jobs, chosen["instances"], strict=True):
+    for copied, (patient, series_uid), count in zip(found, jobs, chosen["instances"], strict=True):
         if len(copied) != count:
             raise InputError(
-                f"series {series_uid}: the archive gives {len(copied)} files of {count}; "
-                "restore the archive and run again"
+                f"{archive.own_folder or 'the archive'}: has {len(copied)} files of {count} of series "
+                f"{series_uid} of patient {patient}; put them back, or run the stages from cohort again"
             )
         rows += copied
     files = pd.DataFrame(rows, columns=list(FILE_COLUMNS))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textbcs.base.io import InputError, read_csv
 from textbcs.dataset.split_table import SPLITS
+from textbcs.intake.left_out import COLUMNS, summary
 from textbcs.reporting.common.printed_tables import write_table
 from textbcs.reporting.tables import flow_of_patients
 
@@ -31,7 +32,9 @@ def run(stage: "Stage") -> None:
         name: read_csv(stage.input(f"data/slices/{name}/slices.csv"), ["patient", "kind"], text)
         for name in SPLITS
     }
-    table = flow_of_patients.flow_table(patients, masks, split, slices, left_out)
+    files = read_csv(stage.input("data/cohort/intake.csv"), COLUMNS, dict.fromkeys(COLUMNS, str))
+    unused = summary(files.fillna(""))
+    table = flow_of_patients.flow_table(patients, masks, split, slices, left_out, unused)
     fault = flow_of_patients.imbalance(table)
     if fault:
         raise InputError(
@@ -39,4 +42,5 @@ def run(stage: "Stage") -> None:
         )
     rows = flow_of_patients.printed_rows(table)
     title = flow_of_patients.title(table)
-    write_table(stage, "flow", title, flow_of_patients.HEADERS, rows, values=table)
+    headers = {name: flow_of_patients.HEADERS.get(name, name) for name in table.columns}
+    write_table(stage, "flow", title, headers, rows, values=table)
