@@ -145,9 +145,22 @@ def test_every_faulty_line_is_listed(tmp_path: Path) -> None:
     assert box_rows(boxes, [], {})["reason"].tolist() == [ABSENT]
 
 
+def test_lines_are_numbered_as_a_spreadsheet_does(tmp_path: Path) -> None:
+    """With a column of notes, an empty line, decimal points, and a patient whom Excel called 7."""
+    path = tmp_path / "boxes.csv"
+    header = ";".join(["Note", *COLUMNS])
+    path.write_text(f"{header}\nx;007;3.0;9;4;8;1;2\n\n;;3;9;4;8;1;2\n;b;3;9;4;8;1;9e99\n")
+    boxes, faults = read_boxes(path, 1)
+    assert boxes == {"007": Box("007", 2, (2, 8), (3, 7), (0, 1))}
+    assert [(one.line, one.reason) for one in faults] == [
+        (4, "no patient"),
+        (5, "End Slice is no whole number"),
+    ]
+
+
 def test_other_columns_stop(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("Patient ID,Start Row\na,1\n")
-    with pytest.raises(InputError, match="columns must be Patient ID, Start Row"):
+    with pytest.raises(InputError, match="no column 'End Row'; its columns are Patient ID, Start"):
         read_boxes(tmp_path / "boxes.csv", 1)
 
 
@@ -169,6 +182,13 @@ def test_the_stage_writes_where_every_box_lies(workplace, params, capsys) -> Non
         edited.drop(index=[2, 6]).astype(str), table.drop(index=2).astype(str)
     )
     assert "line 4 (Breast_MRI_003): outside" in capsys.readouterr().err
+    book.loc[2, "Patient ID"] = "Breast_MRI_3"
+    book.to_csv("data/boxes.csv", index=False)
+    make_masks(make_stage(params))
+    assert (
+        "data/boxes.csv: 'Breast_MRI_3' is not in the cohort; did a spreadsheet take the leading zeros "
+        "away: 'Breast_MRI_003'?" in capsys.readouterr().err
+    )
     params["cohort"]["boxes"] = NONE
     make_masks(make_stage(params))
     none = pd.read_csv("data/masks/boxes.csv", keep_default_na=False)

@@ -120,3 +120,55 @@ def test_sizes_are_areas_of_ellipses() -> None:
 def test_denied_lesions_make_no_clause() -> None:
     found = clauses("An oval mass in the left breast. No other lesion. It measures 9 cm.")
     assert [clause.side for clause in found] == ["left"]
+
+
+SIZES = [
+    ("0,9 cm", 9.0),
+    ("9mm", 9.0),
+    ("9-mm", 9.0),
+    (".9 cm", 9.0),
+    ("0·9 cm", 9.0),
+    ("0,95 cm", 9.5),
+    ("9\u00a0mm", 9.0),
+    ("9\u2011mm", 9.0),
+    ("9 millimetres", 9.0),
+    ("0.9 centimeter", 9.0),
+    ("1 cm 2 mm", 12.0),
+    ("1 cm and 2 mm", 12.0),
+    ("0.5\u20130.9 cm", 9.0),
+    ("0,5 - 0,9 cm", 9.0),
+    ("5 mm to 9 mm", 9.0),
+    ("1.2 x 0,9 cm", math.sqrt(12 * 9)),
+    ("1,2x0,9 cm", math.sqrt(12 * 9)),
+    ("1.2 cm x 9 mm", math.sqrt(12 * 9)),
+    ("1.2 * 0.9 cm", math.sqrt(12 * 9)),
+    ("1,2 cm AP x 0,9 cm CC x 1,0 cm TR", math.sqrt(12 * 10)),
+]
+
+
+@pytest.mark.parametrize(("written", "diameter"), SIZES)
+@pytest.mark.parametrize(
+    "report", ["An {} irregular mass, left breast.", "Irregular mass, left breast, measuring {}."]
+)
+def test_sizes_are_read_as_people_write_them(report: str, written: str, diameter: float) -> None:
+    """The area lies between tertiles just above and below the ellipse's; one lesion is counted."""
+    area = math.pi / 4 * diameter**2
+    for limits, word in (
+        ((area - 0.01, area + 0.01), "medium"),
+        ((area + 0.01, area + 1.0), "small"),
+        ((0.5, area - 0.01), "large"),
+    ):
+        found = read_report(report.format(written), limits)
+        assert found.text == f"location left; shape irregular; size {word}; number one"
+
+
+@pytest.mark.parametrize("written", ["80 mm^2", "80 mm2", "80 mm\u00b2", "4,5,6 mm", "1200 mm"])
+def test_what_is_no_diameter_is_no_size(written: str) -> None:
+    with pytest.raises(PromptError, match="no size is stated"):
+        read_report(f"A {written} irregular mass in the left breast.", THRESHOLDS)
+
+
+def test_the_digits_of_a_size_count_no_lesions() -> None:
+    found = read_report("In the left breast a 2,3 cm round mass and a 5 to 9 mm nodule.", (1, 2))
+    assert found.number == "two"
+    assert read_report("3 round masses of 0,4 cm on the left.", (1, 2)).number == "three"

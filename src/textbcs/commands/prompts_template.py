@@ -96,6 +96,7 @@ def _workbook(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     sheet.append(list(header))
     for patient, number, name in rows:
         sheet.append([patient, int(number), name])
+        sheet.cell(sheet.max_row, 1).number_format = "@"  # text, so that 007 stays 007 when edited
         sheet.cell(sheet.max_row, 3).hyperlink = name
     for column, words in enumerate(VOCABULARY.values(), start=header.index("image") + 2):
         choice = DataValidation(type="list", formula1=f'"{",".join(words)}"', allow_blank=True)

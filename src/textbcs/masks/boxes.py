@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.base.io import InputError, existing
 from textbcs.imaging.geometry import Affine, dicom_affine, transform
 from textbcs.imaging.planes import Plane
+from textbcs.intake.own_tables import read_own_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,7 @@ COLUMNS = (
 )
 ABSENT = "patient is not in the cohort, or excluded"
 AXES = ("row", "column", "slice")
+_LARGEST = 1 << 31  # of any number of a row, column or slice
 
 
 class BoxError(Exception):
@@ -83,10 +84,10 @@ class Place:
 
 
 def read_boxes(path: str | Path, base: int) -> tuple[dict[str, Box], list[Fault]]:
-    """Read a table of boxes: `.csv`, or the first sheet of `.xlsx`.
+    """Read a table of boxes that a person made, CSV or XLSX.
 
     Args:
-        path: a table with exactly the columns `COLUMNS`, in any order.
+        path: a table with the columns `COLUMNS`, in any order; others are ignored.
         base: number of the first row, column and slice, 0 or 1.
 
     Returns:
@@ -94,40 +95,24 @@ def read_boxes(path: str | Path, base: int) -> tuple[dict[str, Box], list[Fault]
         none is used: which one is meant cannot be told.
 
     Raises:
-        InputError: no readable table, or other columns.
+        InputError: no readable table, or a column is missing.
     """
-    table = _read(Path(path))
-    if sorted(table.columns) != sorted(COLUMNS):
-        raise InputError(
-            f"{path}: columns must be {', '.join(COLUMNS)}, not {', '.join(map(str, table.columns))}"
-        )
-    patients = [str(value).strip() for value in table["Patient ID"]]
+    table = read_own_table(Path(path), COLUMNS)
     lines: dict[str, list[int]] = {}
-    for number, patient in enumerate(patients):
-        lines.setdefault(patient, []).append(number + 2)
+    for line, patient in zip(table.index, table["Patient ID"], strict=True):
+        lines.setdefault(str(patient), []).append(int(line))
     boxes, faults = {}, []
-    for number, patient in enumerate(patients):
-        reason = "" if patient and patient != "nan" else "no patient"
-        if len(lines[patient]) > 1:
-            reason = reason or f"patient in lines {', '.join(map(str, lines[patient]))}"
-        spans, wrong = _spans(table.iloc[number], base)
-        if reason or wrong:
-            faults.append(Fault(patient, number + 2, reason or wrong))
-        else:
-            boxes[patient] = Box(patient, number + 2, *spans)
-    return boxes, faults
-
-
-def _read(path: Path) -> "pd.DataFrame":
-    """The table as it is; an .xlsx workbook or CSV."""
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() == ".xlsx":
-            return pd.read_excel(existing(path), dtype=object)
-        return pd.read_csv(existing(path), dtype=object)
-    except (ValueError, KeyError, OSError, pd.errors.ParserError) as error:
-        raise InputError(f"{path}: not a readable table of boxes ({error})") from error
+    for patient, own in lines.items():
+        for line in own:
+            reason = "" if patient else "no patient"
+            if len(own) > 1:
+                reason = reason or f"patient in lines {', '.join(map(str, own))}"
+            spans, wrong = _spans(table.loc[line], base)
+            if reason or wrong:
+                faults.append(Fault(patient, line, reason or wrong))
+            else:
+                boxes[patient] = Box(patient, line, *spans)
+    return boxes, sorted(faults, key=lambda fault: fault.line)
 
 
 def _spans(row: Any, base: int) -> tuple[list[tuple[int, int]], str]:
@@ -155,7 +140,7 @@ def _whole(value: Any) -> int | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return int(number) if number.is_integer() else None
+    return int(number) if number.is_integer() and abs(number) < _LARGEST else None
 
 
 def locate(

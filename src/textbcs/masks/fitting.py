@@ -6,6 +6,10 @@ from numpy.typing import NDArray
 from textbcs.imaging.dicom import Grid
 from textbcs.imaging.geometry import Affine, Volume, resample_nearest, voxel_volume
 from textbcs.imaging.segmentation import Segmentation
+from textbcs.imaging.segmentation_planes import placed
+
+# A tumour never fills the image; a mask that does is inverted, an image, or of the whole breast.
+_EVERYTHING = 0.99
 
 
 class MisfitError(Exception):
@@ -24,23 +28,29 @@ def fit_segmentation(
         max_outside: share of the mask that may lie outside the grid.
 
     Raises:
-        MisfitError: wrong reference, another coordinate system, or outside of the grid.
+        MisfitError: wrong reference, another coordinate system, outside of the grid, or all of it.
+        InputError: its frames cannot be placed.
     """
-    if not known_series.intersection(segmentation.referenced_series):
+    drawn_on = {image for frame in segmentation.frames for image in frame.images}
+    refers = known_series.intersection(segmentation.referenced_series) or drawn_on.intersection(
+        uid for uid in grid.sop_uids if uid
+    )
+    if not refers:
         raise MisfitError("the mask refers to no series of this patient")
     frames = (segmentation.frame_of_reference, grid.frame_of_reference)
     if all(frames) and frames[0] != frames[1]:
         raise MisfitError("the mask has another frame of reference than its series")
-    if segmentation.volume is None:
+    volume = placed(segmentation, grid)
+    if volume is None:
         return np.zeros(grid.shape, np.uint8)
-    return fit_volume(segmentation.volume, grid, max_outside)
+    return fit_volume(volume, grid, max_outside)
 
 
 def fit_volume(source: Volume, grid: Grid, max_outside: float) -> NDArray[np.uint8]:
     """Carry a mask (non-zero inside) onto a grid; an empty one stays empty.
 
     Raises:
-        MisfitError: too much of it lies outside of the grid, or all of it.
+        MisfitError: too much of it lies outside of the grid, or all of it; or it covers the grid.
     """
     if not source.array.any():
         return np.zeros(grid.shape, np.uint8)
@@ -51,6 +61,8 @@ def fit_volume(source: Volume, grid: Grid, max_outside: float) -> NDArray[np.uin
         raise MisfitError("the mask does not overlap its series")
     if 1 - inside > max_outside:
         raise MisfitError(f"{1 - inside:.0%} of the mask ({there:.0f} mm³) lies outside its series")
+    if np.count_nonzero(mask) > _EVERYTHING * mask.size:
+        raise MisfitError("the mask covers all of its series: is it inverted, or an image?")
     return mask
 
 

@@ -1,12 +1,13 @@
-"""Where a tumour mask can come from: the sources of `masks.sources`, one finder for each.
+"""Where a tumour mask can come from: the sources of `masks.sources`.
 
-A finder says for a patient which masks its source has, without reading any; the stage takes the first
-of the first source that has one. Finders read the raw DICOM files and, below `masks.nifti_directory`,
-NIfTI masks; they write nothing.
+A source says for a patient which masks it has, without reading any; the stage takes what the first
+source has that has one. Sources read the raw DICOM files and, below `masks.nifti_directory`, NIfTI and
+NRRD masks; they write nothing.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.archives.incoming import RAW
-from textbcs.base.io import InputError
+from textbcs.base.io import InputError, sha256_file
 from textbcs.cohort.cohort_tables import FILES
 from textbcs.imaging.dicom import Grid
 from textbcs.imaging.geometry import spacing
 from textbcs.imaging.segmentation import read_segmentation
 from textbcs.imaging.volumes import read_series
+from textbcs.intake.series_uids import part_number, whole_uid
 from textbcs.masks.boxes import Place
 from textbcs.masks.fitting import MisfitError, fit_segmentation, fit_volume
-from textbcs.masks.nifti_masks import list_masks, read_join, read_nifti_mask
+from textbcs.masks.mask_files import PATIENT, MaskFiles, Named, match_files
+from textbcs.masks.nifti_masks import read_join, read_nifti_mask
 from textbcs.masks.region_growing import grow
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ BOX_RULES = ("level", "peak_percentile", "margin_mm", "smallest_mm3")
 
 @dataclass(frozen=True)
 class Subject:
-    """A patient as a finder sees her.
+    """A patient as a source sees her.
 
     Attributes:
         patient: identifier.
@@ -71,6 +74,14 @@ class Subject:
             raise InputError(f"{FILES}: patient {self.patient} has no series of phase {name}")
         return str(found.iloc[0])
 
+    def image_series(self) -> tuple[set[str], set[str]]:
+        """UIDs of her MR series of the study that is used, and of her other studies."""
+        images = self.series[self.series["modality"] == "MR"]
+        study = images.loc[images["phase"] == "post1", "study_uid"]
+        here = images["study_uid"].isin(study)
+        uids = images["series_uid"].astype(str).map(whole_uid)
+        return set(uids[here]), set(uids[~here])
+
     def _rows(self, series_uid: str) -> "pd.DataFrame":
         """The rows of files.csv of one of her series; InputError where there is none."""
         own = self.files[self.files["series_uid"] == series_uid]
@@ -87,9 +98,10 @@ class Found:
 
     Attributes:
         source: value of the column `source`: expert, reviewed, ai or box.
-        origin: UID of the SEG series, name of the NIfTI file, or `box`.
+        origin: UID of the SEG series, the file below the source's folder, or `box`.
         where: what to name in a message.
-        read: gives the mask on the subject's grid; may raise MisfitError and InputError.
+        read: gives the mask on the subject's grid; may raise MisfitError, SeriesError and, for what
+            is no fault of the mask, InputError.
     """
 
     source: str
@@ -98,72 +110,167 @@ class Found:
     read: Callable[[], Mask]
 
 
-Finder = Callable[[Subject], Iterator[Found]]
+@dataclass(frozen=True)
+class Source:
+    """An entry of `masks.sources`.
+
+    Attributes:
+        find: a patient's masks, in a fixed order.
+        missing: why a patient has none of it.
+        several: what happens where she has several: `error`, `unite` or `first`.
+        files: the files of its folder, None where it has none.
+    """
+
+    find: Callable[[Subject], Iterator[Found]]
+    missing: Callable[[Subject], str]
+    several: str = "error"
+    files: MaskFiles | None = None
 
 
-def finders(stage: "Stage") -> list[Finder]:
-    """The finders of `masks.sources`, in order of priority."""
-    makers = {"dicom_seg": _dicom_seg, "nifti": _nifti, "box": _box}
-    return [makers[entry["kind"]](entry, stage) for entry in stage.params["masks"]["sources"]]
+def open_sources(stage: "Stage", series: "pd.DataFrame", patients: Iterable[str]) -> list[Source]:
+    """The entries of `masks.sources`, in order of priority.
+
+    Args:
+        stage: the running stage.
+        series: series.csv.
+        patients: all patients of the cohort, so that every file is known to be somebody's or nobody's.
+
+    Raises:
+        InputError: no folder or table of a source, or a file of two patients.
+    """
+    known = list(patients)
+    return [_opened(entry, stage, series, known) for entry in stage.params["masks"]["sources"]]
 
 
-def _dicom_seg(entry: Mapping[str, Any], stage: "Stage") -> Finder:
+def _opened(
+    entry: Mapping[str, Any], stage: "Stage", series: "pd.DataFrame", patients: list[str]
+) -> Source:
+    """An entry of `masks.sources`."""
+    if entry["kind"] == "nifti":
+        return _files(entry, stage, series, patients)
+    return (_dicom_seg if entry["kind"] == "dicom_seg" else _box)(entry, stage)
+
+
+def only(found: Sequence[Found], several: str) -> list[Found]:
+    """Which of a patient's masks of one source make hers: all of them, united, or one.
+
+    Raises:
+        MisfitError: there are several, and nothing says what they mean.
+    """
+    if several == "error" and len(found) > 1:
+        raise MisfitError(
+            f"{len(found)} masks of one source: keep one, or set masks.sources: several to unite or first"
+        )
+    return list(found[:1] if several == "first" else found)
+
+
+def _dicom_seg(entry: Mapping[str, Any], stage: "Stage") -> Source:
     """Segmentation series whose description matches, in the order of series.csv."""
     pattern = re.compile(entry["description"])
     max_outside = float(stage.params["masks"]["max_outside"])
 
     def find(subject: Subject) -> Iterator[Found]:
-        """Her segmentation series that the entry describes."""
+        """Every object of her segmentation series that the entry describes."""
         rows = subject.series[subject.series["phase"] == "mask"]
-        known = set(subject.series.loc[subject.series["modality"] == "MR", "series_uid"])
         for uid, description in zip(rows["series_uid"], rows["description"], strict=True):
             if pattern.search(str(description)):
-                yield _segment(subject, entry, str(uid), known, max_outside)
+                digests = subject.hashes(str(uid))
+                for path, digest in zip(subject.paths(str(uid)), digests, strict=True):
+                    yield _segment(subject, entry, str(uid), (path, digest), max_outside)
 
-    return find
+    def missing(subject: Subject) -> str:
+        """Whether she has segmentations at all."""
+        there = bool((subject.series["phase"] == "mask").any())
+        return (
+            f"no segmentation is described as {pattern.pattern!r}" if there else "no segmentation"
+        )
+
+    return Source(find, missing, entry.get("several", "error"))
 
 
 def _segment(
-    subject: Subject, entry: Mapping[str, Any], uid: str, known: set[str], max_outside: float
+    subject: Subject,
+    entry: Mapping[str, Any],
+    uid: str,
+    file: tuple[Path, str],
+    max_outside: float,
 ) -> Found:
     """One segment of a DICOM SEG, read when it is wanted."""
-    path = subject.paths(uid)[0]
+    path, digest = file
+    known, others = subject.image_series()
 
     def read() -> Mask:
-        segmentation = read_segmentation(path, entry["segment"])
-        return fit_segmentation(segmentation, subject.grid, known, max_outside)
+        """Read the segment; a fault of the file is one of this mask."""
+        if sha256_file(path) != digest:
+            raise InputError(f"{path}: is not the file that was recorded; delete it and run again")
+        with _faults_of_masks(path):
+            segmentation = read_segmentation(path, entry["segment"])
+            referred = set(segmentation.referenced_series)
+            if referred & others and not referred & known:
+                raise MisfitError("the mask was drawn on another study than the one that is used")
+            return fit_segmentation(segmentation, subject.grid, known, max_outside)
 
     return Found(entry["source"], uid, str(path), read)
 
 
-def _nifti(entry: Mapping[str, Any], stage: "Stage") -> Finder:
-    """NIfTI files of a folder of `masks.nifti_directory`, joined by patient or by series UID."""
+def _files(
+    entry: Mapping[str, Any], stage: "Stage", series: "pd.DataFrame", patients: list[str]
+) -> Source:
+    """NIfTI and NRRD files of a folder of `masks.nifti_directory`, named after patients or series."""
     masks = stage.params["masks"]
-    files = list_masks(Path(masks["nifti_directory"]) / entry["folder"])
-    by_series = entry["join"] == "tcia_series_uid"
-    names = read_join(stage.input(masks["nifti_table"])) if by_series else {}
+    by_table = entry["join"] == "tcia_series_uid"
+    names = read_join(stage.input(masks["nifti_table"])) if by_table else {}
+    uids = {str(patient): list(own["series_uid"]) for patient, own in series.groupby("patient")}
+
+    def named(patient: str) -> Named:
+        """What her files may be called after."""
+        own = tuple(dict.fromkeys(whole_uid(str(uid)) for uid in uids.get(patient, [])))
+        found = tuple(dict.fromkeys(names[uid] for uid in own if uid in names))
+        return Named(found if by_table else (patient,), own)
+
+    people = {patient: named(patient) for patient in patients}
+    folder = Path(masks["nifti_directory"]) / entry["folder"]
+    files = match_files(folder, entry.get("names", PATIENT), people)
 
     def find(subject: Subject) -> Iterator[Found]:
-        """Her files: by the series that the join names, or by her own name."""
-        own = [names.get(str(uid), "") for uid in subject.series["series_uid"]]
-        for name in own if by_series else [subject.patient.lower()]:
-            if name in files:
-                yield _file(subject, entry["source"], files[name], stage)
+        """Her files."""
+        for path in files.of.get(subject.patient, []):
+            yield _file(subject, entry, path, stage, path.relative_to(folder).as_posix())
 
-    return find
+    def missing(subject: Subject) -> str:
+        """What her file should be called."""
+        if by_table and not people[subject.patient].patients:
+            return "no series is in masks.nifti_table"
+        return f"no file {files.names}"
+
+    return Source(find, missing, entry.get("several", "error"), files)
 
 
-def _file(subject: Subject, source: str, path: Path, stage: "Stage") -> Found:
-    """A NIfTI mask, read when it is wanted."""
+def _file(
+    subject: Subject, entry: Mapping[str, Any], path: Path, stage: "Stage", origin: str
+) -> Found:
+    """A NIfTI or NRRD mask, read when it is wanted."""
     max_outside = float(stage.params["masks"]["max_outside"])
 
     def read() -> Mask:
-        return fit_volume(read_nifti_mask(stage, path), subject.grid, max_outside)
+        """Read the file; a fault of it is one of this mask."""
+        with _faults_of_masks(path):
+            volume = read_nifti_mask(stage, path, entry.get("labels"), entry.get("segment"))
+            return fit_volume(volume, subject.grid, max_outside)
 
-    return Found(source, path.name, str(path), read)
+    return Found(entry["source"], origin, str(path), read)
 
 
-def _box(entry: Mapping[str, Any], stage: "Stage") -> Finder:
+@contextmanager
+def _faults_of_masks(path: Path) -> Iterator[None]:
+    """What is wrong with a file as a fault of its patient's mask, without the file's name."""
+    try:
+        yield
+    except InputError as error:
+        raise MisfitError(str(error).removeprefix(f"{path}: ")) from error
+
+
+def _box(entry: Mapping[str, Any], stage: "Stage") -> Source:
     """A mask grown inside the annotation box, for every patient whose box lies in her images."""
     tolerance = float(stage.params["cohort"]["spacing_tolerance"])
     rules = {key: float(entry[key]) for key in BOX_RULES}
@@ -173,7 +280,11 @@ def _box(entry: Mapping[str, Any], stage: "Stage") -> Finder:
         if isinstance(subject.place, Place):
             yield _grown(subject, entry["source"], subject.place, rules, tolerance)
 
-    return find
+    def missing(subject: Subject) -> str:
+        """Why her box lies nowhere."""
+        return f"box: {subject.place}"
+
+    return Source(find, missing)
 
 
 def _grown(
@@ -184,7 +295,7 @@ def _grown(
     def read() -> Mask:
         """Read both series and grow the mask; MisfitError where their grids differ."""
         pre, post = (
-            read_series(subject.paths(uid), tolerance, subject.hashes(uid)).volume
+            read_series(subject.paths(uid), tolerance, subject.hashes(uid), part_number(uid)).volume
             for uid in (subject.phase("pre"), subject.phase("post1"))
         )
         if pre.array.shape != post.array.shape or not np.allclose(

@@ -56,11 +56,30 @@ _SHAPES = (
 _MARGIN = re.compile(r"\b[\w-]+(?:(?:,| and| or) [\w-]+)?,? (?:margins?|borders?|contours?|rim)\b")
 _SPICULES = re.compile(r"\b(?:spiculated|stellate)\b")
 
-_NUMBER, _UNIT = r"\d{1,3}(?:\.\d+)?", r"[\s-]*(?:mm|cm)\b"
+# A decimal comma is one where digits follow at once; sizes have no thousands to mark.
+_START, _NUMBER = r"(?<![\d.])(?<!\d,)", r"(?:\d{1,3}(?:[.,]\d+)?|\.\d+)"
+_UNIT = r"[\s-]*(?:mm|cm)\b(?!\s*(?:squared|cubed))"
+_AXIS = r"(?:\s*\(?(?:ap|cc|si|tr|tv|ml|lr|transverse|craniocaudal|anteroposterior)\b\)?)?"
 _MEASURE = re.compile(
-    rf"(?<![\d.]){_NUMBER}(?:{_UNIT})?(?:\s*(?:x|×|by)\s*{_NUMBER}(?:{_UNIT})?){{0,2}}"
+    rf"{_START}{_NUMBER}(?:{_UNIT})?(?:{_AXIS}\s*(?:x|×|\*|by)\s*{_NUMBER}(?:{_UNIT})?){{0,2}}"
     # A distance is no size: "3 cm from the nipple".
     r"(?!\s*(?:from|deep|above|below|posterior|anterior|away|slice))"
+)
+_VALUE = re.compile(rf"({_NUMBER})(?:[\s-]*(mm|cm)\b)?")
+_MM = {"mm": 1.0, "cm": 10.0}
+# The ways of writing a size that stand for another: pattern and what it is read as.
+_WRITTEN = tuple(
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        ("[\u2010-\u2015\u2212]", "-"),
+        (r"(?<=\d)·(?=\d)", "."),
+        (r"\bmillimet(?:er|re)s?\b|(?<=\d)mms\b|\bmms\b", "mm"),
+        (r"\bcentimet(?:er|re)s?\b|(?<=\d)cms\b|\bcms\b", "cm"),
+        (r"(?<=[mc]m)\s*(?:\^|\*\*)\s*(?=[23]\b)", ""),  # an area or a volume is no diameter
+        # Of a range, or of a change, the second number: "0.5-0.9 cm", "from 5 mm to 9 mm".
+        (rf"(?<![\w.,]){_NUMBER}(?:{_UNIT})?\s*(?:-|\bto\b)\s*(?={_NUMBER}{_UNIT})", ""),
+        (rf"{_START}(\d{{1,2}})\s*cm\s+(?:and\s+)?(\d)\s*mm\b", r"\1.\2 cm"),
+    )
 )
 _SIZE = re.compile(r"\b(small|medium|large)(?:-sized)?\b")
 
@@ -119,7 +138,10 @@ def clauses(text: str) -> list[Clause]:
     heading ("LEFT BREAST:"); a lesion without one lies where the last one did. What stands under
     "IMPRESSION:" is read only where nothing before it states a lesion: it repeats the findings.
     """
-    parts = re.split(r"\b(?:impression|conclusion|assessment)s?:", text.lower())
+    text = text.lower()
+    for pattern, plain in _WRITTEN:
+        text = pattern.sub(plain, text)
+    parts = re.split(r"\b(?:impression|conclusion|assessment)s?:", text)
     found: list[Clause] = []
     for part in parts:
         found = found or _section(part)
@@ -196,13 +218,20 @@ def size_of(stated: Sequence[Clause], thresholds_mm2: tuple[float, float]) -> st
 def _areas(text: str) -> Iterator[float]:
     """The area of each stated size, mm2, as an ellipse of its two largest diameters."""
     for match in _MEASURE.finditer(text):
-        units = re.findall(r"mm|cm", match[0])
-        if units:
-            scale = 10.0 if units[-1] == "cm" else 1.0
-            sizes = sorted(
-                (float(value) * scale for value in re.findall(_NUMBER, match[0])), reverse=True
-            )
+        found = _VALUE.findall(match[0])
+        unit = next((one for _, one in reversed(found) if one), "")
+        sizes = []
+        for number, own in reversed(found) if unit else ():
+            unit = own or unit  # a number without a unit has that of the next one
+            sizes.append(float(number.replace(",", ".")) * _MM[unit])
+        if sizes:
+            sizes.sort(reverse=True)
             yield math.pi / 4 * sizes[0] * sizes[min(1, len(sizes) - 1)]
+
+
+def _uncounted(text: str) -> str:
+    """A text without its sizes, whose numbers count nothing: "2,3 cm mass" is one mass."""
+    return _MEASURE.sub(lambda match: " " if re.search("mm|cm", match[0]) else match[0], text)
 
 
 def number_of(stated: Sequence[Clause]) -> str:
@@ -215,7 +244,7 @@ def number_of(stated: Sequence[Clause]) -> str:
     counts = [
         _COUNTS.get(match[1]) or int(match[1])
         for clause in stated
-        for match in _COUNTED.finditer(clause.text)
+        for match in _COUNTED.finditer(_uncounted(clause.text))
     ]
     if counts:
         return number_word(sum(counts))

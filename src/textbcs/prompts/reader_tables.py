@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.base.io import OWN_FILE, InputError, existing
+from textbcs.base.io import InputError
 from textbcs.dataset.prompt_grammar import VOCABULARY, Prompt, PromptError, number_word, parse
+from textbcs.intake.own_tables import read_own_table
+from textbcs.intake.spelling import short, unknown_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ("patient_id", "slice")
+_FEW = 2  # so many patients without any row are still a line each
 # A row's words, or what is wrong with it.
 Reader = Callable[[Mapping[str, str]], Prompt]
 
@@ -56,45 +59,26 @@ class Joined:
 
 
 def read_table(path: Path, columns: Sequence[Sequence[str]]) -> "pd.DataFrame":
-    """Read a `.csv` (comma or semicolon) or the first sheet of an `.xlsx`, every cell as text.
+    """Read a table that a person made, CSV or XLSX, every cell as text.
 
     Args:
         path: the table.
         columns: sets of columns of which it must have at least one complete.
 
     Returns:
-        Its cells, stripped; missing ones are "". The index is the row number, the header being row 1;
-        rows without any content are left out.
+        As `intake.own_tables.read_own_table`, with the columns of these sets that are there.
 
     Raises:
         InputError: no readable table, or none of the sets.
     """
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() == ".xlsx":
-            table = pd.read_excel(existing(path, OWN_FILE), dtype=str)
-        else:
-            text = existing(path, OWN_FILE).read_text(encoding="utf-8-sig")
-            header = text.split("\n", 1)[0]
-            separator = ";" if ";" in header and "," not in header else ","
-            table = pd.read_csv(
-                path, dtype=str, sep=separator, encoding="utf-8-sig", skip_blank_lines=False
-            )
-    except (ValueError, KeyError, OSError, pd.errors.ParserError) as error:
-        raise InputError(f"{path}: not a readable table ({error}); save it as UTF-8 CSV") from error
-    table.columns = [str(name).strip().lower() for name in table.columns]
+    shared = [name for name in columns[0] if all(name in wanted for wanted in columns)]
+    others = dict.fromkeys(name for wanted in columns for name in wanted if name not in shared)
+    table = read_own_table(path, shared, list(others))
     if not any(set(wanted) <= set(table.columns) for wanted in columns):
         wished = " or ".join(", ".join(wanted) for wanted in columns)
-        raise InputError(f"{path}: columns must hold {wished}; it has {', '.join(table.columns)}")
-    if table.columns.duplicated().any():
-        raise InputError(
-            f"{path}: column {table.columns[table.columns.duplicated()][0]!r} occurs twice"
-        )
-    table = table.fillna("").apply(lambda column: column.str.strip())
-    table.index = pd.RangeIndex(2, len(table) + 2)
-    filled: pd.DataFrame = table[(table != "").any(axis=1)]
-    return filled
+        there = ", ".join(table.columns)
+        raise InputError(f"{path}: columns must hold {wished}; of these it has {there}")
+    return table
 
 
 def read_words(row: Mapping[str, str]) -> Prompt:
@@ -111,8 +95,8 @@ def read_words(row: Mapping[str, str]) -> Prompt:
         if said is None:
             raise PromptError("no attribute and no text")
         return said
-    if re.fullmatch(r"\d{1,3}(\.0)?", words[3]):
-        words[3] = number_word(int(float(words[3])))
+    if re.fullmatch(r"\d{1,3}([.,]0+)?", words[3]):
+        words[3] = number_word(int(re.split("[.,]", words[3])[0]))
     prompt = Prompt(*words)
     if said is not None and said != prompt:
         raise PromptError(f"text {said.text!r} contradicts the columns {prompt.text!r}")
@@ -129,7 +113,7 @@ def read_rows(table: "pd.DataFrame", reader: Reader) -> tuple[list[Row], list[Pr
             prompt = reader(row)
         except PromptError as error:
             problems.append(Problem(int(number), " ".join(str(error).split())))
-        place = re.sub(r"\.0$", "", row["slice"])  # a number that a spreadsheet stored with a point
+        place = re.sub(r"^0+(?=\d)|[.,]0+$", "", row["slice"])  # 7, whether it says 007 or 7.0
         rows.append(Row(int(number), row["patient_id"], place, prompt))
     return rows, problems
 
@@ -159,26 +143,48 @@ def join(
     taken: dict[str, Row] = {}
     general: dict[str, Row] = {}
     problems = []
+    strangers: dict[str, int] = {}
     for row in rows:
-        where = f"patient {_short(row.patient)} slice {_short(row.slice)}"
         found = known.get((row.patient, row.slice))
         if row.patient not in of:
-            problems.append(
-                Problem(row.number, f"patient {_short(row.patient)} is not in the cohort")
-            )
+            strangers.setdefault(row.patient, row.number)
         elif whole_patients and not row.slice and row.patient not in general:
             general[row.patient] = row
-        elif found is None:
-            near = sorted(int(s["instance_number"]) for s in of[row.patient])
-            problems.append(Problem(row.number, f"{where} is not cut; she has {_spans(near)}"))
-        elif found["kind"] != "tumour":
-            problems.append(Problem(row.number, f"{where} is tumour-free and takes no prompt"))
-        elif found["slice_id"] in taken:
-            first = taken[found["slice_id"]].number
-            problems.append(Problem(row.number, f"{where} is in row {first} already; keep one"))
-        else:
+        elif found is not None and found["kind"] == "tumour" and found["slice_id"] not in taken:
             taken[found["slice_id"]] = row
+        else:
+            first = general.get(row.patient) if not row.slice else None
+            if found is not None:
+                first = taken.get(found["slice_id"])
+            problems.append(_misplaced(row, found, of[row.patient], first))
+    problems += [
+        Problem(strangers[name], f"patient {words}")
+        for name, words in unknown_names(strangers, of).items()
+    ]
     return _collect(taken, general, slices, problems, allow_inconsistent)
+
+
+def _misplaced(
+    row: Row,
+    found: Mapping[str, Any] | None,
+    of: Sequence[Mapping[str, Any]],
+    first: Row | None,
+) -> Problem:
+    """Why a row of a known patient gives no slice a prompt.
+
+    Args:
+        row: the row.
+        found: its slice; None where there is none.
+        of: all slices of its patient.
+        first: the row that has its place already.
+    """
+    where = f"patient {short(row.patient)} slice {short(row.slice)}"
+    if first is not None:
+        return Problem(row.number, f"{where} is in row {first.number} already; keep one")
+    if found is not None:
+        return Problem(row.number, f"{where} is tumour-free and takes no prompt")
+    near = sorted(int(one["instance_number"]) for one in of)
+    return Problem(row.number, f"{where} is not cut; she has {_spans(near)}")
 
 
 def _collect(
@@ -191,26 +197,39 @@ def _collect(
     """The prompts of all tumour slices; what is missing and what contradicts the mask."""
     prompts: dict[str, Prompt] = {}
     contradictions = []
+    missing: dict[str, list[int]] = {}
+    wanted: dict[str, int] = {}
     for one in slices:
         if one["kind"] != "tumour":
             continue
-        where = f"patient {one['patient']} slice {one['instance_number']}"
-        row = taken.get(one["slice_id"], general.get(str(one["patient"])))
+        patient, side = str(one["patient"]), one["side"]
+        wanted[patient] = wanted.get(patient, 0) + 1
+        row = taken.get(one["slice_id"], general.get(patient))
         if row is None:
-            problems.append(Problem(None, f"{where} has no row"))
+            missing.setdefault(patient, []).append(int(one["instance_number"]))
         elif row.prompt is not None:
             prompts[one["slice_id"]] = row.prompt
-            if row.prompt.location != one["side"]:
-                said = f"{where}: location {row.prompt.location}, but the mask lies {one['side']}"
+            # Where nothing has a side (`cohort.sides: none`), nothing is on the wrong one.
+            if isinstance(side, str) and side and row.prompt.location != side:
+                where = f"patient {patient} slice {one['instance_number']}"
+                said = f"{where}: location {row.prompt.location}, but the mask lies {side}"
                 contradictions.append(Problem(row.number, said))
+    problems += _without_row(missing, wanted)
     if allow_inconsistent:
         return Joined(prompts, problems, contradictions)
     return Joined(prompts, problems + contradictions, [])
 
 
-def _short(text: str) -> str:
-    """A cell as it is shown: one short quoted line."""
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+def _without_row(missing: Mapping[str, list[int]], wanted: Mapping[str, int]) -> Iterable[Problem]:
+    """The slices without a row: a line for each patient, one for all who have no row at all."""
+    empty = [patient for patient, numbers in missing.items() if len(numbers) == wanted[patient]]
+    if len(empty) > _FEW:
+        yield Problem(None, f"patient {empty[0]} and {len(empty) - 1} more patients have no row")
+    for patient, numbers in missing.items():
+        if len(empty) <= _FEW or patient not in empty:
+            several = "slice {} has" if len(numbers) == 1 else "slices {} have"
+            said = several.format(_spans(sorted(numbers)))
+            yield Problem(None, f"patient {patient} {said} no row")
 
 
 def _spans(numbers: Sequence[int]) -> str:
