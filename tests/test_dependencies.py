@@ -170,6 +170,8 @@ def test_every_param_key_exists_in_every_preset(name: str) -> None:
         for key in DEFINITIONS[name].get("params", []):
             node = values
             matrix = DEFINITIONS[name].get("matrix", {})
+            if not all(flatten(values)[rows.strip("${}")] for rows in matrix.values()):
+                continue  # the preset runs no such stage
             for part in filled(key, values, matrix).split("."):
                 assert part in node, f"{preset}: {key}"
                 node = node[part]

@@ -24,7 +24,9 @@ from stages import TRIGGER
 from stale import Pipeline, ask_dvc
 
 from textbcs.base.io import InputError, write_text
+from textbcs.commands.check import check_own_files
 from textbcs.commands.clean import delete, leftovers
+from textbcs.commands.reports_aside import put_aside
 from textbcs.models.common.device import slow_precision
 from textbcs.settings.params import Params, load_params
 from textbcs.stage.definition import read_stages
@@ -79,6 +81,7 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
             options = parse_args(list(argv))[1]
         check_options(options)
         params = load_params()
+        check_own_files(params)
         if slow_precision(params):
             print(f"slow: {slow_precision(params)}", file=sys.stderr)
         return Session(params, *_judge(options, params))
@@ -102,6 +105,9 @@ def _judge(options: argparse.Namespace, params: Params) -> tuple[Pipeline, int |
     try:
         for repair in heal():
             print(repair, file=sys.stderr)
+        if not looks:
+            for line in put_aside(params):
+                print(line, file=sys.stderr)
         pipeline = ask_dvc(status=True)
         # Where DVC has nothing to do, `dvc repro` may have run beside them: its folders hold them.
         if not looks and pipeline.stale and remove_leftovers(params):

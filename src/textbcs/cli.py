@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from textbcs.commands.arguments import add_command
 from textbcs.commands.audit import add_audit
+from textbcs.commands.import_images import add_import
 from textbcs.commands.track import add_track
 from textbcs.models.common.device import slow_precision
 from textbcs.settings import params as parameters
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_commands(commands)
+    add_import(commands)
     add_audit(commands)
     add_track(commands)
     return parser
@@ -54,8 +56,14 @@ def _add_commands(commands: Commands) -> None:
     use.add_argument("preset", help=f"one of presets/: {', '.join(preset_names()) or 'none here'}")
     use.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
     use.set_defaults(run=_use)
-    text = "say what a download would fetch, its licences and size; write nothing"
-    add_command(commands, "estimate", text).set_defaults(run=_estimate)
+    text = (
+        "say what is found, used and left out of an archive, with licences and size; write nothing"
+    )
+    estimator = add_command(commands, "estimate", text)
+    estimator.add_argument(
+        "--files", action="store_true", help="name every file that is not used, and why"
+    )
+    estimator.set_defaults(run=_estimate)
     text = "print parameters and operations of all methods, or of some, as JSON; write nothing"
     counter = add_command(commands, "complexity", text)
     counter.add_argument("methods", nargs="*", metavar="METHOD", help="a row of Table 1")
@@ -73,6 +81,11 @@ def _add_commands(commands: Commands) -> None:
         "--dry-run", action="store_true", help="show what would go, delete nothing"
     )
     cleaner.set_defaults(run=_clean)
+    _add_prompts(commands)
+
+
+def _add_prompts(commands: Commands) -> None:
+    """The commands for prompts that people write."""
     text = "write an empty prompt table for readers, with a picture per slice"
     template = add_command(commands, "prompts-template", text)
     template.add_argument(
@@ -88,10 +101,10 @@ def _add_commands(commands: Commands) -> None:
     report.set_defaults(run=_report)
 
 
-def _estimate(_: argparse.Namespace) -> None:
+def _estimate(arguments: argparse.Namespace) -> None:
     from textbcs.commands.estimate import estimate
 
-    for line in estimate(parameters.load_params()):
+    for line in estimate(parameters.load_params(), arguments.files):
         print(line)
 
 
@@ -109,17 +122,26 @@ def _compare(_: argparse.Namespace) -> None:
 
 
 def _check(_: argparse.Namespace) -> None:
+    from textbcs.commands.check import check_own_files, notes_on_names
+
     found = parameters.load_params()
     print("params.yaml is valid")
     if slow_precision(found):
         print(f"slow: {slow_precision(found)}")
+    for note in notes_on_names(found):
+        print(note)
+    check_own_files(found)
 
 
 def _use(arguments: argparse.Namespace) -> None:
+    from textbcs.commands.reports_aside import put_aside
     from textbcs.settings.presets import use_preset
 
     for line in use_preset(arguments.preset, dry_run=arguments.dry_run):
         print(line)
+    if not arguments.dry_run and Path("dvc.yaml").is_file():
+        for line in put_aside(parameters.load_params()):
+            print(line)
 
 
 def _clean(arguments: argparse.Namespace) -> None:

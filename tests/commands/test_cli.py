@@ -103,7 +103,9 @@ def test_every_command_says_what_it_does(command: str, capsys) -> None:
 
 
 def test_use_names_the_presets_and_takes_no_path(project: Path) -> None:
-    assert "duke, fractions, own, phantom, tiny" in run("use", "--help", cwd=project).stdout
+    assert (
+        "duke, fractions, own, own_first, phantom, tiny" in run("use", "--help", cwd=project).stdout
+    )
     (project / "other.yaml").write_text((project / "params.yaml").read_text())
     fails_in_one_line(
         run("use", "../other", "--dry-run", cwd=project), "no preset '../other'", "allowed: duke"
@@ -191,7 +193,8 @@ def test_use_switches_and_says_what_changed(project: Path) -> None:
     assert "phantom.patients: 160 -> 14\n" in found.stdout
     assert (project / "params.yaml").read_text() == preset_text("tiny")
     fails_in_one_line(
-        run("use", "nothing", cwd=project), "allowed: duke, fractions, own, phantom, tiny"
+        run("use", "nothing", cwd=project),
+        "allowed: duke, fractions, own, own_first, phantom, tiny",
     )
 
 

@@ -6,6 +6,7 @@ A block of commands without a mark runs here, line by line, in a checkout of its
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ QUICK = re.compile(
 # Set the scene, or are a person's.
 SCENERY = ("git", "cd", "$EDITOR")
 TYPIST = ROOT / "tests/helpers/checkout.py"
-HERE = ("src", "presets", "workflow", "reports", "dvc.yaml")
+HERE = ("src", "presets", "workflow", "dvc.yaml")
 
 
 def test_every_block_names_its_language() -> None:
@@ -93,6 +94,7 @@ def checkout(tmp_path: Path) -> Path:
     """The working files and the parameters of the default, without data and results."""
     for name in HERE:
         (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "reports", tmp_path / "reports")  # `use` moves those of another cohort
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     return tmp_path
 

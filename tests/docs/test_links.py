@@ -9,7 +9,7 @@ from pages import ROOT, pages
 OTHERS = ("CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "results/README.md")
 PAGES = [*pages(), *(ROOT / name for name in OTHERS)]
 # Written by a run, and not tracked.
-NOT_TRACKED = ("reports/trace", "reports/prompts_template", "reports/index.html")
+NOT_TRACKED = ("reports/trace", "reports/earlier", "reports/prompts_template", "reports/index.html")
 FOLDERS = "src|docs|tests|workflow|presets|benchmarks|profiles|reports"
 
 

@@ -33,6 +33,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 PARAMS: dict[str, Any] = {
     "training": {"device": "cpu"},
+    "cohort": {"sides": "patient"},
     "slices": {"size": SIZE, "channels": 3, "minimum_component_mm2": 4.0},
     "methods": {name: {"network": network} for name, network in NETWORKS.items()},
 }

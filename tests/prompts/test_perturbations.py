@@ -122,8 +122,8 @@ def mask_of(*centres: tuple[int, int], radius: float = 6) -> np.ndarray:
     return np.any([(rows - y) ** 2 + (columns - x) ** 2 <= radius**2 for y, x in centres], axis=0)
 
 
-def automatic(mask: np.ndarray, thresholds=(100.0, 500.0)) -> str:
-    return automatic_prompt(mask, (1.0, 1.0), 31.5, 20.0, thresholds, RULES)
+def automatic(mask: np.ndarray, thresholds=(100.0, 500.0), sides: str = "patient") -> str:
+    return automatic_prompt(mask, (1.0, 1.0), 31.5, 20.0, thresholds, RULES, sides)
 
 
 def test_an_automatic_prompt_says_what_the_mask_shows() -> None:
@@ -135,6 +135,13 @@ def test_an_automatic_prompt_says_what_the_mask_shows() -> None:
     bar = np.zeros((64, 64))
     bar[10:14, 5:30] = 1
     assert parse(automatic(bar)).shape == "ellipse"
+
+
+def test_an_automatic_prompt_names_sides_as_the_cohort_does() -> None:
+    there, here = mask_of((30, 50)), mask_of((30, 10))
+    assert parse(automatic(there, sides="image")).location == "right"
+    assert parse(automatic(here, sides="image")).location == "left"
+    assert {parse(automatic(one, sides="none")).location for one in (here, there)} == {"left"}
 
 
 def test_the_side_with_more_of_it_is_named() -> None:

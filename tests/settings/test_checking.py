@@ -105,6 +105,16 @@ def test_a_long_value_is_cut() -> None:
     assert len(message) < 200
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", "a\x85b", "x" * 1000])
+def test_whatever_a_key_is_called_its_fault_is_one_line(name: str) -> None:
+    for values in ({name: 1}, {"inner": {"width": 8, name: 1}}):
+        message = first_fault(RIGHT | values, Outer)
+        assert message is not None
+        assert "unknown key" in message
+        assert len(message.splitlines()) == 1
+        assert len(message) < 400
+
+
 def test_a_declaration_can_be_made_optional_and_by_name() -> None:
     assert first_fault({}, optional(Inner)) is None
     assert first_fault({"width": 4}, optional(Inner, without=["width"])) is not None

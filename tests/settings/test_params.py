@@ -151,6 +151,11 @@ def test_duke_is_the_papers_protocol() -> None:
             "gradcam.with = 'ablation_svli': allowed: a variant .* that tables.variants lists",
         ),
         (
+            "tables.variants",
+            [],
+            r"gradcam.without = 'ablation_none': with tables.variants = \[\] allowed: textbcs",
+        ),
+        (
             "evaluation.bootstrap.confidence",
             0.9,
             "confidence = 0.9: unknown key; allowed here: resamples, seed",
@@ -195,22 +200,28 @@ def test_faults_name_key_value_and_what_is_allowed(key: str, value: Any, words: 
 @pytest.mark.parametrize(
     ("cohort", "words"),
     [
-        ({"kind": "idc"}, "cohort.archive = .*with kind idc allowed: an address"),
-        ({"archive": "https://host"}, "cohort.archive = .*with kind phantom allowed: a folder"),
-        ({"kind": "nbia", "archive": "https://host"}, "collection = '': kind nbia needs"),
+        ({"kind": "idc"}, "cohort.address = .*with kind idc allowed: an address"),
+        ({"address": "https://host"}, "cohort.address = .*with kind phantom allowed: ''"),
+        ({"archive": "data/own"}, "cohort.archive = .*with kind phantom allowed: presets/none"),
+        ({"kind": "folder"}, "cohort.archive = .*with kind folder allowed: a folder"),
         (
-            {"kind": "idc", "archive": "https://host", "collection": "c"},
+            {"kind": "folder", "archive": "https://host"},
+            "cohort.archive = 'https://host': allowed: a folder; an address stands in cohort.address",
+        ),
+        ({"kind": "nbia", "address": "https://host"}, "collection = '': kind nbia needs"),
+        (
+            {"kind": "idc", "address": "https://host", "collection": "c"},
             "index_version = '': with kind idc and this index allowed: a version of idc-index-data",
         ),
         (
             {
-                **{"kind": "idc", "archive": "https://host", "collection": "c"},
+                **{"kind": "idc", "address": "https://host", "collection": "c"},
                 **{"index": "a.parquet", "index_version": "25.0.5"},
             },
             "index_version = '25.0.5': with kind idc and this index allowed: ''",
         ),
         (
-            {"kind": "nbia", "archive": "https://host", "collection": "c", "index": "a.parquet"},
+            {"kind": "nbia", "address": "https://host", "collection": "c", "index": "a.parquet"},
             "index = 'a.parquet': with kind nbia allowed: a .tcia file or 'presets/none'",
         ),
         ({"index": "a.tcia"}, "index = 'a.tcia': with kind phantom allowed: 'presets/none'"),
@@ -224,9 +235,8 @@ def test_an_archive_is_named_as_its_kind_needs(cohort: dict[str, Any], words: st
     message = fault(values)
     assert re.search(words, message), message
     for index in (NONE, "m.tcia"):
-        values["cohort"] |= {"kind": "nbia", "archive": "https://host", "index": index}
-        values["cohort"]["index_version"] = ""
-        values["cohort"]["collection"] = "c"
+        values["cohort"] |= {"kind": "nbia", "address": "https://host", "index": index}
+        values["cohort"] |= {"archive": NONE, "index_version": "", "collection": "c"}
         assert not list(impossible(values))
 
 
@@ -244,6 +254,8 @@ def test_a_missing_key_is_named() -> None:
         ("a: [", "not valid YAML"),
         ("a: 1\na: 2\n", "not valid YAML"),
         ("- 1\n", "expected sections"),
+        ("a: 2020-13-45\n", r"p\.yaml: not valid YAML: month must be in 1..12"),
+        ("a: " + "[" * 3000, r"p\.yaml: not valid YAML"),
     ],
 )
 def test_a_file_that_is_no_mapping_is_one_line(tmp_path: Path, text: str, words: str) -> None:
@@ -286,3 +298,22 @@ def test_nifti_volumes_need_descriptions_and_have_no_boxes() -> None:
     values = changed("cohort.kind", "nifti", "own")
     del values["cohort"]["descriptions"]
     assert "cohort.descriptions is missing: kind nifti" in fault(values)
+    values["cohort"]["series"] = "data/own/series.csv"
+    assert not list(impossible(values))
+
+
+def test_a_table_of_series_needs_no_description_of_each_phase() -> None:
+    values = changed("cohort.phases", ["pre", "post1"], "own")
+    values["cohort"]["series"] = "data/own/series.xlsx"
+    assert not list(impossible(values))
+    assert "cohort.series = 'series.txt'" in fault(changed("cohort.series", "series.txt", "own"))
+    assert "cohort.visit = 'newest'" in fault(changed("cohort.visit", "newest", "own"))
+
+
+def test_without_sides_no_report_is_read() -> None:
+    values = read_preset("phantom")
+    values["cohort"]["sides"] = "none"
+    assert list(impossible(values)) == []
+    values["prompts"] |= {"source": "report", "table": "reports.csv"}
+    (said,) = impossible(values)
+    assert said.endswith("with prompts.source = 'report' allowed: patient, image")

@@ -7,7 +7,13 @@ import pytest
 
 from textbcs.base.io import InputError
 from textbcs.settings.params import load_params
-from textbcs.settings.presets import preset_names, preset_text, read_preset, use_preset
+from textbcs.settings.presets import (
+    preset_names,
+    preset_text,
+    presets_below,
+    read_preset,
+    use_preset,
+)
 
 COMPLETE = """\
 # How it is read.
@@ -51,7 +57,7 @@ def test_use_writes_what_is_read(name: str, tmp_path: Path) -> None:
 def test_an_overlay_holds_nothing_that_is_the_same(name: str) -> None:
     text = Path(f"presets/{name}.yaml").read_text()
     overlay = read_yaml_without_tags(text)
-    assert same(overlay, read_preset("phantom")) == []
+    assert same(overlay, read_preset(presets_below(name)[0])) == []
 
 
 def read_yaml_without_tags(text: str) -> dict:
@@ -107,6 +113,31 @@ def test_a_key_can_be_added_and_taken_away(tmp_path: Path) -> None:
     )
 
 
+def test_an_overlay_may_lie_over_another(tmp_path: Path) -> None:
+    laid(tmp_path, "b:\n  c: [3]\n  e: 7 # seven\n")
+    head = "# Laid over other.yaml: key by key.\n\n# The third.\n\n"
+    (tmp_path / "third.yaml").write_text(f"{head}b:\n  c: [4] # four\n")
+    assert presets_below("third", tmp_path) == ["other", "phantom"]
+    assert read_preset("third", tmp_path)["b"] == {"c": [4], "d": {"x": 1, "y": 2.0e-3}, "e": 7}
+    text = preset_text("third", tmp_path)
+    assert text.startswith("# How it is read.\n\n# The third.\n\na: 1 # one\n")
+    assert "  c: [4] # four\n" in text
+    assert "  e: 7 # seven\n" in text
+
+
+def test_overlays_that_lie_over_each_other_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "phantom.yaml").write_text(COMPLETE)
+    for one, other in (("first", "second"), ("second", "first")):
+        (tmp_path / f"{one}.yaml").write_text(f"# Laid over {other}.yaml: x.\n\n# It.\n\na: 2\n")
+    with pytest.raises(
+        InputError, match=r"second.yaml: laid over first.yaml, which is laid over it"
+    ):
+        preset_text("first", tmp_path)
+    (tmp_path / "lost.yaml").write_text("# Laid over nobody.yaml: x.\n\n# It.\n\na: 2\n")
+    with pytest.raises(InputError, match=r"nobody.yaml: file is missing"):
+        preset_text("lost", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("overlay", "words"),
     [
@@ -144,5 +175,7 @@ def test_use_shows_what_changed_and_can_be_dry(tmp_path: Path, monkeypatch) -> N
     assert "not valid YAML" in unknown
     assert last == "params.yaml is now presets/tiny.yaml (replaced whole)"
     assert Path("params.yaml").read_text() == tiny
-    with pytest.raises(InputError, match="no preset 'dukes'.*duke, fractions, own, phantom, tiny"):
+    with pytest.raises(
+        InputError, match="no preset 'dukes'.*duke, fractions, own, own_first, phantom, tiny"
+    ):
         use_preset("dukes")

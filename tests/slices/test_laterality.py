@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textbcs.slices.laterality import lesion_side, midline
+from textbcs.slices.laterality import lesion_side, middle, midline
 
 
 def torso(width: int, left_edge: int, right_edge: int) -> np.ndarray:
@@ -38,3 +38,21 @@ def test_small_components_do_not_count() -> None:
     assert lesion_side(mask, 19.5, 2) == "left"
     assert lesion_side(mask, 19.5, 1) == "both"
     assert lesion_side(mask, 19.5, 10) is None
+
+
+def test_of_the_image_as_seen_smaller_columns_are_left() -> None:
+    assert lesion_side(mask_at(30), 19.5, 1, "image") == "right"
+    assert lesion_side(mask_at(5), 19.5, 1, "image") == "left"
+    assert lesion_side(mask_at(5, 30), 19.5, 1, "image") == "both"
+
+
+def test_without_sides_lesions_anywhere_have_none() -> None:
+    assert lesion_side(mask_at(5, 30), float("nan"), 1, "none") == ""
+    assert lesion_side(mask_at(5, 30), float("nan"), 1000, "none") is None
+
+
+def test_what_divides_left_and_right() -> None:
+    body = torso(100, 20, 60)
+    assert middle(body, "patient") == midline(body) == pytest.approx(39.5, abs=1)
+    assert middle(body, "image") == 49.5
+    assert np.isnan(middle(body, "none"))

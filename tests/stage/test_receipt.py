@@ -173,8 +173,8 @@ def test_define_fills_the_matrix() -> None:
     assert train.may_read("data/slices/train/slices.csv")
     assert not train.may_read("data/slices/test/slices.csv")
     assert not train.may_read("data/slices/training.csv")
-    values = {"clinical": "data/archive/c.xlsx", "index": "presets/none"}
-    cohort = define("cohort", (), {"cohort": values})
+    values = dict.fromkeys(("archive", "clinical", "index", "series"), "presets/none")
+    cohort = define("cohort", (), {"cohort": values | {"clinical": "data/archive/c.xlsx"}})
     assert cohort.may_read("data/archive/c.xlsx")
 
 

@@ -18,10 +18,13 @@ def summary(facts: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> "pd.DataFram
         without; `dead_maps`, the slices whose heat map is zero everywhere (in a difference: of one
         network at least), which count as a miss without energy; `mean`, `low`, `high`, `patients`. For
         the localisation the same without dead maps, `..._with_heat`, as a check of what they do; for
-        the correlation `draw_least` and `draw_greatest`, the means of single sets of random weights.
+        the correlation `draw_least` and `draw_greatest`, the means of single sets of random weights. No rows
+        where there are no heat maps.
     """
     import pandas as pd
 
+    if not len(facts):
+        return pd.DataFrame(columns=["stage", "measure", "network", "seed", "slices", "mean"])
     rows = []
     for number, own in facts.groupby("stage", sort=True):
         tables = {label: part.set_index("slice_id") for label, part in own.groupby("network")}

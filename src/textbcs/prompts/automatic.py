@@ -19,16 +19,18 @@ def automatic_prompt(
     minimum_component_mm2: float,
     thresholds: tuple[float, float],
     rules: Mapping[str, Any],
+    sides: str = "patient",
 ) -> str:
     """The prompt that a mask found without text would have, by the rules of `derive`.
 
     Args:
         mask: (H, W), non-zero where lesions were found.
         spacing_mm: row and column spacing of the grid.
-        midline_column: of the patient, on this grid; her left is at larger columns.
+        midline_column: what divides left and right on this grid; the patient's left is at larger columns.
         minimum_component_mm2: smaller components are not counted.
         thresholds: tertiles of area in mm², fitted on train.
         rules: `irregular_below_solidity` and `ellipse_above_eccentricity`.
+        sides: `cohort.sides`.
 
     Returns:
         The prompt, or `NOTHING` where no component counts: there is nothing to say then.
@@ -36,8 +38,12 @@ def automatic_prompt(
     lesions: Lesions | None = measure_lesions(mask, spacing_mm, minimum_component_mm2)
     if lesions is None:
         return NOTHING
+    if sides == "none":
+        return derive_prompt(lesions, "", thresholds, rules).text
     # The grammar knows one side: the one on which more was found.
     columns = np.count_nonzero(mask, axis=0)
     is_left = np.arange(len(columns)) > midline_column
     side = "left" if columns[is_left].sum() > columns[~is_left].sum() else "right"
+    if sides == "image":
+        side = "right" if side == "left" else "left"
     return derive_prompt(lesions, side, thresholds, rules).text

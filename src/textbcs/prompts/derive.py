@@ -15,6 +15,10 @@ from textbcs.imaging.geometry import minimum_pixels
 if TYPE_CHECKING:
     import numpy as np
 
+# Where nothing has a side (`cohort.sides: none`), the grammar's place for it holds the same word in every
+# prompt, so that it says nothing.
+NO_SIDE = VOCABULARY["location"][0]
+
 
 @dataclass(frozen=True)
 class Lesions:
@@ -93,11 +97,13 @@ def derive_prompt(
 
     Args:
         lesions: measured facts.
-        side: the patient's own side, `left` or `right`.
+        side: `left` or `right`, as `cohort.sides` means them; "" where nothing has a side.
         thresholds: tertiles of area in mm².
         rules: `irregular_below_solidity` and `ellipse_above_eccentricity`.
     """
     shape = shape_word(
         lesions, rules["irregular_below_solidity"], rules["ellipse_above_eccentricity"]
     )
-    return Prompt(side, shape, size_word(lesions.area_mm2, thresholds), number_word(lesions.number))
+    return Prompt(
+        side or NO_SIDE, shape, size_word(lesions.area_mm2, thresholds), number_word(lesions.number)
+    )

@@ -190,4 +190,10 @@ def _line(path: tuple[Any, ...], value: Any, text: str) -> str:
 
 
 def _dotted(path: tuple[Any, ...]) -> str:
-    return ".".join(str(part) for part in path)
+    return ".".join(_key(str(part)) for part in path)
+
+
+def _key(name: str) -> str:
+    """A key as part of one line, whatever characters it has."""
+    shown = name if name.isprintable() else repr(name)[1:-1]
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

@@ -35,6 +35,11 @@ def impossible(values: Params) -> Iterable[str]:
             f"prompts.source = {values['prompts']['source']!r}: needs a table of people's words in "
             "prompts.table"
         )
+    if values["prompts"]["source"] == "report" and values["cohort"]["sides"] == "none":
+        yield (
+            "cohort.sides = 'none': reports are read with a side; with prompts.source = 'report' "
+            "allowed: patient, image"
+        )
     yield from _impossible_archives(values["cohort"])
     yield from _impossible_descriptions(values["cohort"])
     yield from _impossible_masks(values)
@@ -129,6 +134,10 @@ def _impossible_questions(values: Params) -> Iterable[str]:
             yield f"robustness.{key} = {name!r}: allowed: {need}{known}"
     for key in ("without", "with"):
         name = values["gradcam"][key]
+        if not variants:  # what stands here is never asked: the stage says that nothing was run
+            if name != BASE:
+                yield f"gradcam.{key} = {name!r}: with tables.variants = [] allowed: {BASE}"
+            continue
         wanted = f"a variant {key} svli and without evidential that tables.variants lists"
         if name not in variants:
             yield f"gradcam.{key} = {name!r}: allowed: {wanted}"
@@ -147,6 +156,8 @@ def _impossible_masks(values: Params) -> Iterable[str]:
             yield from _no_expression(f"{where}.description", entry["description"])
         if entry["kind"] == "nifti" and masks["nifti_directory"] == NONE:
             yield f"{where}.kind = 'nifti': needs a folder in masks.nifti_directory"
+        if "labels" in entry and "segment" in entry:
+            yield f"{where}.labels = {entry['labels']}: not with segment; allowed: one of both"
         if entry.get("join") == "tcia_series_uid" and masks["nifti_table"] == NONE:
             yield f"{where}.join = 'tcia_series_uid': needs a table in masks.nifti_table"
         if entry["kind"] == "box":
@@ -163,10 +174,16 @@ def _impossible_masks(values: Params) -> Iterable[str]:
 
 def _impossible_archives(cohort: Mapping[str, Any]) -> Iterable[str]:
     """Combinations of an archive's kind and what names it."""
-    kind, archive = cohort["kind"], str(cohort["archive"])
-    if (kind in ("idc", "nbia")) != archive.startswith(("https://", "http://")):
-        allowed = "an address (https://...)" if kind in ("idc", "nbia") else "a folder"
+    kind, archive, address = cohort["kind"], str(cohort["archive"]), str(cohort["address"])
+    if (kind in ("folder", "nifti")) != (archive != NONE):
+        allowed = "a folder" if archive == NONE else NONE
         yield f"cohort.archive = {archive!r}: with kind {kind} allowed: {allowed}"
+    elif "://" in archive:
+        yield f"cohort.archive = {archive!r}: allowed: a folder; an address stands in cohort.address"
+    remote = kind in ("idc", "nbia")
+    if remote != address.startswith(("https://", "http://")) or (address and not remote):
+        allowed = "an address (https://...)" if remote else "''"
+        yield f"cohort.address = {address!r}: with kind {kind} allowed: {allowed}"
     if kind in ("idc", "nbia") and not cohort["collection"]:
         yield f"cohort.collection = '': kind {kind} needs the collection's name"
     index, version = str(cohort["index"]), str(cohort["index_version"])
@@ -191,14 +208,15 @@ def _impossible_descriptions(cohort: Mapping[str, Any]) -> Iterable[str]:
     described = cohort.get("descriptions")
     if cohort["kind"] == "nifti" and cohort["boxes"] != NONE:
         yield f"cohort.boxes = {cohort['boxes']!r}: with kind nifti allowed: {NONE}"
+    tabled = cohort["series"] != NONE
     if described is None:
-        if cohort["kind"] == "nifti":
+        if cohort["kind"] == "nifti" and not tabled:
             yield "cohort.descriptions is missing: kind nifti needs it to tell phases by file names"
         return
     for phase, pattern in described.items():
         yield from _no_expression(f"cohort.descriptions.{phase}", pattern)
     for phase in cohort["phases"]:
-        if phase not in described:
+        if phase not in described and not tabled:
             yield (
                 f"cohort.phases = {cohort['phases']}: {phase} is missing in cohort.descriptions; "
                 f"allowed: {', '.join(described)}"

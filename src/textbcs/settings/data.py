@@ -35,7 +35,8 @@ class Cohort(TypedDict):
     """Where the images come from."""
 
     kind: Annotated[Literal["phantom", "folder", "nifti", "idc", "nbia"], "of the archive"]
-    archive: Annotated[Text, "a folder, or the address of an archive"]
+    archive: Annotated[Text, "a folder of DICOM or NIfTI files, or presets/none"]
+    address: Annotated[str, "of an archive on the network; idc and nbia only"]
     collection: Annotated[str, "its name in the archive; idc and nbia only"]
     index: Annotated[
         str,
@@ -50,11 +51,28 @@ class Cohort(TypedDict):
     licence: Annotated[Text, "of series whose licence the archive does not say"]
     doi: Annotated[str, "of series whose DOI the archive does not say"]
     patients: Annotated[list[str], Distinct(), "only these patients; none means all"]
+    exclude: Annotated[list[str], Distinct(), "patients who are not used"]
+    layout: Annotated[
+        Literal["auto", "folders", "nnunet", "bids"], "how the files of kind nifti lie"
+    ]
+    visit: Annotated[
+        Literal["first", "last", "error"],
+        "which visit, where a patient has several with all phases; error: stop",
+    ]
+    series: Annotated[
+        str,
+        Matching(r"presets/none|.+\.(csv|CSV|xlsx|XLSX)"),
+        "a .csv or .xlsx table of each phase's series, in place of descriptions, or presets/none",
+    ]
     descriptions: NotRequired[
         Annotated[
             Descriptions,
             "of each phase a regular expression on SeriesDescription; absent: Duke's names",
         ]
+    ]
+    sides: Annotated[
+        Literal["patient", "image", "none"],
+        "whose left and right prompts name: the patient's, the image's as seen, or nobody's",
     ]
     phases: Annotated[list[Phase], Items(1), Distinct(), "phases that are fetched"]
     spacing_tolerance: Annotated[
@@ -97,17 +115,27 @@ class Phantom(TypedDict):
     ]
 
 
+Several = Annotated[
+    Literal["error", "unite", "first"],
+    "what happens where a patient has several masks of the source; absent: error",
+]
+
+
 class DicomSegmentation(TypedDict):
     """Masks from the archive's own DICOM SEG objects."""
 
     source: MaskSource
     kind: Literal["dicom_seg"]
     description: Annotated[Text, "a regular expression on SeriesDescription"]
-    segment: Annotated[Text, "SegmentLabel"]
+    segment: Annotated[
+        Text | Annotated[list[Text], Items(1), Distinct()],
+        "SegmentLabel, or a list of those that are united",
+    ]
+    several: NotRequired[Several]
 
 
 class NiftiMasks(TypedDict):
-    """Masks from a folder of NIfTI files."""
+    """Masks from a folder of NIfTI or NRRD files."""
 
     source: MaskSource
     kind: Literal["nifti"]
@@ -116,6 +144,27 @@ class NiftiMasks(TypedDict):
         Literal["tcia_series_uid", "patient"],
         "by masks.nifti_table, or a file for each patient's name",
     ]
+    names: NotRequired[
+        Annotated[
+            str,
+            Matching(r".*\{(patient|series)\}.*"),
+            "the file's path below folder, without suffix, from {patient}, {series} and * (any text); "
+            "absent: {patient}",
+        ]
+    ]
+    labels: NotRequired[
+        Annotated[
+            Literal["all"] | Annotated[list[Count], Items(1), Distinct()],
+            "the labels that are tumour; absent: the only one",
+        ]
+    ]
+    segment: NotRequired[
+        Annotated[
+            Text | Annotated[list[Text], Items(1), Distinct()],
+            "of a .seg.nrrd: the names of its segments that are tumour; absent: its one",
+        ]
+    ]
+    several: NotRequired[Several]
 
 
 class BoxMasks(TypedDict):
@@ -146,7 +195,7 @@ class Masks(TypedDict):
     ]
     max_outside: Annotated[Share, "share of mask voxels that may lie outside the image grid"]
     misfit: Annotated[Literal["stop", "exclude"], "what a mask that does not fit its series does"]
-    nifti_directory: Annotated[Text, "a folder, or presets/none"]
+    nifti_directory: Annotated[Text, "a folder of NIfTI or NRRD files, or presets/none"]
     nifti_table: Annotated[Text, "an .xlsx workbook, or presets/none"]
     train_only: Annotated[
         list[MaskSource], Distinct(), "patients with masks of these sources are in train"

@@ -97,15 +97,15 @@ def read_yaml(path: str | os.PathLike[str], loader: "YAML | None" = None) -> Par
         InputError: the file is missing, is no UTF-8 or no YAML, or is no mapping.
     """
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
     advice = f"{ROOT}, or: textbcs use phantom" if Path(path).name == "params.yaml" else ROOT
     try:
         text = existing(path, advice).read_text(encoding="utf-8")
-        values = (loader or YAML(typ="safe", pure=True)).load(text)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
-    except YAMLError as error:
+    try:
+        values = (loader or YAML(typ="safe", pure=True)).load(text)
+    except Exception as error:  # ruamel passes on the ValueError of a date, and RecursionError
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not valid YAML: {reason}") from error
     if not isinstance(values, dict):

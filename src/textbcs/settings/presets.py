@@ -1,19 +1,22 @@
 """Presets: `phantom.yaml` is complete, every other one is laid over it; `textbcs use` writes `params.yaml`.
 
-A preset begins with two paragraphs of comments: how it is read, and what it is for. The second of an
-overlay takes the place of phantom's in `params.yaml`.
+A preset begins with two paragraphs of comments: how it is read, and what it is for. The first names the
+preset below (`# Laid over own.yaml: ...`), if that is another than phantom; the second of an overlay takes
+the place of phantom's in `params.yaml`.
 """
 
 import functools
 import io
+import re
 from pathlib import Path
 from typing import Any
 
-from textbcs.base.io import InputError, write_text
-from textbcs.settings.params import Params, checked, flatten, read_yaml
+from textbcs.base.io import InputError, existing, write_text
+from textbcs.settings.params import ROOT, Params, checked, flatten, read_yaml
 
 PRESETS = Path("presets")
 COMPLETE = "phantom"
+_BELOW = re.compile(r"# Laid over (\w+)\.yaml:")
 
 
 def preset_names() -> list[str]:
@@ -53,8 +56,8 @@ def _merged(name: str, folder: Path) -> str:
     complete = folder / f"{COMPLETE}.yaml"
     merged: Any = read_yaml(complete, yaml)
     rules, purpose = _paragraphs(complete)
-    if name != COMPLETE:
-        path = folder / f"{name}.yaml"
+    for one in [*reversed(presets_below(name, folder)), name][1:]:
+        path = folder / f"{one}.yaml"
         overlay = read_yaml(path, yaml)
         try:
             lay_over(merged, overlay)
@@ -65,6 +68,22 @@ def _merged(name: str, folder: Path) -> str:
     text = io.StringIO()
     yaml.dump(merged, text)
     return f"{rules}\n\n{purpose}\n\n{text.getvalue()}"
+
+
+def presets_below(name: str, folder: Path = PRESETS) -> list[str]:
+    """The presets over which one is laid, the nearest first; none for the complete one.
+
+    Args and raises: as `preset_text`; also where a preset lies over itself.
+    """
+    below: list[str] = []
+    while (current := [name, *below][-1]) != COMPLETE:
+        path = folder / f"{current}.yaml"
+        match = _BELOW.match(existing(path, ROOT).read_text(encoding="utf-8"))
+        following = match[1] if match else COMPLETE
+        if following in (name, *below):
+            raise InputError(f"{path}: laid over {following}.yaml, which is laid over it")
+        below.append(following)
+    return below
 
 
 def _paragraphs(path: Path) -> tuple[str, str]:

@@ -31,7 +31,9 @@ class Tables(TypedDict):
     """Which runs the tables show."""
 
     table1: Annotated[list[str], Items(1), Distinct(), "methods: the rows, in order"]
-    variants: Annotated[list[str], Items(1), Distinct(), "trained beside the rows of Table 1"]
+    variants: Annotated[
+        list[str], Distinct(), "trained beside the rows of Table 1; none: no ablation, no heat maps"
+    ]
 
 
 class Resampling(TypedDict):
@@ -82,8 +84,8 @@ class Robustness(TypedDict):
 GradCAM = TypedDict(
     "GradCAM",
     {
-        "without": Annotated[str, "a variant without text"],
-        "with": Annotated[str, "the same with text"],
+        "without": Annotated[str, "a variant without text; without variants textbcs"],
+        "with": Annotated[str, "the same with text; without variants textbcs"],
         "tolerance_mm": Annotated[NotNegative, "of the pointing game"],
         "seed": Annotated[Seed, "of the random weights that a heat map is held against"],
         "draws": Annotated[Count, "sets of random weights"],

@@ -15,8 +15,10 @@ from textbcs.base.io import InputError
 from textbcs.imaging.dicom import Grid, Stack
 from textbcs.imaging.geometry import minimum_pixels, spacing
 from textbcs.imaging.nifti import read_mask
+from textbcs.imaging.planes import SeriesError
 from textbcs.imaging.volumes import read_series
-from textbcs.slices.laterality import BOTH, lesion_side, midline
+from textbcs.intake.series_uids import part_number
+from textbcs.slices.laterality import BOTH, PATIENT, lesion_side, middle
 from textbcs.slices.resize import SquareGrid, clip_to_unit
 
 if TYPE_CHECKING:
@@ -103,14 +105,21 @@ def cut_task(task: Task) -> Cut:
         task.mask_source,
     )
     cut = Cut()
-    cut_patient(patient, task.params["slices"], task.is_test, cut)
+    cut_patient(patient, task.params["slices"], task.is_test, cut, task.params["cohort"]["sides"])
     return cut
 
 
 def _read(files: "pd.DataFrame", params: Mapping[str, Any]) -> Stack:
     restore(files, params)
     paths = [RAW / path for path in files["path"]]
-    return read_series(paths, params["cohort"]["spacing_tolerance"], files["sha256"].tolist())
+    tolerance = params["cohort"]["spacing_tolerance"]
+    uid = str(files["series_uid"].iloc[0])
+    try:
+        return read_series(paths, tolerance, files["sha256"].tolist(), part_number(uid))
+    except SeriesError as error:
+        raise InputError(
+            f"series {uid}: {error}; exclude its patient (cohort.exclude), or choose another series"
+        ) from error
 
 
 def _intensity(stack: Stack, pre: Stack | None, name: str) -> NDArray[np.float32]:
@@ -130,21 +139,30 @@ def _intensity(stack: Stack, pre: Stack | None, name: str) -> NDArray[np.float32
     return values - np.asarray(pre.volume.array, np.float32)
 
 
-def cut_patient(patient: Patient, options: Mapping[str, Any], is_test: bool, cut: Cut) -> None:
+def cut_patient(
+    patient: Patient,
+    options: Mapping[str, Any],
+    is_test: bool,
+    cut: Cut,
+    sides: str = PATIENT,
+) -> None:
     """Cut one patient and append to `cut`.
 
-    `options` are the parameters of `slices`; with `is_test` tumour-free slices are cut too and native
-    masks kept.
+    `options` are the parameters of `slices`, `sides` is `cohort.sides`; with `is_test` tumour-free slices are
+    cut too and native masks kept.
     """
     volume = clip_to_unit(patient.intensity, options["clip_percentiles"])
     step = spacing(patient.grid.affine)
     rows, cols = volume.shape[1:]
     grid = SquareGrid((rows, cols), (float(step[1]), float(step[0])), options["size"])
-    middle = grid.column(midline(volume))
+    midline = grid.column(middle(volume, sides))
     chosen: dict[int, tuple[str, str]] = {}
     with_lesion = [int(z) for z in np.flatnonzero(patient.mask.any(axis=(1, 2)))]
     for z in with_lesion:
-        side, reason = _judge(grid.mask(patient.mask[z]), middle, grid.spacing, options)
+        side, reason = "", _fault(patient.intensity[z], patient.mask[z])
+        if not reason:
+            own = grid.mask(patient.mask[z])
+            side, reason = _judge(own, midline, grid.spacing, options, sides)
         if reason:
             cut.excluded.append(_left_out(patient, z, reason))
         else:
@@ -154,9 +172,10 @@ def cut_patient(patient: Patient, options: Mapping[str, Any], is_test: bool, cut
     chosen = {z: chosen[z] for z in sorted(used)}
     if is_test and chosen:
         free = _tumour_free(patient.name, len(volume), with_lesion, options)
+        free = [z for z in free if not _fault(patient.intensity[z], patient.mask[z])]
         chosen |= dict.fromkeys(free, ("negative", ""))
     for z, (kind, side) in sorted(chosen.items()):
-        row = _row(patient, z, kind, side, grid, middle)
+        row = _row(patient, z, kind, side, grid, midline)
         cut.rows.append(row)
         cut.images.append(grid.image(volume[z]).astype(np.float16))
         cut.masks.append(grid.mask(patient.mask[z]))
@@ -169,15 +188,26 @@ def _left_out(patient: Patient, z: int, reason: str) -> dict[str, Any]:
     return {"patient": patient.name, "sop_uid": sop_uid, "z_index": z, "reason": reason}
 
 
+def _fault(image: NDArray[np.float32], mask: NDArray[np.uint8]) -> str:
+    """Why a slice as it was read can be no image with a lesion, "" if it can."""
+    if image.min() == image.max():
+        return "the image is the same everywhere"
+    return "the mask covers the whole slice" if mask.all() else ""
+
+
 def _judge(
-    mask: NDArray[np.uint8], midline_column: float, spacing_mm: float, options: Mapping[str, Any]
+    mask: NDArray[np.uint8],
+    midline_column: float,
+    spacing_mm: float,
+    options: Mapping[str, Any],
+    sides: str,
 ) -> tuple[str, str]:
     """Side of a tumour slice on the resized grid, or the reason to leave it out."""
     square = (spacing_mm, spacing_mm)
     if np.count_nonzero(mask) < minimum_pixels(options["minimum_lesion_mm2"], square):
         return "", "lesion smaller than slices.minimum_lesion_mm2"
     least = minimum_pixels(options["minimum_component_mm2"], square)
-    side = lesion_side(mask, midline_column, least)
+    side = lesion_side(mask, midline_column, least, sides)
     if side is None:
         return "", "no component reaches slices.minimum_component_mm2"
     if side == BOTH:

@@ -130,3 +130,11 @@ def test_calibration_of_a_slice_over_the_image_and_over_its_region() -> None:
     # The lesion's 16 pixels are wrong by 0.9; the band of one pixel around it has 16 more, right by 0.1.
     assert missed["brier_region"] == pytest.approx((16 * 0.81 + 16 * 0.01) / 32)
     assert missed["brier"] == pytest.approx((16 * 0.81 + 240 * 0.01) / 256)
+
+
+def test_the_predicted_side_is_the_cohorts() -> None:
+    def side(sides: str) -> str:
+        table = score(shard(), prediction((0, 4, 2)), None, RULES, 4.0, sides)
+        return str(table["predicted_side"].iloc[0])
+
+    assert (side("patient"), side("image"), side("none")) == ("right", "left", "")

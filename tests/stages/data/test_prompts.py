@@ -130,7 +130,7 @@ def test_all_problems_are_logged_and_the_error_sums_them_up(stage_in, capsys) ->
     table.loc[7] = ["p_test", 11, "left", "round", "small", "one"]
     table.to_csv("data/readers.csv", index=False)
     with pytest.raises(
-        InputError, match=r"data/readers.csv: 8 problems, .* row 2: location"
+        InputError, match=r"data/readers.csv: 7 problems, .* row 2: location"
     ) as error:
         make_prompts(stage)
     assert "\n" not in str(error.value)
@@ -143,8 +143,7 @@ def test_all_problems_are_logged_and_the_error_sums_them_up(stage_in, capsys) ->
         "row 5: patient 'nobody\\nhere' is not in the cohort",
         "row 8: patient 'p_test' slice '17' is in row 6 already; keep one",
         "row 9: patient 'p_test' slice '11' is tumour-free and takes no prompt",
-        "patient p_val slice 16 has no row",
-        "patient p_val slice 17 has no row",
+        "patient p_val slices 16-17 have no row",
     ]
 
 
@@ -213,10 +212,18 @@ def test_words_outside_the_grammar(cells: dict, words: str) -> None:
 def test_tables_that_cannot_be_read(tmp_path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("patient_id,slice\na,1\n")
-    with pytest.raises(InputError, match="columns must hold patient_id, slice, report; it has"):
+    with pytest.raises(InputError, match="no column 'report'; its columns are patient_id, slice"):
         read_table(path, [("patient_id", "slice", "report")])
+    sets = [("patient_id", "slice", "shape", "size"), ("patient_id", "slice", "text")]
+    with pytest.raises(
+        InputError, match="must hold patient_id, slice, shape, size or .*, text; of"
+    ):
+        read_table(path, sets)
+    path.write_text("patient_id,slice,shpae,size\na,1,round,small\n")
+    with pytest.raises(InputError, match="column 'shpae' is almost 'shape'"):
+        read_table(path, sets)
     path.write_bytes(b"patient_id;slice\n\xff\xfe;1\n")
-    with pytest.raises(InputError, match="save it as UTF-8 CSV"):
+    with pytest.raises(InputError, match="line 2 is not UTF-8; save the table as 'CSV UTF-8'"):
         read_table(path, [("patient_id", "slice")])
     path.write_text("\ufeffPatient_ID; Slice \n a ; 1\n;\nb;2\n", encoding="utf-8")
     table = read_table(path, [("patient_id", "slice")])

@@ -47,9 +47,9 @@ def patient(mask: np.ndarray) -> Patient:
     return Patient("p", "1.2.3", grid, image, mask, "expert")
 
 
-def cut(mask: np.ndarray, is_test: bool = False, **changes) -> Cut:
+def cut(mask: np.ndarray, is_test: bool = False, sides: str = "patient", **changes) -> Cut:
     result = Cut()
-    cut_patient(patient(mask), {**OPTIONS, **changes}, is_test, result)
+    cut_patient(patient(mask), {**OPTIONS, **changes}, is_test, result, sides)
     return result
 
 
@@ -76,6 +76,37 @@ def test_lesions_in_both_breasts_are_left_out_with_the_reason() -> None:
     assert found.excluded == [
         {"patient": "p", "sop_uid": "1.2.5", "z_index": 5, "reason": "lesions in both breasts"}
     ]
+
+
+def test_without_sides_lesions_anywhere_are_one_slice() -> None:
+    found = cut(box(slice(3, 6), 45) | box(slice(5, 8), 18), sides="none")
+    assert [row["z_index"] for row in found.rows] == [3, 4, 5, 6, 7]
+    assert {row["side"] for row in found.rows} == {""}
+    assert all(np.isnan(row["midline_col"]) for row in found.rows)
+    assert not found.excluded
+
+
+def test_the_side_of_the_image_is_as_it_is_seen() -> None:
+    # The body's middle is at column 31.5 too, but the image's is what counts: no body moves it.
+    found = cut(box(slice(3, 6), 45), sides="image")
+    assert {(row["side"], row["midline_col"]) for row in found.rows} == {("right", 15.5)}
+
+
+def test_an_image_that_is_the_same_everywhere_and_a_mask_of_everything_are_left_out() -> None:
+    mask = box(slice(3, 6), 45)
+    mask[4] = 1
+    one = patient(mask)
+    one.intensity[4, 0, 0] = 10
+    one.intensity[5] = 30000
+    one.intensity[7:] = 7  # of the tumour-free slices none is left that shows anything
+    one.intensity[:2] = 7
+    found = Cut()
+    cut_patient(one, OPTIONS, True, found)
+    assert [(row["z_index"], row["kind"]) for row in found.rows] == [(3, "tumour")]
+    assert {row["z_index"]: row["reason"] for row in found.excluded} == {
+        4: "the mask covers the whole slice",
+        5: "the image is the same everywhere",
+    }
 
 
 def test_a_small_lesion_is_left_out_with_the_reason() -> None:

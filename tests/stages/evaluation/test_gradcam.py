@@ -4,16 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from checkout import SOURCE
 from made_runs import heat_map_facts
 
-from textbcs.base.io import InputError
+from textbcs.base.io import InputError, read_csv, read_tensors, write_csv
 from textbcs.dataset.slice_store import Shard
 from textbcs.explain.heat_maps import STAGES, heat_maps, stage_maps
 from textbcs.explain.localisation import MEASURES, chosen_cases, slice_rows, survival
 from textbcs.explain.summary import summary
 from textbcs.models.common import registry
 from textbcs.models.common.contract import TextBatch
+from textbcs.reporting.tables.claims_behaviour import gradcam_findings
 from textbcs.settings.presets import read_preset
+from textbcs.stage.definition import Definition
+from textbcs.stage.receipt import Stage
+from textbcs.stages.evaluation.gradcam import run
 
 BOOTSTRAP = {"resamples": 199, "seed": 1}
 NETWORK = read_preset("tiny")["methods"]["textbcs"]["network"]
@@ -159,3 +164,17 @@ def test_cases_follow_their_rules():
     found = chosen_cases(heat_map_facts(), Shard(table, np.zeros((4, 8, 8), np.float16), masks))
     assert found["slice_id"].tolist() == ["a1", "c0"]
     assert found["row"].tolist() == [1, 3]
+
+
+def test_without_variants_nothing_is_run_and_that_is_said(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = read_preset("own_first", SOURCE / "presets")
+    folders = ("results",)
+    run(Stage(Definition("gradcam", (), (), folders), params, ["gradcam"]))
+    assert "not run: tables.variants" in capsys.readouterr().err
+    facts, cases = (read_csv(f"results/gradcam/{name}.csv") for name in ("slices", "cases"))
+    assert not len(facts)
+    assert not len(cases)
+    assert read_tensors("results/gradcam/maps.safetensors") == {}
+    write_csv(tmp_path / "summary.csv", summary(facts, BOOTSTRAP))
+    assert gradcam_findings(read_csv(tmp_path / "summary.csv")) == {}

@@ -25,7 +25,7 @@ SIZE = 16
 PARAMS = {
     "robustness": {"methods": ["textbcs", "lvit"], "first_pass": "unet"},
     "seeds": [1, 2],
-    "cohort": {"kind": "phantom"},
+    "cohort": {"kind": "phantom", "sides": "patient"},
     "evaluation": {
         "threshold": 0.5,
         "bootstrap": {"resamples": 99, "seed": 1},

@@ -28,6 +28,7 @@ def score(
     swapped: Prediction | None,
     rules: Mapping[str, Any],
     smallest_mm2: float,
+    sides: str = "patient",
 ) -> "pd.DataFrame":
     """One row of metrics per slice.
 
@@ -42,6 +43,7 @@ def score(
         swapped: with the side exchanged, or None.
         rules: the parameters `evaluation`.
         smallest_mm2: smaller components are no lesions, `slices.minimum_component_mm2`.
+        sides: `cohort.sides`.
     """
     import pandas as pd
 
@@ -55,7 +57,7 @@ def score(
         row |= native_scores(probability, facts, native, rules, smallest_mm2)
         row |= pixel_scores(probability, mask, facts, rules)
         other = None if swapped is None else swapped.probability[index]
-        row |= _sides(probability, other, mask, facts["midline_col"], rules["threshold"])
+        row |= _sides(probability, other, mask, facts["midline_col"], rules["threshold"], sides)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -79,16 +81,17 @@ def _sides(
     mask: NDArray[np.generic],
     midline: float,
     threshold: float,
+    sides: str,
 ) -> dict[str, Any]:
     """The side that was found, and what is found with the side exchanged in the prompt."""
     row = {
-        "predicted_side": _predicted_side(probability, threshold, midline),
+        "predicted_side": _predicted_side(probability, threshold, midline, sides),
         "dice_swapped": float("nan"),
         "predicted_side_swapped": "",
     }
     if swapped is not None:
         row["dice_swapped"] = overlap.dice(overlap.count(swapped > threshold, mask))
-        row["predicted_side_swapped"] = _predicted_side(swapped, threshold, midline)
+        row["predicted_side_swapped"] = _predicted_side(swapped, threshold, midline, sides)
     return row
 
 
@@ -158,14 +161,18 @@ def pixel_scores(
     return scores
 
 
-def _predicted_side(probability: NDArray[np.float32], threshold: float, midline: float) -> str:
-    """The side of the patient's midline with more predicted foreground; empty where there is none.
+def _predicted_side(
+    probability: NDArray[np.float32], threshold: float, midline: float, sides: str
+) -> str:
+    """The side of the midline with more predicted foreground; empty where there is none, or no sides.
 
-    The patient's left is at larger columns (LPS).
+    The patient's left is at larger columns (LPS), the image's as it is seen at smaller ones.
     """
+    if sides == "none":
+        return ""
     columns = (probability > threshold).sum(axis=0)
     is_left = np.arange(len(columns)) > midline
     left, right = int(columns[is_left].sum()), int(columns[~is_left].sum())
     if left == right:
         return ""
-    return "left" if left > right else "right"
+    return "left" if (left > right) != (sides == "image") else "right"

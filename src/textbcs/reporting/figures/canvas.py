@@ -39,6 +39,13 @@ def new_figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.06))
 
 
+def not_run(why: str) -> "Figure":
+    """A figure of words, for what this run did not do."""
+    figure = new_figure(5.0, 1.0)
+    figure.text(0.5, 0.5, f"not run: {why}", ha="center", va="center", fontsize=9)
+    return figure
+
+
 def write_figure(stage: "Stage", name: str, figure: "Figure", data: "pd.DataFrame") -> None:
     """Write `reports/figures/<name>` as PDF, PNG and CSV; equal figures give equal bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -198,6 +198,8 @@ def complexity_findings(
         ("fewer_flops", "flops_g", "fewer FLOPs"),
     ):
         others = [table[name] for name in guided if name in table]
+        if not others:
+            continue
         less = sum(row[column] < table[BASE][column] for row in others)
         text = f"of {len(others)} other text-guided methods, those with {word} than TextBCS (full width)"
         found[key] = Finding(text, less, holds=less == 0)
@@ -276,9 +278,14 @@ def weight_finding(value: float, gain: tuple[float, float, float]) -> Finding:
 
 
 def sweep_findings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
-    """How many cells of Table 3 have a higher test Dice than TextBCS's, and how many have not."""
+    """How many cells of Table 3 have a higher test Dice than TextBCS's, and how many have not.
+
+    Nothing where there are no others.
+    """
     base = next(row for row in rows if row["run"] == BASE)
     others = [row for row in rows if row["run"] != BASE]
+    if not others:
+        return {}
     higher = sum(row["dice_slice_mean"] > base["dice_slice_mean"] for row in others)
     of, no_higher = f"of {len(others)} other cells, those", len(others) - higher
     return {

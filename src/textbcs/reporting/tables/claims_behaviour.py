@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import records
 from textbcs.base.variants import BASE, RIVAL
-from textbcs.dataset.prompt_grammar import VOCABULARY
+from textbcs.dataset.prompt_grammar import NUMBERS, VOCABULARY
 from textbcs.evaluation.statistics.intervals import mean_interval, patient_means
 from textbcs.reporting.common.labels import label
 from textbcs.reporting.tables.claims import Finding, interval_text
@@ -144,20 +144,22 @@ def insufficient_finding(values: "pd.DataFrame", bootstrap: Mapping[str, Any]) -
     """What a prompt that says less costs: the attribute whose silence costs most decides.
 
     Args:
-        values: as for `style_findings`, with the probes that leave one attribute out.
+        values: as for `style_findings`, with the probes that leave one attribute out; an attribute
+            without its probe is not judged.
         bootstrap: `resamples` and `seed`.
     """
     own = values["dice_true"]
+    slots = [slot for slot in VOCABULARY if f"dice_without_{slot}" in values]
     loss = values[["patient"]].assign(
-        **{slot: own - values[f"dice_without_{slot}"] for slot in VOCABULARY}
+        **{slot: own - values[f"dice_without_{slot}"] for slot in slots}
     )
-    limits = {slot: points(loss, slot, bootstrap) for slot in VOCABULARY}
+    limits = {slot: points(loss, slot, bootstrap) for slot in slots}
     dearest = max(limits, key=lambda slot: limits[slot][0])
     each = ", ".join(f"{slot} {mean:z.2f}" for slot, (mean, _, _) in limits.items())
     text = (
-        f"Dice with the own prompt minus with one that does not say the {dearest}, the dearest of four "
-        f"attributes, points, patients ({each}); {UNFAMILIAR}; what quadrant, contour and millimetres "
-        "would add is not measured"
+        f"Dice with the own prompt minus with one that does not say the {dearest}, the dearest of "
+        f"{NUMBERS[len(slots) - 1]} attributes, points, patients ({each}); {UNFAMILIAR}; what quadrant, "
+        "contour and millimetres would add is not measured"
     )
     return Finding(text, *limits[dearest], holds=limits[dearest][0] > 0)
 

@@ -24,6 +24,7 @@ STATISTICS = Path("results/statistics")
 UNCERTAINTY = Path("results/uncertainty")
 COMPLEXITY = Path("results/complexity")
 HEAT_MAPS = Path("results/statistics/gradcam.csv")
+TEST_SLICES = Path("data/slices/test/slices.csv")
 UNGUIDED = (RIVAL, "uctransnet")  # with whom 4.4 (3) compares the text-guided methods
 Limits = tuple[float, float, float]
 
@@ -157,7 +158,10 @@ def _asked(stage: "Stage") -> "pd.DataFrame | None":
     if BASE not in stage.params["robustness"]["methods"]:
         return None
     tables = [robustness_rows.read_run(stage, f"{BASE}-s{seed}") for seed in stage.params["seeds"]]
-    return robustness_rows.pooled(tables, read_paraphrases())
+    values = robustness_rows.pooled(tables, read_paraphrases())
+    sides = read_csv(stage.input(TEST_SLICES), ["side"])["side"]
+    # Where nothing has a side, leaving it out of the prompt leaves nothing out.
+    return values if sides.notna().any() else values.drop(columns="dice_without_location")
 
 
 def _attribution(

@@ -195,11 +195,23 @@ def tracked_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, flo
     }
 
 
-def column_headers(rows: Sequence[Mapping[str, Any]], duke: bool) -> dict[str, str]:
-    """Headers of the columns that some row fills; a phantom's say what cannot be compared."""
+def column_headers(
+    rows: Sequence[Mapping[str, Any]], duke: bool, kind: str = "folder"
+) -> dict[str, str]:
+    """Headers of the columns that some row fills; a phantom's say what cannot be compared.
+
+    Args:
+        rows: of the table.
+        duke: whether the cohort is the paper's.
+        kind: `cohort.kind`; only NIfTI has another grid than DICOM's.
+    """
     filled = {
         key: text for key, text in HEADERS.items() if any(_filled(row.get(key)) for row in rows)
     }
+    if kind == "nifti":
+        filled = {
+            key: text.replace("DICOM grid", "grid of the files") for key, text in filled.items()
+        }
     return comparable_headers(filled, duke)
 
 

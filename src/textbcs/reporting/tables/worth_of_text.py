@@ -64,6 +64,25 @@ QUANTITIES = {
 }
 
 
+# What asks with another side, or with none said: without sides these words say nothing (`cohort.sides`).
+_OF_SIDES = (
+    "dice_swapped_location",
+    "change_swapped_location",
+    "dice_without_location",
+    "change_without_location",
+    "text_harm_location",
+)
+NO_SIDES = (
+    "Nothing has a side in this cohort (cohort.sides: none): the word for the location is the same in every "
+    "prompt, so a wrong or missing one was not judged."
+)
+
+
+def without_sides(found: Sequence[Worth]) -> list[Worth]:
+    """The quantities that do not ask for a side."""
+    return [one for one in found if one.quantity not in _OF_SIDES]
+
+
 def long_table(worth: Mapping[str, Sequence[Worth]], paraphrases: Paraphrases) -> "pd.DataFrame":
     """A row per method and quantity, in percent or points; also those that are not printed."""
     import pandas as pd
@@ -159,11 +178,12 @@ def findings(name: str, found: Sequence[Worth]) -> list[str]:
     return lines
 
 
-def notes(worth: Mapping[str, Sequence[Worth]]) -> list[str]:
-    """The sentences below the table."""
+def notes(worth: Mapping[str, Sequence[Worth]], sides: str = "patient") -> list[str]:
+    """The sentences below the table; `sides` is `cohort.sides`."""
     return [
         *(line for method, found in worth.items() for line in findings(label(method), found)),
         CAUTION,
+        *([NO_SIDES] if sides == "none" else []),
     ]
 
 

@@ -100,7 +100,8 @@ def derived(
                     f"slice {row['slice_id']}: no lesion reaches slices.minimum_component_mm2; "
                     "run the stage slices again"
                 )
-            own[row["slice_id"]] = derive_prompt(lesions, row["side"], thresholds, rules)
+            side = row["side"] if isinstance(row["side"], str) else ""  # NaN: no sides
+            own[row["slice_id"]] = derive_prompt(lesions, side, thresholds, rules)
     return own
 
 

@@ -5,6 +5,7 @@ split; writes `data/slices/{train,val,test}` and `data/slices/excluded.csv`, whi
 slice that was left out and why. A tumour-free sample is cut for test patients only.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -69,8 +70,11 @@ def _shard(cut: Cut, split: str) -> Shard:
     import pandas as pd
 
     if not cut.rows:
+        reasons = Counter(str(row["reason"]) for row in cut.excluded)
+        told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+        why = f"left out: {told}" if told else "no mask touches one"
         raise InputError(
-            f"slices: no tumour slice in {split}; lower slices.minimum_lesion_mm2 or add patients"
+            f"slices: no tumour slice in {split} ({why}); change what leaves them out, or add patients"
         )
     table = pd.DataFrame(cut.rows)
     table["row"] = range(len(table))

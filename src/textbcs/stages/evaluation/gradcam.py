@@ -4,6 +4,7 @@ The two networks are rows of the ablation, equal but for the interaction; neithe
 their weights of the first seed, the test slices, prompts and embeddings; writes `results/gradcam/`:
 `slices.csv` (a row per tumour slice, network and stage) and `maps.safetensors` with `cases.csv`, the heat
 maps of the cases that the figure shows. Their means over patients are made by the stage `statistics`.
+Where no variants are trained (`tables.variants: []`, both names are the proposed method's), all are empty.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textbcs.base.io import InputError, write_csv, write_tensors
 from textbcs.base.variants import BASE, configuration
 from textbcs.dataset.prompt_table import texts_of
 from textbcs.dataset.slice_store import Shard, read_slices
 from textbcs.explain.localisation import (
+    MEASURES,
     chosen_cases,
     signed_maps,
     slice_rows,
@@ -26,6 +29,8 @@ from textbcs.explain.localisation import (
 from textbcs.prediction.network import load
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from textbcs.explain.heat_maps import Explained
     from textbcs.models.common.contract import Segmenter
     from textbcs.models.common.prompt_embeddings import PromptTable
@@ -33,17 +38,24 @@ if TYPE_CHECKING:
 
 FOLDER = Path("results/gradcam")
 _BATCH = 8
+NO_FACTS = ["network", "seed", "slice_id", "patient", "stage", "dice", "has_heat", *MEASURES]
 
 
 def run(stage: "Stage") -> None:
     """Write the heat maps' facts.
 
     Params read: `gradcam`, `seeds`, `evaluation`, `training.device`, `slices`, `methods.textbcs.network`,
-    the two variants.
+    `variants`.
     """
     import pandas as pd
 
     rules, seed = stage.params["gradcam"], int(stage.params["seeds"][0])
+    if rules["without"] == rules["with"] == BASE:
+        _write(
+            stage, pd.DataFrame(columns=NO_FACTS), pd.DataFrame(columns=["rule", "slice_id"]), {}
+        )
+        stage.log("not run: tables.variants trains neither of the two networks")
+        return
     shard = tumour_only(read_slices(stage, "test"))
     texts = texts_of(stage.input("data/prompts/test.csv"), shard.table["slice_id"])
     stage.seed = int(rules["seed"])
@@ -63,13 +75,20 @@ def run(stage: "Stage") -> None:
         rows += [{"network": label, "seed": seed, **row} for row in found]
     facts = pd.DataFrame(rows)
     cases = chosen_cases(facts, shard)
+    places = cases["row"].to_numpy()
+    maps = {label: heat[places].astype(np.float16) for label, heat in heats.items()}
+    _write(stage, facts, cases, maps)
+
+
+def _write(
+    stage: "Stage",
+    facts: "pd.DataFrame",
+    cases: "pd.DataFrame",
+    maps: Mapping[str, NDArray[np.float16]],
+) -> None:
     write_csv(stage.output(FOLDER / "slices.csv"), facts)
     write_csv(stage.output(FOLDER / "cases.csv"), cases)
-    places = cases["row"].to_numpy()
-    write_tensors(
-        stage.output(FOLDER / "maps.safetensors"),
-        {label: heat[places].astype(np.float16) for label, heat in heats.items()},
-    )
+    write_tensors(stage.output(FOLDER / "maps.safetensors"), maps)
 
 
 def explained(

@@ -40,8 +40,8 @@ Predict = Callable[[Sequence[int], Sequence[str]], "Iterable[Output]"]
 def run(stage: "Stage", name: str, seed: str) -> None:
     """Ask the network `name` that was trained with `seed` about every test slice under every probe.
 
-    Params read: `robustness`, `prompts`, `slices`, `evaluation.threshold`, `training.device`, the
-    method's `network`.
+    Params read: `cohort.sides`, `robustness`, `prompts`, `slices`, `evaluation.threshold`,
+    `training.device`, the method's `network`.
 
     Raises:
         InputError: an input is missing or damaged, or the network reads no text.
@@ -100,6 +100,7 @@ def _first_pass(stage: "Stage", shard: Shard, seed: str) -> list[str]:
             stage.params["slices"]["minimum_component_mm2"],
             (fitted["small_up_to_mm2"], fitted["medium_up_to_mm2"]),
             rules,
+            stage.params["cohort"]["sides"],
         )
         for row, found in zip(records(shard.table), probability, strict=True)
     ]

@@ -38,6 +38,7 @@ class Task:
         slices: the table and the arrays of the test slices.
         rules: the parameters `evaluation`.
         smallest_mm2: smaller components are no lesions.
+        sides: what left and right are.
     """
 
     probability: Path
@@ -45,6 +46,7 @@ class Task:
     slices: tuple[Path, Path]
     rules: Mapping[str, Any]
     smallest_mm2: float
+    sides: str
 
 
 def run(stage: "Stage") -> None:
@@ -73,6 +75,7 @@ def _tasks(stage: "Stage") -> list[Task]:
     }
     rules = stage.params["evaluation"]
     smallest = float(stage.params["slices"]["minimum_component_mm2"])
+    sides = str(stage.params["cohort"]["sides"])
     tasks = []
     for name in run_names(stage.params):
         probability = stage.input(PREDICTIONS / name / "probability.safetensors")
@@ -80,7 +83,7 @@ def _tasks(stage: "Stage") -> list[Task]:
         if name in asked:
             table, masks = files_of(name)
             answers = stage.input(table), stage.input(masks)
-        tasks.append(Task(probability, answers, slices, rules, smallest))
+        tasks.append(Task(probability, answers, slices, rules, smallest, sides))
     return tasks
 
 
@@ -88,7 +91,7 @@ def score_task(task: Task) -> "tuple[pd.DataFrame, pd.DataFrame | None]":
     """The rows of one run, and those of its answers."""
     shard = _shard(task.slices)
     true, swapped = read_exact(task.probability, len(shard.table))
-    rows = score(shard, true, swapped, task.rules, task.smallest_mm2)
+    rows = score(shard, true, swapped, task.rules, task.smallest_mm2, task.sides)
     if task.answers is None:
         return rows, None
     return rows, score_answers(read_answers(*task.answers, shard), shard.masks)

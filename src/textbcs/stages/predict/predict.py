@@ -36,7 +36,7 @@ def run(stage: "Stage", name: str, seed: str) -> None:
     texts = texts_of(stage.input("data/prompts/test.csv"), shard.table["slice_id"])
     true = predict(stage, model, table, shard, texts)
     swapped = None
-    if model.reads_text:
+    if model.reads_text and shard.table["side"].notna().any():  # no side can be wrong without sides
         swapped = predict(stage, model, table, shard, [mirror(text) for text in texts])
     maps = maps_of(true, swapped)
     if model.sampled:

@@ -40,7 +40,7 @@ from textbcs.reporting.figures import (
 from textbcs.reporting.figures import overview as overview_figure
 from textbcs.reporting.figures import prompt_styles as prompt_styles_figure
 from textbcs.reporting.figures import ranks as ranks_figure
-from textbcs.reporting.figures.canvas import write_figure
+from textbcs.reporting.figures.canvas import not_run, write_figure
 from textbcs.reporting.figures.cases import MEDIAN, choose_cases, failure_cases, qualitative_cases
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 RUNS, UNCERTAINTY = Path("results/runs"), Path("results/uncertainty")
 STATISTICS, GRADCAM = Path("results/statistics"), Path("results/gradcam")
+WRONG_SIDE = "swapped_location"
+NO_VARIANTS = "no variants are trained (tables.variants)"
 COLUMNS = (
     *("slice_id", "patient", "kind", "dice", "true_positive", "false_positive", "lesions"),
     *("lesions_found", "reference_mm2", "false_positive_mm2"),
@@ -85,6 +87,8 @@ def prompt_figures(stage: "Stage", shard: Shard) -> None:
     """
     paraphrases, tables = read_paraphrases(), read_tables(stage)
     points = dose_response.dose_points(tables, paraphrases, stage.params["evaluation"]["bootstrap"])
+    unasked = set() if shard.table["side"].notna().any() else {WRONG_SIDE}  # nothing has a side
+    points = points[~points["wrong"].isin(unasked)]
     write_figure(stage, "dose_response", dose_response.draw(points), points)
     method = BASE if BASE in tables else next(iter(tables))
     path = ROBUSTNESS / f"{method}-s{stage.params['seeds'][0]}" / "cases.safetensors"
@@ -92,6 +96,8 @@ def prompt_figures(stage: "Stage", shard: Shard) -> None:
     if rows["slice_id"].iloc[: len(shard.table)].tolist() != shard.table["slice_id"].tolist():
         raise InputError(f"{path.parent}: other slices than data/slices/test; run robustness again")
     shown = prompt_styles_figure.style_rows(rows, paraphrases, method)
+    if len(shown):
+        shown = shown[~shown["probe"].isin(unasked)]
     threshold = float(stage.params["evaluation"]["threshold"])
     write_figure(
         stage, "prompt_styles", prompt_styles_figure.draw(shown, maps, shard, threshold), shown
@@ -151,6 +157,10 @@ def _heat_maps(stage: "Stage", shard: Shard) -> None:
     maps = read_tensors(stage.input(GRADCAM / "maps.safetensors"))
     cases, facts = (read_csv(stage.input(GRADCAM / f"{name}.csv")) for name in ("cases", "slices"))
     summary = read_csv(stage.input(STATISTICS / "gradcam.csv"))
+    if not len(cases):
+        for name in ("gradcam_cases", "gradcam_stages"):
+            write_figure(stage, name, not_run(NO_VARIANTS), cases)
+        return
     unknown = sorted(set(cases["slice_id"]) - set(shard.table["slice_id"]))
     if unknown:
         raise InputError(
@@ -183,7 +193,9 @@ def _curves(stage: "Stage", runs: Sequence[Run]) -> None:
         {name: [_history(stage, run) for run in own] for name, own in sorted(named.items())}
     )
     weights = loss_weights.weight_rows(stage.params, named, validation)
-    write_figure(stage, "weights", loss_weights.draw(weights), weights)
+    alone = set(weights["run"]) == {BASE}
+    drawn = not_run(NO_VARIANTS) if alone else loss_weights.draw(weights)
+    write_figure(stage, "weights", drawn, weights)
 
 
 def _history(stage: "Stage", run: Run) -> "pd.DataFrame":

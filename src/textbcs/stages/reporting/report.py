@@ -4,6 +4,7 @@ The page stands in `reporting/page`: `page.py` puts it together, `answer.py` mak
 with, `viewer.py` the slice viewer's data. It shows the tables' text as the stages that made them printed it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 STATISTICS, COMPLEXITY = Path("results/statistics"), Path("results/complexity")
 COVERAGE = "benchmarks/results/coverage.json"
+RADIOLOGICAL = re.compile(r"Radiological view: the\spatient(?:'|&#x27;)s left is at the right\.")
 
 
 def run(stage: "Stage") -> None:
@@ -70,7 +72,10 @@ def run(stage: "Stage") -> None:
             {str(row["slice_id"]): str(row["text"]) for row in prompts},
         ),
     )
-    write_text(stage.output("reports/index.html"), render(page))
+    text = render(page)
+    if params["cohort"]["sides"] != "patient":
+        text = RADIOLOGICAL.sub("Images are shown as they were read.", text)
+    write_text(stage.output("reports/index.html"), text)
 
 
 def _subject(stage: "Stage", shard: "Shard", prompts: Sequence[Mapping[str, Any]]) -> Subject:

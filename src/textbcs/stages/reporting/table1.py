@@ -46,7 +46,7 @@ def run(stage: "Stage") -> None:
         stage,
         "table1",
         f"Table 1. {about}; text encoder {encoder_label(stage)}",
-        overlap.column_headers(rows, is_duke(stage.params)),
+        overlap.column_headers(rows, is_duke(stage.params), stage.params["cohort"]["kind"]),
         rows,
         overlap.table1_notes(rows, records(gaps)),
         once,

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from textbcs.stage.receipt import Stage
 
+NO_VARIANTS = (
+    "Not run: no variants are trained (tables.variants), so there is nothing to compare with."
+)
 STATISTICS, UNCERTAINTY = Path("results/statistics"), Path("results/uncertainty")
 
 
@@ -94,10 +97,11 @@ def run(stage: "Stage") -> None:
     two = ablation.table2_rows(params, runs, printed["table2"])
     choice = read_json(stage.input(f"results/search/{BASE}/choice.json"))
     notes = notes_below.ablation_notes(params, runs, choice)
-    tables.write("table2", "Table 2. Ablation", ablation.TABLE2, two, notes)
+    nothing = [] if params["tables"]["variants"] else [NO_VARIANTS]
+    tables.write("table2", "Table 2. Ablation", ablation.TABLE2, two, [*nothing, *notes])
     three = ablation.table3_rows(params, runs, _validation(stage, runs), printed["table3"])
     title = "Table 3. Loss weights, the other one at 0.01"
-    tables.write("table3", title, ablation.TABLE3, three, ablation.better_cells(three))
+    tables.write("table3", title, ablation.TABLE3, three, [*nothing, *ablation.better_cells(three)])
     _write_tests(tables, comparisons)
     _write_seeds(tables, runs, spread)
     _write_trivial(tables)

@@ -32,13 +32,17 @@ def run(stage: "Stage") -> None:
         alarms = over_seeds([alarm_values(run) for run in runs])
         worth[method] = text_worth(pooled(runs, paraphrases), alarms, prior, bootstrap)
     agreed = agreement(next(iter(tables.values()))[0], bootstrap)
+    sides = str(stage.params["cohort"]["sides"])
+    if sides == "none":
+        worth = {method: worth_of_text.without_sides(found) for method, found in worth.items()}
+        agreed = agreed[agreed["attribute"] != "location"]
     write_table(
         stage,
         "text_worth",
         worth_of_text.title(stage.params, worth),
         {"quantity": "Quantity", **{method: label(method) for method in worth}},
         worth_of_text.printed_rows(worth, paraphrases),
-        worth_of_text.notes(worth),
+        worth_of_text.notes(worth, sides),
         values=worth_of_text.long_table(worth, paraphrases),
     )
     first_pass = label(stage.params["robustness"]["first_pass"])
