@@ -120,6 +120,11 @@ def test_damaged_workbooks_are_one_line(book, tmp_path) -> None:
     workbook.save(broken)
     with pytest.raises(InputError, match="breast_mri_001 is listed twice"):
         read_clinical(broken)
+    for row in (4, 5):
+        workbook["Data"].cell(row, 1).value = "first\nsecond"
+    workbook.save(broken)
+    with pytest.raises(InputError, match="patient first second is listed twice"):
+        read_clinical(broken)
     broken.write_bytes(book.read_bytes()[:-3000])
     with pytest.raises(InputError, match="no readable"):
         read_clinical(broken)

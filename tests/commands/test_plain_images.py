@@ -148,7 +148,7 @@ def test_several_pages_and_white_as_zero_of_a_tiff(tmp_path: Path) -> None:
         read_image(tmp_path / "b.tif")
 
 
-@pytest.mark.parametrize("rows", [0, 1, 5, 12])
+@pytest.mark.parametrize("rows", [0, 1, 5])
 def test_a_tiff_without_all_its_strips(tmp_path: Path, rows: int) -> None:
     """Pillow leaves rows of strips that are not there black, and says nothing."""
     path = saved(tmp_path / "a.tif", GREY)

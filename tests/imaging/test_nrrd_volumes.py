@@ -110,6 +110,18 @@ def test_several_volumes_along_a_list_or_time(tmp_path, axis) -> None:
     assert "no volume 4" in refusal(path, phase=4)
 
 
+@pytest.mark.parametrize("field", [b"space", b"encoding", b"space units"])
+def test_a_line_of_the_header_that_is_quoted_breaks_no_message(tmp_path, field) -> None:
+    path = save(tmp_path / "a.nrrd", encoding="raw", space_units=["mm"] * 3)
+    head, _, voxels = path.read_bytes().partition(b"\n\n")
+    lines = [line for line in head.split(b"\n") if not line.startswith(field + b": ")]
+    value = b'"a\x85b" "c" "d"' if field == b"space units" else b"left\rright" + b"x" * 500
+    path.write_bytes(b"\n".join([*lines, field + b": " + value]) + b"\n\n" + voxels)
+    message = refusal(path)
+    assert len(message.splitlines()) == 1
+    assert len(message) < 400 + len(str(path))
+
+
 def test_what_is_not_read_says_why(tmp_path) -> None:
     path = tmp_path / "a.nrrd"
     for fields, words in (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from textbcs.intake.spelling import hint, nearest, pattern_of, short, unknown_names
+from textbcs.intake.spelling import hint, nearest, pattern_of, plain, short, unknown_names
 
 KNOWN = ("007", "010", "Breast_MRI_001", "Breast_MRI_012", "p-5")
 
@@ -69,3 +69,10 @@ def test_the_pattern_of_file_names(names: list[str], pattern: str, count: int) -
 def test_somebodys_words_are_shown_short() -> None:
     assert short("a\nb") == r"'a\nb'"
     assert len(short("x" * 100)) == 42
+
+
+def test_somebodys_words_are_one_line_without_quotes() -> None:
+    assert plain("left-posterior") == "left-posterior"
+    assert plain("a\nb\x85c\u2028d") == "a b c d"
+    assert plain("x" * 100_000) == "x" * 57 + "..."
+    assert plain(4) == "4"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from textbcs.base.io import InputError
 from textbcs.intake.guard import reading
+from textbcs.intake.spelling import plain
 from textbcs.intake.workbooks import check_workbook
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _one_row_each(table: "pd.DataFrame", path: str | Path) -> "pd.DataFrame":
     """The table where no patient has two rows. Masks are found without case, so it tells nobody apart."""
     twice = table["patient"][table["patient"].str.casefold().duplicated()]
     if len(twice):
-        raise InputError(f"{path}: patient {twice.iloc[0]} is listed twice; remove one row")
+        raise InputError(f"{path}: patient {plain(twice.iloc[0])} is listed twice; remove one row")
     return table
 
 

@@ -18,6 +18,7 @@ from textbcs.imaging.geometry import Affine
 from textbcs.imaging.volume_geometry import checked_affine
 from textbcs.intake.guard import reading
 from textbcs.intake.packed_streams import BZIP2, GZIP, RAW, Content
+from textbcs.intake.spelling import plain
 
 _KIND = "NRRD file"
 _ENCODINGS = {"raw": RAW, "gzip": GZIP, "gz": GZIP, "bzip2": BZIP2, "bz2": BZIP2}
@@ -128,7 +129,7 @@ def _check_layout(path: Path, fields: Mapping[str, Any]) -> None:
             raise InputError(f"{path}: its header states no {name}; damaged, or to be saved again")
     if str(fields["encoding"]).lower() not in _ENCODINGS:
         raise InputError(
-            f"{path}: encoding {fields['encoding']} is not read; save it as gzip or raw"
+            f"{path}: encoding {plain(fields['encoding'])} is not read; save it as gzip or raw"
         )
     for name in (*_UNREAD, *_RESCALED):
         if name in fields and (name in _RESCALED or int(fields[name]) != 0):
@@ -167,7 +168,7 @@ def _volumes_axis(path: Path, fields: Mapping[str, Any], sizes: tuple[int, ...])
     kinds = list(fields.get("kinds", [])) or ["???"] * len(sizes)
     kind = str(kinds[beside[0]]).lower() if beside[0] < len(kinds) else "???"
     if kind not in _SEVERAL_VOLUMES:
-        raise InputError(f"{path}: holds several numbers a voxel ({kind}), no grey values")
+        raise InputError(f"{path}: holds several numbers a voxel ({plain(kind)}), no grey values")
     return beside[0]
 
 
@@ -194,7 +195,7 @@ def _affine(
     name = _SHORT.get(stated.upper().removesuffix("T"), name)
     if name not in _SPACES:
         raise InputError(
-            f"{path}: states {f'space {stated}' if stated else 'no space'}, which does not say where "
+            f"{path}: states {f'space {plain(stated)}' if stated else 'no space'}, which does not say where "
             "left and right are; save it as left-posterior-superior"
         )
     unit, millimetres = _unit(path, fields)
@@ -215,7 +216,7 @@ def _unit(path: Path, fields: Mapping[str, Any]) -> tuple[str, float]:
     unit = units.pop() if len(units) == 1 else ""
     if units or unit not in _UNITS:
         shown = ", ".join(sorted({unit, *units} - {""}))
-        raise InputError(f"{path}: space units {shown} are not read; save it in mm")
+        raise InputError(f"{path}: space units {plain(shown)} are not read; save it in mm")
     return unit or "none", _UNITS[unit]
 
 

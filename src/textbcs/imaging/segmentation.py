@@ -25,6 +25,7 @@ from textbcs.base.io import InputError
 from textbcs.imaging.planes import Plane
 from textbcs.imaging.segmentation_pixels import read_pixels
 from textbcs.intake.guard import reading
+from textbcs.intake.spelling import plain
 
 _KIND = "DICOM segmentation"
 _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -130,7 +131,7 @@ def _dataset(path: Path) -> FileDataset:
     if kind not in (SegmentationStorage, _LABEL_MAP):
         what = str(dataset.get("Modality", "") or "unknown")
         raise InputError(
-            f"{path}: is no DICOM segmentation (modality {what}); correct masks.sources"
+            f"{path}: is no DICOM segmentation (modality {plain(what)}); correct masks.sources"
         )
     return dataset
 

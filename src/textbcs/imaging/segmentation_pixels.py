@@ -10,6 +10,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import UID
 
 from textbcs.base.io import InputError
+from textbcs.intake.spelling import plain
 
 _TYPES = ("BINARY", "FRACTIONAL", "LABELMAP")
 # I-SPY2's private element that explains the bits of its analysis masks.
@@ -62,7 +63,7 @@ def _stored(dataset: FileDataset, frames: int, path: Path) -> NDArray[Any]:
     meta = getattr(dataset, "file_meta", None)
     syntax = UID(str((meta.get("TransferSyntaxUID") if meta else "") or ""))
     if syntax and not syntax.is_transfer_syntax:
-        raise InputError(f"{path}: transfer syntax {syntax} is not read; export it again")
+        raise InputError(f"{path}: transfer syntax {plain(syntax)} is not read; export it again")
     if not syntax or not syntax.is_compressed or _deflated(syntax):
         _check_length(len(dataset.PixelData), -(-count * bits // 8), path)
         if bits == 1:

@@ -27,7 +27,7 @@ from textbcs.base.io import InputError
 from textbcs.intake.guard import reading
 
 KIND = "DICOM file"
-_LONGEST = 1024  # characters; what is read here has at most 64, or a few times that where it is a list
+_LONGEST = 1024  # characters; a value read here has 64 at most, a list of them a few times that
 UID_TEXT = re.compile(r"[0-9.]{1,64}")
 _UNDEFINED, _PIXEL_GROUP = 0xFFFFFFFF, 0x7FE0
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"

@@ -107,6 +107,12 @@ def short(text: str, longest: int = 40) -> str:
     return repr(text if len(text) <= longest else text[: longest - 3] + "...")
 
 
+def plain(text: object, longest: int = 60) -> str:
+    """The same without quotes: what is no printable character becomes a blank."""
+    line = "".join(one if one.isprintable() else " " for one in str(text)[: longest + 1])
+    return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
 def _whole(wanted: str) -> re.Pattern[str]:
     """Finds a name in another one, with no digit or letter cut."""
     return re.compile(rf"(?<![^\W_]){re.escape(wanted)}(?![^\W_])", re.IGNORECASE)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import OWN_FILE, InputError, existing
 from textbcs.intake.guard import reading
+from textbcs.intake.spelling import plain
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell
@@ -71,7 +72,7 @@ def check_workbook(path: Path) -> None:
         damaged = archive.testzip()
         names = set(archive.namelist())
     if damaged:
-        raise InputError(f"{path}: damaged ({damaged} has another checksum); copy it again")
+        raise InputError(f"{path}: damaged ({plain(damaged)} has another checksum); copy it again")
     if "xl/workbook.bin" in names:
         raise InputError(f"{path}: a binary workbook (.xlsb); save it as .xlsx")
     if "content.xml" in names:
@@ -121,7 +122,7 @@ def _sheet(path: Path, values: "Worksheet", formulas: "Worksheet") -> Sheet:
         for column, cell in enumerate(cells):
             text, fault = _text(cell), ""
             if cell.data_type == "e":
-                fault = f"holds the error {cell.value}"
+                fault = f"holds the error {plain(cell.value)}"
             elif (
                 cell.value is None
                 and cell.data_type != "str"  # a formula with the result ""

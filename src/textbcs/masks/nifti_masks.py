@@ -13,6 +13,7 @@ from textbcs.imaging.geometry import Volume
 from textbcs.imaging.mask_values import Labels
 from textbcs.imaging.volume_files import read_mask
 from textbcs.intake.own_tables import read_own_table
+from textbcs.intake.spelling import plain
 
 if TYPE_CHECKING:
     from textbcs.stage.receipt import Stage
@@ -32,7 +33,7 @@ def read_join(path: Path) -> dict[str, str]:
     if twice.any():
         row = pairs.index[twice][0]
         raise InputError(
-            f"{path}: row {row}: series {pairs['tcia_series_uid'][row]} has two patients"
+            f"{path}: row {row}: series {plain(pairs['tcia_series_uid'][row])} has two patients"
         )
     return dict(zip(pairs["tcia_series_uid"], pairs["patient_id"], strict=True))
 
