@@ -6,18 +6,35 @@ command, so `--help` stays quick.
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from textbcs.commands.arguments import add_command
 from textbcs.commands.audit import add_audit
+from textbcs.commands.completion import (
+    FILE,
+    FOLDER,
+    PRESETS,
+    SHELLS,
+    Words,
+    completed,
+    completion,
+)
 from textbcs.commands.import_images import add_import
 from textbcs.commands.track import add_track
 from textbcs.models.common.device import slow_precision
 from textbcs.settings import params as parameters
-from textbcs.settings.presets import preset_names
+from textbcs.settings.methods import method_names
+from textbcs.settings.presets import COMPLETE, preset_names, read_preset
+from textbcs.settings.working_copy import (
+    is_working_copy,
+    own_code,
+    project_folder,
+    require_working_copy,
+)
 from textbcs.stage.command import exit_code
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -25,8 +42,30 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; bad input, and what the system refuses, is one line and exit code 2."""
+    if argv is None:
+        _run_own_code()
     arguments = _parser().parse_args(argv)
-    return exit_code(lambda: arguments.run(arguments))
+    return exit_code(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int | None:
+    if not arguments.anywhere:
+        require_working_copy(arguments.typed)
+    code: int | None = arguments.run(arguments)
+    return code
+
+
+def _run_own_code() -> None:
+    """Go on with the code of this working copy, which its stages run, if another was started.
+
+    So it is after `textbcs init`, and in a copy of a checkout whose environment still names the first.
+    """
+    source = own_code()
+    path = os.environ.get("PYTHONPATH", "")
+    if source and not f"{path}{os.pathsep}".startswith(f"{source}{os.pathsep}"):
+        environment = os.environ | {"PYTHONPATH": f"{source}{os.pathsep}{path}".rstrip(os.pathsep)}
+        command = [sys.executable, "-m", "textbcs.cli", *sys.argv[1:]]
+        os.execve(sys.executable, command, environment)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,11 +78,28 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    _add_start(commands)
     _add_commands(commands)
+    _add_prompts(commands)
     add_import(commands)
     add_audit(commands)
     add_track(commands)
     return parser
+
+
+def _add_start(commands: Commands) -> None:
+    """The commands that make a working copy and help to type."""
+    text = "make a working copy of the pipeline in a new or empty folder"
+    start = add_command(commands, "init", text)
+    completed(start.add_argument("folder", metavar="DIR", help="where to"), FOLDER)
+    start.add_argument(
+        "--dry-run", action="store_true", help="say what it would hold, write nothing"
+    )
+    start.set_defaults(run=_init, anywhere=True)
+    text = "print a script that completes textbcs with Tab in a shell"
+    tab = add_command(commands, "completion", text)
+    tab.add_argument("shell", choices=SHELLS, help="for which shell")
+    tab.set_defaults(run=_completion, anywhere=True)
 
 
 def _add_commands(commands: Commands) -> None:
@@ -53,7 +109,8 @@ def _add_commands(commands: Commands) -> None:
     use = add_command(
         commands, "use", "make a preset the current params.yaml and show what changed"
     )
-    use.add_argument("preset", help=f"one of presets/: {', '.join(preset_names()) or 'none here'}")
+    text = f"one of presets/: {', '.join(preset_names()) or 'none here'}"
+    completed(use.add_argument("preset", help=text), PRESETS)
     use.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
     use.set_defaults(run=_use)
     text = (
@@ -66,9 +123,10 @@ def _add_commands(commands: Commands) -> None:
     estimator.set_defaults(run=_estimate)
     text = "print parameters and operations of all methods, or of some, as JSON; write nothing"
     counter = add_command(commands, "complexity", text)
-    counter.add_argument("methods", nargs="*", metavar="METHOD", help="a row of Table 1")
+    methods = counter.add_argument("methods", nargs="*", metavar="METHOD", help="a row of Table 1")
+    completed(methods, Words(f"echo {' '.join(method_names())}"))
     counter.add_argument("--json", action="store_true", help="the only format; may be left out")
-    counter.set_defaults(run=_complexity)
+    counter.set_defaults(run=_complexity, anywhere=True)
     compare = add_command(commands, "compare", "print the paper's Tables 1 to 4 and ours")
     compare.set_defaults(run=_compare)
     text = "delete what the stages wrote; what people put into data/, and the reports, stay"
@@ -81,44 +139,68 @@ def _add_commands(commands: Commands) -> None:
         "--dry-run", action="store_true", help="show what would go, delete nothing"
     )
     cleaner.set_defaults(run=_clean)
-    _add_prompts(commands)
 
 
 def _add_prompts(commands: Commands) -> None:
-    """The commands for prompts that people write."""
+    """The commands for prompts of readers and from reports."""
     text = "write an empty prompt table for readers, with a picture per slice"
     template = add_command(commands, "prompts-template", text)
-    template.add_argument(
+    folder = template.add_argument(
         "--folder", default="reports/prompts_template", help="where to write it (%(default)s)"
     )
+    completed(folder, FOLDER)
     template.add_argument(
         "--no-outline", action="store_true", help="do not draw the mask's outline"
     )
     template.set_defaults(run=_template)
     text = "read attributes from a table of radiology reports, print them as CSV"
     report = add_command(commands, "prompts-report", text)
-    report.add_argument("file", help="CSV or XLSX with the columns patient_id, slice, report")
-    report.set_defaults(run=_report)
+    text = "CSV or XLSX with the columns patient_id, slice, report"
+    completed(report.add_argument("file", help=text), FILE)
+    text = (
+        "the limits of the size classes, as the stage prompts writes them "
+        "(default: data/prompts/thresholds.json of the working copy; elsewhere stated words alone count)"
+    )
+    completed(report.add_argument("--thresholds", metavar="JSON", help=text), FILE)
+    report.set_defaults(run=_report, anywhere=True)
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from textbcs.commands.init import init
+
+    for line in init(Path(arguments.folder), arguments.dry_run):
+        print(line)
+
+
+def _completion(arguments: argparse.Namespace) -> None:
+    print(completion(_parser(), arguments.shell))
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print all lines, or none where making one of them fails."""
+    print("\n".join(lines))
 
 
 def _estimate(arguments: argparse.Namespace) -> None:
     from textbcs.commands.estimate import estimate
 
-    for line in estimate(parameters.load_params(), arguments.files):
-        print(line)
+    _print(estimate(parameters.load_params(), arguments.files))
 
 
 def _complexity(arguments: argparse.Namespace) -> None:
     from textbcs.stages.evaluation.complexity import all_rows
 
-    print(json.dumps(all_rows(parameters.load_params(), arguments.methods or None), indent=2))
+    if is_working_copy():
+        params = parameters.load_params()
+    else:
+        params = read_preset(COMPLETE, project_folder() / "presets")
+    print(json.dumps(all_rows(params, arguments.methods or None), indent=2))
 
 
 def _compare(_: argparse.Namespace) -> None:
     from textbcs.commands.compare import compare_lines
 
-    for line in compare_lines(parameters.load_params()):
-        print(line)
+    _print(compare_lines(parameters.load_params()))
 
 
 def _check(_: argparse.Namespace) -> None:
@@ -164,8 +246,11 @@ def _template(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from textbcs.commands.prompts_template import report_lines
 
-    for line in report_lines(Path(arguments.file), Path("data/prompts/thresholds.json")):
-        print(line)
+    if arguments.thresholds or is_working_copy():
+        thresholds = Path(arguments.thresholds or "data/prompts/thresholds.json")
+    else:
+        thresholds = None
+    _print(report_lines(Path(arguments.file), thresholds))
 
 
 if __name__ == "__main__":

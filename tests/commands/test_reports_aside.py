@@ -13,7 +13,7 @@ PHANTOM, OWN = read_preset("phantom"), read_preset("own")
 DEFINITION = """\
 stages:
   flow:
-    cmd: x
+    cmd: exec workflow/stage flow
     outs: [{reports/tables/flow.csv: {cache: false}}, results/tables/flow]
   report:
     cmd: x

@@ -11,9 +11,14 @@ from typing import Any
 def add_command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
 ) -> argparse.ArgumentParser:
-    """Add a command whose own help begins with the text of the list above it."""
+    """Add a command whose own help begins with the text of the list above it.
+
+    It needs a working copy unless its default `anywhere` is set to True.
+    """
     description = text[:1].upper() + text[1:] + "."
-    return commands.add_parser(name, help=text, description=description.replace("%", "%%"))
+    parser = commands.add_parser(name, help=text, description=description.replace("%", "%%"))
+    parser.set_defaults(typed=parser.prog, anywhere=False)
+    return parser
 
 
 def number(kind: type, least: float, most: float) -> Callable[[str], Any]:

@@ -5,6 +5,8 @@ import json
 from typing import TypeAlias
 
 from textbcs.commands.arguments import add_command, number
+from textbcs.commands.completion import FOLDER, REVISIONS, TRACED, completed
+from textbcs.settings.working_copy import is_export, require_working_copy
 
 Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -25,6 +27,8 @@ def _add_verify(actions: Actions) -> None:
     verify = add_command(
         actions, "verify", "check everything against its receipt; exit code 1 on faults"
     )
+    text = "an export to check; without it: the working copy, or the export, that is the working folder"
+    completed(verify.add_argument("folder", nargs="?", metavar="EXPORT", help=text), FOLDER)
     verify.add_argument(
         "--quick", action="store_true", help="trust sizes and times since the last audit"
     )
@@ -36,12 +40,13 @@ def _add_verify(actions: Actions) -> None:
         help="with --deep: batches a run and split; 0: all (%(default)s)",
     )  # fmt: skip
     verify.add_argument("--json", action="store_true", help="print JSON")
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(run=_verify, anywhere=True)
 
 
 def _add_trace(actions: Actions) -> None:
     trace = add_command(actions, "trace", "from a cell, or any file, back to DICOM instances")
-    trace.add_argument("target", help="a table (table1, or its path), or any file of the pipeline")
+    text = "a table (table1, or its path), or any file of the pipeline"
+    completed(trace.add_argument("target", help=text), TRACED)
     trace.add_argument("--row", help="name or number of the row")
     trace.add_argument("--col", help="column, as the .csv names it")
     form = trace.add_mutually_exclusive_group()
@@ -57,15 +62,17 @@ def _add_pages(actions: Actions) -> None:
 
 def _add_diff(actions: Actions) -> None:
     diff = add_command(actions, "diff", "which cells differ between two revisions, and why")
-    diff.add_argument("old", metavar="REV1", help="a git revision or a DVC experiment")
-    diff.add_argument("new", metavar="REV2", nargs="?", help="another; default: the working folder")
+    text = "a git revision or a DVC experiment"
+    completed(diff.add_argument("old", metavar="REV1", help=text), REVISIONS)
+    text = "another; default: the working folder"
+    completed(diff.add_argument("new", metavar="REV2", nargs="?", help=text), REVISIONS)
     diff.add_argument("--json", action="store_true", help="print JSON")
     diff.set_defaults(run=_diff)
 
 
 def _add_export(actions: Actions) -> None:
     export = add_command(actions, "export", "write the run as an RO-Crate (Provenance Run Crate)")
-    export.add_argument("folder", help="a new folder")
+    completed(export.add_argument("folder", help="a new folder"), FOLDER)
     export.add_argument(
         "--limit", type=number(float, 0, 1e9), default=1.0, metavar="MB",
         help="larger files are named by their hash instead of copied; 0 copies all (%(default)s)",
@@ -75,9 +82,17 @@ def _add_export(actions: Actions) -> None:
 
 def _verify(arguments: argparse.Namespace) -> int:
     """`audit verify`: exit code 1 where something was found."""
+    from pathlib import Path
+
     from textbcs.lineage.audit.verify import as_json, as_text, verify
 
-    report = verify(arguments.quick, arguments.deep, arguments.sample)
+    if arguments.folder is not None or is_export():
+        from textbcs.lineage.audit.exported import verify_export
+
+        report = verify_export(Path(arguments.folder or "."), arguments.deep)
+    else:
+        require_working_copy(arguments.typed)
+        report = verify(arguments.quick, arguments.deep, arguments.sample)
     if arguments.json:
         print(json.dumps(as_json(report), indent=2))
     else:

@@ -91,7 +91,7 @@ def add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="inside a mask is what is brighter than this; left out: a mask has two values",
     )
     parser.add_argument("--dry-run", action="store_true", help="read and check all, write nothing")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, anywhere=True)
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ fill in comes back by `prompts.source: table`. `prompts-report` does the same fo
 """
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -20,7 +21,15 @@ from textbcs.dataset.split_table import SPLITS
 from textbcs.prompts.radiology_reports import read_report
 from textbcs.prompts.reader_tables import KEYS, read_table
 
+Limits = tuple[float, float]
+
 FOLDER = Path("reports/prompts_template")
+# A size that changes from the one to the other was stated in mm or cm, and one that stays, as a word.
+_ALL_SMALL, _ALL_LARGE = (math.inf, math.inf), (-1.0, -1.0)
+_MEASURED = (
+    "report: the size is stated as a measure, and the limits of the classes are not here; "
+    "name them with --thresholds"
+)
 _ZOOM = 4
 _OUTLINE = (255, 210, 0)
 # "L" stands at the patient's left, which is the right-hand side of the picture.
@@ -110,31 +119,56 @@ def _workbook(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     return buffer.getvalue()
 
 
-def report_lines(path: Path, thresholds: Path) -> Iterator[str]:
+def report_lines(path: Path, thresholds: Path | None) -> Iterator[str]:
     """A table of reports as a table of prompts, in lines of CSV, with what was not found.
 
     Args:
         path: a table with the columns patient_id, slice, report.
-        thresholds: the size thresholds that the stage `prompts` fitted on train.
+        thresholds: the size thresholds that the stage `prompts` fitted on train; None: there are none,
+            and a size that is stated in mm or cm stays empty and is a problem.
 
     Raises:
-        InputError: an unreadable table, or no thresholds.
+        InputError: an unreadable table, or unreadable thresholds.
     """
     table = read_table(path, [(*KEYS, "report")])
-    if not thresholds.is_file():
-        raise InputError(
-            f"{thresholds}: size classes are fitted on train; run the stage prompts first"
-        )
-    fitted = read_json(thresholds)
-    limits = (float(fitted["small_up_to_mm2"]), float(fitted["medium_up_to_mm2"]))
+    limits = _limits(thresholds) if thresholds else None
     yield _line([*KEYS, *VOCABULARY, "problem"])
     for row in records(table):
-        try:
-            prompt = read_report(str(row["report"]), limits)
-            words = [*(getattr(prompt, slot) for slot in VOCABULARY), ""]
-        except PromptError as error:
-            words = [""] * len(VOCABULARY) + [str(error)]
-        yield _line([row["patient_id"], row["slice"], *words])
+        yield _line([row["patient_id"], row["slice"], *_words(str(row["report"]), limits)])
+
+
+def _words(report: str, limits: Limits | None) -> list[str]:
+    """The words of a report, one a slot, and what is wrong with it; "" where there is none."""
+    try:
+        prompt = read_report(report, limits or _ALL_SMALL)
+        is_measured = limits is None and prompt != read_report(report, _ALL_LARGE)
+    except PromptError as error:
+        return [*[""] * len(VOCABULARY), str(error)]
+    words = {slot: str(getattr(prompt, slot)) for slot in VOCABULARY}
+    if is_measured:
+        return [*(words | {"size": ""}).values(), _MEASURED]
+    return [*words.values(), ""]
+
+
+def _limits(path: Path) -> Limits:
+    """The two limits between the size classes, mm2.
+
+    Raises:
+        InputError: the file is missing or holds none.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: size classes are fitted on train; run the stage prompts first")
+    fitted = read_json(path)
+    try:
+        small, medium = float(fitted["small_up_to_mm2"]), float(fitted["medium_up_to_mm2"])
+    except (KeyError, TypeError, ValueError):
+        small = medium = math.nan
+    if not 0 <= small <= medium < math.inf:
+        raise InputError(
+            f"{path}: needs two areas, small_up_to_mm2 up to medium_up_to_mm2, as the stage prompts "
+            "writes them"
+        )
+    return small, medium
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from textbcs.base.io import InputError, existing, write_text
 from textbcs.settings.params import ROOT, Params, checked, flatten, read_yaml
+from textbcs.settings.working_copy import is_working_copy, project_folder
 
 PRESETS = Path("presets")
 COMPLETE = "phantom"
@@ -20,8 +21,9 @@ _BELOW = re.compile(r"# Laid over (\w+)\.yaml:")
 
 
 def preset_names() -> list[str]:
-    """Names of all presets, sorted; none outside of a checkout."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    """Names of all presets, sorted: of this working copy, elsewhere of those that textbcs carries."""
+    folder = PRESETS if is_working_copy() else project_folder() / PRESETS
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def read_preset(name: str, folder: Path = PRESETS) -> Params:
