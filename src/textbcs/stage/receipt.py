@@ -28,6 +28,7 @@ from textbcs.base.io import (
 from textbcs.settings.params import flatten
 from textbcs.stage import run_information
 from textbcs.stage.definition import Definition, Makers
+from textbcs.stage.ignored_files import files_in
 
 VERSION = 2
 ENVIRONMENT = "requirements.lock"
@@ -194,7 +195,7 @@ def modules(declared: Iterable[str]) -> Iterator[str]:
     """
     for name in sorted(set(declared)):
         if Path(name).is_dir():
-            yield from sorted(path.as_posix() for path in Path(name).rglob("*.py"))
+            yield from (path.as_posix() for path in files_in(Path(name)) if path.suffix == ".py")
         elif Path(name).is_file():
             yield name
 

@@ -23,6 +23,7 @@ from textbcs.settings.params import select
 from textbcs.stage.definition import Definition, Makers, define_all
 from textbcs.stage.receipt import Stage
 
+PROJECT = Path(__file__).resolve().parents[3]
 RUN = "${item.method}-s${item.seed}"
 STAGES: dict[str, dict[str, Any]] = {
     "cohort": {
@@ -108,6 +109,7 @@ def build(root: Path, recipe: Recipe | None = None) -> Path:
         write_bytes("requirements.lock", b"torch==2\n")
         write_bytes("data/archive/boxes.csv", b"patient\nP1\n")
         write_bytes("Snakefile", b"rule all:\n")
+        write_bytes(".dvcignore", (PROJECT / ".dvcignore").read_bytes())
         write_bytes(".gitignore", b"/data/\n/results/\n/.cache/\n/.dvc/cache/\n")
         YAML().dump(recipe.params, Path("params.yaml"))
         YAML().dump({"stages": definitions(recipe)}, Path("dvc.yaml"))

@@ -34,6 +34,7 @@ class Tree:
 
     def __init__(self) -> None:
         self.makers: dict[str, str] = {}
+        write_bytes("workflow/stage", b"", durable=False)  # by which a working copy is known
 
     def leave(
         self,

@@ -146,3 +146,26 @@ def test_code_that_was_run_before_it_was_committed(tree: Path) -> None:
     write_text("src/textbcs/models/textbcs.py", "# even better\n")
     commit("even better")
     assert {kind for kind, _ in named(verify())} == {"STALE"}
+
+
+LEFT = (".x.swp", "x.py~", ".DS_Store", "Thumbs.db", "._x.py", ".nfs01", ".ipynb_checkpoints/x.py")
+
+
+def test_what_editors_and_desktops_leave_is_no_fault(tree: Path) -> None:
+    for folder in (
+        "src/textbcs/models",
+        "data/slices/train",
+        "results/receipts",
+        "results/runs/unet-s1",
+    ):
+        for name in LEFT:
+            write_text(f"{folder}/{name}", "left")
+    write_text("results/receipts/._train@unet-1.json", "left")
+    assert verify().findings == []
+
+
+def test_another_file_beside_the_code_is_stale_for_dvc_and_for_the_audit(tree: Path) -> None:
+    write_text("src/textbcs/models/notes.txt", "new")
+    report = verify()
+    assert [kind for kind, _ in named(report)] == ["STALE"] * 8
+    assert "src/textbcs/models/notes.txt" in report.findings[0].detail

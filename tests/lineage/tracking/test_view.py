@@ -14,6 +14,8 @@ import psutil
 import pytest
 from finished import Tree, guarded
 
+from textbcs.cli import main
+
 pytest.importorskip("mlflow", reason="MLflow is an extra; requirements.lock has it")
 PATIENCE = 240  # the server takes 12 s on two free cores
 
@@ -71,3 +73,26 @@ def test_the_pages_list_the_runs_ask_nobody_and_end_with_the_command(
     assert (tmp_path / "guard/asked").read_text() == ""
     psutil.wait_procs(children, timeout=10)
     assert not [one for one in children if one.is_running() and one.status() != "zombie"]
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("127.0.0.1", "something else listens there; choose another"),
+        ("192.0.2.1", "no address of this machine"),
+        ("no.such.host.invalid", "no such address"),
+    ],
+)
+def test_where_nothing_can_be_served_is_one_line(
+    finished: Tree, host: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["track", "ui", "--host", host, "--port", str(port)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "", "no address that nobody serves"
+    assert printed.err.startswith("error: tracking: --")
+    assert words in printed.err
+    assert printed.err.count("\n") == 1

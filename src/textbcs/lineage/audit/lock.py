@@ -8,8 +8,10 @@ from textbcs.lineage.records.findings import Finding, Remark, short, some
 from textbcs.lineage.records.graph import LOCK, Locked, Receipt, difference
 from textbcs.lineage.records.hashing import folder_md5
 from textbcs.lineage.records.history import committed, is_shallow
-from textbcs.lineage.records.tree import IGNORED, Tree, cached
+from textbcs.lineage.records.tree import KEPT_BY_DVC, Tree, cached
 from textbcs.settings.params import flatten, select
+from textbcs.stage.definition import Definition
+from textbcs.stage.ignored_files import files_in
 from textbcs.stage.receipt import ENVIRONMENT, modules
 
 
@@ -87,19 +89,18 @@ def _md5_now(tree: Tree, path: str) -> str | None:
     if not folder.is_dir():
         return None
     files: dict[str, str] = {}
-    for file in folder.rglob("*"):
-        if file.is_file() and file.name != IGNORED[0]:
-            one = tree.digest(file.as_posix())
-            if one is None or not one.md5:
-                return None
-            files[file.relative_to(folder).as_posix()] = one.md5
+    for file in files_in(folder):
+        one = tree.digest(file.as_posix())
+        if one is None or not one.md5:
+            return None
+        files[file.relative_to(folder).as_posix()] = one.md5
     return folder_md5(files)
 
 
 def _has_more(out: str, inside: list[str]) -> bool:
     """Whether a folder holds files that the receipt does not name: ORPHANs, named as such."""
     folder = Path(out)
-    files = {p.as_posix() for p in folder.rglob("*") if p.is_file() and p.name not in IGNORED}
+    files = {path.as_posix() for path in files_in(folder) if path.name != KEPT_BY_DVC}
     return folder.is_dir() and bool(files - set(inside))
 
 
@@ -154,6 +155,19 @@ def _reasons(tree: Tree, receipt: Receipt) -> Iterator[str]:
         )
         if edited:
             yield f"code has changed since: {some(edited)}"
+        else:
+            yield from _other_files(tree, receipt, definition)
+
+
+def _other_files(tree: Tree, receipt: Receipt, definition: Definition) -> Iterator[str]:
+    """Folders of unchanged modules in which DVC finds something else than when the stage ran."""
+    locked = (tree.graph.lock or {}).get(receipt.address)
+    deps = locked.deps if locked else {}
+    for folder in definition.code:
+        md5, here = deps.get(folder), _md5_now(tree, folder)
+        if None not in (md5, here) and md5 != here:
+            beside = [path.as_posix() for path in files_in(Path(folder)) if path.suffix != ".py"]
+            yield f"{folder} holds other files than then: see {some(beside) or 'what was deleted'}"
 
 
 def check_code(tree: Tree) -> Iterator[Finding | Remark]:

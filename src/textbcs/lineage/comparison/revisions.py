@@ -14,6 +14,7 @@ from textbcs.lineage.records.history import git, lock_at, show
 from textbcs.lineage.records.tree import cached
 from textbcs.lineage.tracing import cells
 from textbcs.settings.params import read_yaml
+from textbcs.stage.ignored_files import is_ignored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,6 +164,8 @@ def here() -> Side:
     }
     receipts = {}
     for path in RECEIPTS.glob("*.json"):
+        if is_ignored(path):
+            continue
         try:
             receipts[path.stem] = parse_receipt(path.read_bytes())
         except InputError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from textbcs.base.io import InputError, read_json
 from textbcs.lineage.records.schema_faults import first_fault
+from textbcs.settings.working_copy import project_folder
 
 SCHEMA = Path("workflow/schemas/receipt.schema.json")
 
@@ -20,8 +21,7 @@ class Form:
     def __init__(self) -> None:
         from jsonschema import Draft202012Validator
 
-        beside = Path(__file__).parents[4] / SCHEMA
-        self._schema = read_json(beside if beside.is_file() else SCHEMA)
+        self._schema = read_json(project_folder() / SCHEMA)
         self._validator = Draft202012Validator(self._schema)
         self._known: set[tuple[str, str]] = set()
 

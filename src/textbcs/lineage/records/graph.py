@@ -15,6 +15,7 @@ from textbcs.lineage.records.form import Form, check_form
 from textbcs.lineage.records.run_rows import rows_of, stands_behind
 from textbcs.settings.params import flatten, read_yaml
 from textbcs.stage.definition import Definition, Makers, define_all
+from textbcs.stage.ignored_files import is_ignored
 
 RECEIPTS = Path("results/receipts")
 LOCK = Path("dvc.lock")
@@ -147,6 +148,8 @@ def load_graph(form: Form | None = None) -> Graph:
     params = read_yaml("params.yaml")
     receipts, unreadable = {}, {}
     for path in sorted(RECEIPTS.glob("*.json")):
+        if is_ignored(path):
+            continue
         try:
             content = path.read_bytes()
             if form:

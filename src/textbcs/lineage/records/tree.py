@@ -14,13 +14,14 @@ from textbcs.base.io import InputError, read_csv, records
 from textbcs.lineage.records.graph import Graph, Locked
 from textbcs.lineage.records.hashing import Digest, Hashes, hash_files
 from textbcs.lineage.records.history import lock_at
-from textbcs.stage.receipt import ENVIRONMENT, modules
+from textbcs.stage.definition import Definition
+from textbcs.stage.ignored_files import files_in, is_ignored
+from textbcs.stage.receipt import ENVIRONMENT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Made by engines or by hand, no content of a stage (see .dvcignore).
-IGNORED = (".snakemake_timestamp", ".gitignore")
+KEPT_BY_DVC = ".gitignore"  # DVC writes it beside its outputs
 RUNINFO = Path("results/runinfo")
 BOTH = ("sha256", "md5")
 
@@ -101,7 +102,7 @@ def wanted_files(graph: Graph) -> dict[str, tuple[str, ...]]:
     for path in graph.unreadable:
         wanted[path] = BOTH
     for definition in graph.definitions.values():
-        wanted |= dict.fromkeys(modules(definition.code), BOTH)
+        wanted |= dict.fromkeys(code_files(definition), BOTH)
     wanted |= dict.fromkeys(managed_files(graph), BOTH)
     wanted[ENVIRONMENT] = BOTH
     for path, _, _ in listed_files():
@@ -109,6 +110,14 @@ def wanted_files(graph: Graph) -> dict[str, tuple[str, ...]]:
     for cached_object in cache_objects():
         wanted.setdefault(cached_object.as_posix(), ("md5",))
     return wanted
+
+
+def code_files(definition: Definition) -> list[str]:
+    """Every file of a stage's code that DVC hashes: modules, and what they read that lies beside them."""
+    found: set[Path] = set()
+    for name in map(Path, definition.code):
+        found.update(files_in(name) if name.is_dir() else [name] if name.is_file() else [])
+    return sorted(path.as_posix() for path in found)
 
 
 def managed_files(graph: Graph) -> list[str]:
@@ -128,8 +137,8 @@ def managed_files(graph: Graph) -> list[str]:
     found: set[str] = set()
     for root, deep in roots:
         for path in root.rglob("*") if deep else root.glob("*"):
-            skipped = path.name in IGNORED or (len(path.parts) == 2 and path.suffix == ".md")
-            if skipped or any(path.is_relative_to(folder) for folder in outside):
+            skipped = path.name == KEPT_BY_DVC or (len(path.parts) == 2 and path.suffix == ".md")
+            if skipped or is_ignored(path) or any(path.is_relative_to(one) for one in outside):
                 continue
             if path.is_file() and (path.as_posix() not in inputs or graph.makers.of(str(path))):
                 found.add(path.as_posix())

@@ -14,6 +14,7 @@ from typing import Any
 from textbcs.base.io import InputError, canonical_json, read_json, sha256_bytes, sha256_file
 from textbcs.lineage.records.graph import RECEIPTS, Item, Receipt, parse_receipt
 from textbcs.lineage.records.run_rows import rows_of
+from textbcs.stage.ignored_files import is_ignored
 from textbcs.stage.run_information import FOLDER as RUNINFO
 
 FORM = 2  # raise it when a run of the same source looks different: every run is then written again
@@ -54,6 +55,8 @@ def find_sources() -> tuple[list[Source], list[str]]:
     """Every readable receipt of the working folder as a source, and the faults of the others."""
     found, faults = {}, []
     for path in sorted(RECEIPTS.glob("*.json")):
+        if is_ignored(path):
+            continue
         try:
             content = path.read_bytes()
             receipt = parse_receipt(content)
