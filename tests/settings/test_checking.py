@@ -1,13 +1,14 @@
 """Types are meant strictly, and a message says what is allowed."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args, is_typeddict
 
 import pytest
 from faulty import changed, fault
 
 from textbcs.settings.checking import first_fault, keyed, optional
-from textbcs.settings.params import declaration
+from textbcs.settings.params import declaration, fault_of
 from textbcs.settings.ranges import AtLeast, AtMost, Distinct, Items, Matching, MultipleOf
 
 
@@ -132,3 +133,62 @@ def test_every_number_and_text_of_a_section_has_a_declared_type() -> None:
     found = kinds(declaration())
     assert Any not in found
     assert len(found) > 500
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("phantom.slices", 24.0),
+        ("seeds", [1.0]),
+        ("seeds", [2**32]),
+        ("split.seed", 10**30),
+        ("training.epochs", 2**63),
+        ("training.weight_decay", math.nan),
+        ("training.weight_decay", math.inf),
+        ("training.weight_decay", 1e300),
+        ("training.weight_decay", 10**400),
+        ("cohort.source", "a\nb"),
+        ("cohort.source", "a\0b"),
+        ("cohort.source", "\ud800"),
+        ("cohort.source", "x" * 2001),
+    ],
+    ids=lambda value: str(value)[:20].encode("ascii", "replace").decode(),
+)
+def test_what_no_stage_could_use_is_refused(key: str, value: Any) -> None:
+    assert fault(changed(key, value)).startswith(key)
+
+
+def test_the_name_of_a_run_fits_every_file_system() -> None:
+    values = changed("seeds", [1])
+    longest = "v" * 64
+    for name in (longest, "v" * 225):
+        values["variants"][name] = {"loss": {"lambda_kl": 0.0}}
+    found = fault(values)
+    assert found.startswith("variants.vvv")
+    assert found.endswith("allowed: string, matching [a-z][a-z0-9_]{0,63}")
+    del values["variants"]["v" * 225]
+    assert fault_of(values) is None
+    address = f"train_replicate@{longest}-4294967295"
+    assert len(f".{address}.json.abcdefgh.part") <= 143, "a temporary file, in an encrypted home"
+
+
+def test_every_number_of_the_presets_refuses_what_is_none() -> None:
+    """Each number of params.yaml, one after the other."""
+    values, declared = changed("seeds", [1]), declaration()
+    leaves = list(_leaves(values))
+    for path, node, key in leaves:
+        right = node[key]
+        for wrong in (math.nan, math.inf, True, str(right), 10**400):
+            node[key] = wrong
+            assert (first_fault(values, declared) or "").startswith(path), (path, wrong)
+        node[key] = right
+    assert len(leaves) > 150
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Each number: the key of its fault, what holds it, and its place there."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(value, dict | list):
+            yield from _leaves(value, f"{path}{key}.")
+        elif type(value) in (int, float):
+            yield f"{path}{key} = ", node, key

@@ -244,7 +244,8 @@ def test_a_missing_key_is_named() -> None:
     values = changed("split.seed", 1)
     del values["split"]["seed"]
     assert fault(values) == (
-        "split.seed is missing: allowed: integer, at least 0 (draws the order of patients and strata)"
+        "split.seed is missing: allowed: integer, at least 0, at most 4294967295 "
+        "(draws the order of patients and strata)"
     )
 
 

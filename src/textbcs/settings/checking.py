@@ -2,10 +2,12 @@
 
 A declaration is a type: a `TypedDict` for keys that are known, `dict[name, ...]` for keys that people
 choose, `list`, `tuple`, `Literal`, a union, or a scalar, each with `Annotated` limits (`ranges.py`) and
-a meaning. Types are meant strictly: 14.0 and true are no integers, and a number is finite.
+a meaning. Types are meant strictly: 14.0 and true are no integers, and a number is finite. What no library
+could use further on is refused whatever is declared: numbers beyond 32 bits, texts that no file can hold.
 """
 
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import (
@@ -31,6 +33,10 @@ _NAMES: Mapping[Any, str] = {
     NoneType: "null",
 }
 _SHOWN = 120  # characters of a value in a message
+# Networks compute in float32, and tables and libraries count in integers of fixed width.
+_LARGEST_INTEGER = 2**32 - 1
+_LARGEST_NUMBER = 1e38
+_LONGEST_TEXT = 2000  # characters
 
 
 class _Declared(NamedTuple):
@@ -121,6 +127,8 @@ def _faults(value: Any, declaration: Any, path: tuple[Any, ...]) -> Iterator[str
         yield from _faults_of_choices(value, declared, path)
     elif not _fits(value, declared):
         yield _line(path, value, allowed(declaration))
+    elif _unusable(value):
+        yield _line(path, value, f"allowed: {_unusable(value)}")
     elif is_typeddict(declared.type):
         yield from _faults_of_keys(value, declared.type, path)
     elif declared.origin is dict:
@@ -146,6 +154,20 @@ def _fits(value: Any, declared: _Declared) -> bool:
     else:
         right = type(value) is declared.origin
     return right and all(limit.holds(value) for limit in declared.limits)
+
+
+def _unusable(value: Any) -> str:
+    """What is allowed instead of a number or a text that the stages could not work with; "" for others."""
+    if type(value) is int and abs(value) > _LARGEST_INTEGER:
+        return f"integers from -{_LARGEST_INTEGER} to {_LARGEST_INTEGER}"
+    if type(value) is float and abs(value) > _LARGEST_NUMBER:
+        return f"numbers from -{_LARGEST_NUMBER:g} to {_LARGEST_NUMBER:g}"
+    if type(value) is str:
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+            return "a text of one line, without control characters"
+        if len(value) > _LONGEST_TEXT:
+            return f"a text of at most {_LONGEST_TEXT} characters"
+    return ""
 
 
 def _faults_of_choices(value: Any, declared: _Declared, path: tuple[Any, ...]) -> Iterator[str]:

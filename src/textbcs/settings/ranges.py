@@ -125,9 +125,13 @@ class Matching(NamedTuple):
 
 
 Text = Annotated[str, NotEmpty()]
-Name = Annotated[str, Matching("[a-z][a-z0-9_]*")]  # of a method or a variant
+# Of a method or a variant. With its stage, its seed and what a writer adds it is a file's name, and file
+# systems take 255 bytes, encrypted ones 143.
+Name = Annotated[str, Matching("[a-z][a-z0-9_]{0,63}")]
 Count = Annotated[int, AtLeast(1)]
-Seed = Annotated[int, AtLeast(0)]
+Seed = Annotated[
+    int, AtLeast(0), AtMost(4294967295)
+]  # what every generator of random numbers takes
 NotNegative = Annotated[float, AtLeast(0)]
 Positive = Annotated[float, Above(0)]
 Share = Annotated[float, AtLeast(0), AtMost(1)]
