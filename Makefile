@@ -1,3 +1,4 @@
+# make            prints this list
 # make reproduce  sets everything up and regenerates every table and figure of params.yaml
 # make test       sets everything up, checks the code and runs the tests
 # make audit      hashes everything and says what is not as its receipt says
@@ -18,9 +19,13 @@ CORES ?= all
 PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
+WANTED := $(shell cat requirements.lock pyproject.toml workflow/environment.py | cksum)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: reproduce test check audit ui docs fractions setup lock clean clean-raw help
+.PHONY: help reproduce test check audit ui docs fractions setup environment lock clean clean-raw
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -49,17 +54,22 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
-setup: $(VENV)/.ready
+# Whether the environment is made is decided by what it was made from, and not by the times of files. One that
+# is a link belongs to another folder, and is used as it is.
+setup:
+	@if [ ! -L $(VENV) ] && [ "$$(cat $(VENV)/.ready 2> /dev/null)" != "$(WANTED)" ]; then \
+	  $(MAKE) --no-print-directory environment; fi
 
 # The lock pins everything but torch, whose own dependencies differ between its CPU and CUDA builds:
 # torch is installed last, with the lock as constraint. Compiling once saves seconds at every start.
-$(VENV)/.ready: requirements.lock pyproject.toml
+environment:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13) and "Python 3.11 or 3.12 is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --no-deps --no-compile -r requirements.lock
 	$(PIP) install --no-compile --no-build-isolation --constraint requirements.lock $(PIP_ARGS) --editable .
 	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
-	touch $@
+	$(BIN)/python workflow/environment.py
+	@echo "$(WANTED)" > $(VENV)/.ready
 
 # Resolve the lock again. Kept out of what is resolved: sentence-transformers, since only the encoder's
 # files are read; torchvision, whose wheels do not import beside a CPU torch; pyarrow, which would change
@@ -83,6 +93,3 @@ clean: setup
 
 clean-raw: setup
 	$(BIN)/textbcs clean --raw
-
-help:
-	@sed -n 's/^# make/make/p' Makefile

@@ -1,5 +1,6 @@
 # Snakemake schedules, DVC judges. Stages are defined in dvc.yaml and only there; the loop below makes a rule
 # of each, which runs it through DVC, and DVC says which are stale. Run: snakemake --cores all
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from textbcs.commands.track import track_after_run
 SESSION = begin(workflow.is_main_process, sys.argv[1:])
 STAGES = Stages(SESSION.pipeline)
 # TEXTBCS_JOBS: processes among which a stage may spread its patients (src/textbcs/stage/pool.py).
+# Braces in a path are no fields of Snakemake's.
+PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 RUN_STAGE = (
     "export TEXTBCS_JOBS={threads}; "
-    f"exec {sys.executable} workflow/run_stage.py {{params.address}} {{log}}"
+    f"exec {PYTHON} workflow/run_stage.py {{params.address}} {{log}}"
 )
 
 

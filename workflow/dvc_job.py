@@ -3,8 +3,9 @@
 import sys
 
 from dvc.cli import main
-from patches import write_lock_file_by_stage
+from patches import braces_in_the_path, write_lock_file_by_stage
 
 if __name__ == "__main__":
     write_lock_file_by_stage()
+    braces_in_the_path()
     sys.exit(main(sys.argv[1:]))

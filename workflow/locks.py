@@ -25,6 +25,7 @@ STATE = Path(".snakemake/textbcs")
 RUN_LOCK = STATE / "run.lock"
 JOBS_LOCK = STATE / "jobs.lock"
 GOOD_LOCKFILE = STATE / "dvc.lock.good"
+FORCED = STATE / "forced"  # addresses of the stages that run whatever DVC says; a start writes it
 LOCKFILE = Path("dvc.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
 

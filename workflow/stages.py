@@ -74,9 +74,9 @@ class Stages:
 
     def final(self) -> list[str]:
         """What the whole pipeline is for: outs of the stages on which no other depends."""
-        used = {above for facts in self.pipeline.stages.values() for above in facts.upstream}
-        ends = [facts for address, facts in self.pipeline.stages.items() if address not in used]
-        return [file(out) for facts in ends for out in facts.outs]
+        ends = self.pipeline.ends
+        stages = [address for address in self.pipeline.stages if address in ends]
+        return [file(out) for out in self.pipeline.outs(stages)]
 
     def _rule(self, name: str) -> StageRule:
         members = [address for address in self.pipeline.stages if address.partition("@")[0] == name]

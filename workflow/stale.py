@@ -49,6 +49,16 @@ class Pipeline:
     def __post_init__(self) -> None:
         object.__setattr__(self, "affected", self._affected())
 
+    def outs(self, addresses: Iterable[str]) -> list[str]:
+        """What these stages write, in their order."""
+        return [out for address in addresses for out in self.stages[address].outs]
+
+    @property
+    def ends(self) -> frozenset[str]:
+        """Addresses of the stages on which no other depends."""
+        used = {above for facts in self.stages.values() for above in facts.upstream}
+        return frozenset(self.stages) - used
+
     def _affected(self) -> frozenset[str]:
         """Stale stages and all that depend on them; all stages where nobody knows."""
         if self.stale is None:

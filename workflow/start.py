@@ -17,13 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from locks import BusyError, heal, take_run_lock, wait_for_orphans
+from checkout_faults import check_checkout, check_links, name_the_user, system_fault
+from engine_options import check_options, forced, reads_only
+from file_times import date_back, now_ns
+from locks import FORCED, BusyError, heal, take_run_lock, wait_for_orphans
 from snakemake.cli import parse_args
-from snakemake.settings.enums import RerunTrigger
 from stages import TRIGGER
 from stale import Pipeline, ask_dvc
 
-from textbcs.base.io import InputError, write_text
+from textbcs.base.io import InputError, write_bytes, write_text
 from textbcs.commands.check import check_own_files
 from textbcs.commands.clean import delete, leftovers
 from textbcs.commands.reports_aside import put_aside
@@ -31,15 +33,6 @@ from textbcs.models.common.device import slow_precision
 from textbcs.settings.params import Params, load_params
 from textbcs.stage.definition import read_stages
 from textbcs.stage.process import PARENT
-
-# Snakemake's options that look and do not execute, by their names in its parser. A test compares them
-# with the parser, so that a new version cannot add one unnoticed.
-READ_ONLY = (
-    "dryrun", "dag", "rulegraph", "filegraph", "d3dag", "summary", "detailed_summary", "lint",
-    "list_rules", "list_target_rules", "list_changes", "list_input_changes", "list_params_changes",
-    "list_untracked", "print_compilation", "report", "containerize", "generate_unit_tests",
-    "archive", "unlock", "list_conda_envs",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,6 +66,7 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
         SystemExit: with one line, where something has to be done first.
     """
     os.environ[PARENT] = str(os.getpid())  # jobs end with this process
+    name_the_user()
     try:
         if not is_main_process:
             # The main process has decided that the job runs.
@@ -80,6 +74,7 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
         with contextlib.redirect_stderr(io.StringIO()):  # Snakemake has said which profile it uses
             options = parse_args(list(argv))[1]
         check_options(options)
+        check_checkout()
         params = load_params()
         check_own_files(params)
         if slow_precision(params):
@@ -87,6 +82,11 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
         return Session(params, *_judge(options, params))
     except (BusyError, InputError) as error:
         raise SystemExit(f"error: {error}") from error
+    except Exception as error:
+        line = system_fault(error)
+        if line is None:
+            raise
+        raise SystemExit(f"error: {' '.join(line.split())}") from error
 
 
 def _judge(options: argparse.Namespace, params: Params) -> tuple[Pipeline, int | None]:
@@ -109,17 +109,38 @@ def _judge(options: argparse.Namespace, params: Params) -> tuple[Pipeline, int |
             for line in put_aside(params):
                 print(line, file=sys.stderr)
         pipeline = ask_dvc(status=True)
+        check_links(pipeline.outs(pipeline.stages))
         # Where DVC has nothing to do, `dvc repro` may have run beside them: its folders hold them.
         if not looks and pipeline.stale and remove_leftovers(params):
             pipeline = ask_dvc(status=True)
-        if pipeline.stale:
-            # New content each time: Snakemake ignores a new time on unchanged content.
-            write_text(TRIGGER, uuid.uuid4().hex)
+        names = "".join(f"{name}\n" for name in sorted(forced(options, pipeline)))
+        write_bytes(FORCED, names.encode(), durable=False)
+        hand_over(pipeline)
     finally:
         os.close(jobs)
     if looks:
         os.close(lock)
     return pipeline, None if looks else lock
+
+
+def hand_over(pipeline: Pipeline) -> None:
+    """Make Snakemake run every stale stage, whatever the times of files are.
+
+    What a stale stage has left becomes older than the trigger, which is an input of it. Nothing else is
+    dated ahead of the clock, or Snakemake would fail the jobs that read it.
+
+    Raises:
+        InputError: a time cannot be set.
+    """
+    told = date_back(pipeline.outs(pipeline.stages), now_ns() + 1)
+    if pipeline.stale:
+        # New content each time: Snakemake ignores a new time on unchanged content.
+        write_text(TRIGGER, uuid.uuid4().hex)
+        # Snakemake's seconds are floating-point numbers: times closer than a microsecond are the same.
+        date_back(pipeline.outs(pipeline.stale), Path(TRIGGER).stat().st_mtime_ns - 1_000_000)
+    if told:
+        more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+        print(f"dated ahead of the clock, set right: {told[0]}{more}", file=sys.stderr)
 
 
 def remove_leftovers(params: Params) -> bool:
@@ -135,38 +156,6 @@ def remove_leftovers(params: Params) -> bool:
         told = f"removed what no stage writes with these parameters: {paths[0]}{more}"
         print(f"{told} (results stay in DVC's cache)", file=sys.stderr)
     return bool(paths)
-
-
-def reads_only(options: argparse.Namespace) -> bool:
-    """Whether this invocation of Snakemake executes nothing."""
-    if options.report and options.report_after_run:
-        return False
-    return any(getattr(options, name) not in (None, False) for name in READ_ONLY)
-
-
-def check_options(options: argparse.Namespace) -> None:
-    """Refuse what would break the agreement with DVC.
-
-    Raises:
-        InputError: the settings of profiles/default are missing, or `--touch` is asked for.
-    """
-    if not Path("dvc.yaml").exists():
-        raise InputError("no dvc.yaml in this folder; run snakemake in the root of the repository")
-    if options.touch:
-        raise InputError(
-            "snakemake --touch would bless stale files; DVC decides by content, so there is nothing to touch"
-        )
-    settings = {
-        "rerun-triggers: [mtime]": set(options.rerun_triggers) == {RerunTrigger.MTIME},
-        "rerun-incomplete: true": bool(options.rerun_incomplete),
-        "nolock: true": bool(options.nolock),
-    }
-    missing = [name for name, given in settings.items() if not given]
-    if missing:
-        raise InputError(
-            f"the settings of profiles/default/config.yaml are not in force ({missing[0]}); run "
-            "snakemake in the root of the repository, without --workflow-profile none"
-        )
 
 
 def refuse_running_cluster_jobs() -> None:

@@ -147,10 +147,6 @@ def test_changed_content_with_an_old_time_is_found(toy: Checkout) -> None:
     assert model.read_bytes() == before
 
 
-def test_forceall_runs_nothing(toy: Checkout) -> None:
-    assert toy.ran("--forceall") == []
-
-
 def test_a_single_target(fresh_toy: Checkout) -> None:
     ran = fresh_toy.ran("results/runs/unet-s1/model.safetensors")
     assert ran == ["cohort", "phantom", "slices", "train@unet-1"]

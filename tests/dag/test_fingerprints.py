@@ -12,6 +12,7 @@ On a new CPU with the same bytes that command adds the CPU to the list.
 
 import os
 import platform
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 import torch
 from checkout import SOURCE, Checkout
+from wheel import install_wheel
 
 from textbcs.base import io, kernels
 from textbcs.settings.params import read_yaml
@@ -104,3 +106,18 @@ def test_the_first_stage_that_differs_is_named() -> None:
     )
     gone = {stage: files for stage, files in before.items() if stage != "table1"}
     assert "table1 (t); 1 of 3" in difference(before, gone)
+
+
+def test_a_working_copy_that_the_wheel_makes_ends_with_the_same_bytes(
+    tiny_origin: Checkout, tmp_path: Path
+) -> None:
+    site = str(install_wheel(tmp_path / "wheel"))
+    textbcs = (sys.executable, "-m", "textbcs.cli")
+    Checkout(tmp_path, tiny_origin.home).run(*textbcs, "init", "demo", PYTHONPATH=site)
+    demo = Checkout(tmp_path / "demo", tiny_origin.home)
+    demo.run(*textbcs, "use", "tiny", PYTHONPATH=site)
+    demo.snakemake("--cores", "2", PYTHONPATH=site)
+    assert len(demo.hashes()) > len(files_of(tiny_origin))
+    assert demo.hashes() == tiny_origin.hashes()
+    said = demo.run(*textbcs, "audit", "verify", PYTHONPATH=site).stdout
+    assert said.endswith("clean: every file is what its receipt says\n")

@@ -25,7 +25,10 @@ def test_the_pages_are_current(generate: ModuleType) -> None:
 
 
 def test_nothing_else_is_there(generate: ModuleType) -> None:
-    assert set(Path("docs/reference").iterdir()) == set(generate.pages())
+    by_hand = Path(
+        "docs/reference/engine_options.md"
+    )  # tests/workflow/test_engine_options.py holds it
+    assert set(Path("docs/reference").iterdir()) - {by_hand} == set(generate.pages())
 
 
 def test_settings_keep_their_place_value_and_comment(generate: ModuleType) -> None:

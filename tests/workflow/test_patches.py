@@ -175,3 +175,24 @@ def test_dvc_reads_parameters_by_the_function_that_is_replaced(
             values["p"].append(2)  # whoever has them may change them
     assert len(read) == 1
     assert serialize.LOADERS[".yaml"] is counted, "DVC is left as it was"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("braces", [True, False])
+def test_dvc_works_where_the_path_has_braces(
+    here: Path, braces: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it fails without the patch no more, DVC has mended it, and the patch can go."""
+    from dvc_data.hashfile import _progress
+
+    root = here / ("a{b}c" if braces else "plain")
+    root.mkdir()
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(_progress, "QueryingProgress", _progress.QueryingProgress)
+    name = str(root / "cache")
+    if braces:
+        with pytest.raises(KeyError):
+            _progress.QueryingProgress(phase="Checking", name=name)
+    patches.braces_in_the_path()
+    with _progress.QueryingProgress(phase="Checking", name=name) as bar:
+        assert name in bar.desc

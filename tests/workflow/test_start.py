@@ -1,91 +1,16 @@
-"""Options: which invocations only look, and which are refused."""
+"""The start of an invocation: cluster jobs, left-overs, times, and faults of the system in one line."""
 
-import argparse
-import ast
-import inspect
-import re
-import shlex
+import errno
+import os
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import locks
 import pytest
 import start
-from snakemake.cli import args_to_api, parse_args
-
-from textbcs.base.io import InputError
-
-# Modes that change files without running rules: they need the run lock as a run does.
-CHANGING = {
-    "delete_all_output", "delete_temp_output", "cleanup_metadata", "cleanup_shadow",
-    "conda_cleanup_envs", "conda_create_envs_only", "container_cleanup_images",
-}  # fmt: skip
-
-
-def options(line: str) -> argparse.Namespace:
-    return parse_args(shlex.split(line))[1]
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["-n", "--dag", "--rulegraph", "--filegraph", "--summary", "-D", "--list", "--lint", "--report r.html",
-     "--list-untracked", "--unlock", "--d3dag", "--print-compilation", "--archive a.tar.gz"],
-)  # fmt: skip
-def test_modes_that_look(line: str) -> None:
-    assert start.reads_only(options(line))
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["--cores all", "--cores 1 all", "--cores 1 --forceall", "--delete-all-output --cores 1",
-     "--cores 1 --report r.html --report-after-run"],
-)  # fmt: skip
-def test_modes_that_change(line: str) -> None:
-    assert not start.reads_only(options(line))
-
-
-def test_every_mode_of_this_snakemake_is_known() -> None:
-    """Snakemake's own dispatcher is the oracle: a new version's new mode has to be sorted by hand."""
-    dispatcher = ast.parse(inspect.getsource(args_to_api))
-    modes = set()
-    for branch in (node for node in ast.walk(dispatcher) if isinstance(node, ast.If)):
-        first = ast.unparse(branch.body[0])
-        if re.search(r"(workflow|dag)_api\.(?!dag\()\w+\(", first) and "\n" not in first:
-            modes |= set(re.findall(r"args\.(\w+)", ast.unparse(branch.test)))
-    assert {"summary", "rulegraph", "unlock", "delete_all_output"} <= modes, (
-        "it is written otherwise now"
-    )
-    # `-n` and `--touch` are executors there; `--report` hides behind its plugin.
-    assert modes - {"report_after_run"} | {"dryrun", "report"} == set(start.READ_ONLY) | CHANGING
-
-
-SETTINGS = "--rerun-triggers mtime --rerun-incomplete --nolock"
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("--rerun-incomplete --nolock", r"rerun-triggers: \[mtime\]"),
-        ("--rerun-triggers mtime params --rerun-incomplete --nolock", r"rerun-triggers: \[mtime\]"),
-        ("--rerun-triggers mtime --nolock", "rerun-incomplete: true"),
-        ("--rerun-triggers mtime --rerun-incomplete", "nolock: true"),
-        (f"{SETTINGS} --touch", "bless"),
-    ],
-)
-def test_settings_that_dvc_needs(here: Path, line: str, message: str) -> None:
-    (here / "dvc.yaml").touch()
-    with pytest.raises(InputError, match=message):
-        start.check_options(options(f"--cores 1 {line}"))
-
-
-def test_settings_that_suffice(here: Path) -> None:
-    (here / "dvc.yaml").touch()
-    start.check_options(options(f"--cores 1 {SETTINGS}"))
-
-
-def test_another_folder_is_refused(here: Path) -> None:
-    with pytest.raises(InputError, match=r"no dvc\.yaml"):
-        start.check_options(options(f"--cores 1 {SETTINGS}"))
+from stages import TRIGGER
+from stale import Pipeline, StageFacts
 
 
 def fake_squeue(folder: Path, lines: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,3 +58,72 @@ def test_leftovers_go_and_are_named_in_one_line(
     assert sorted(path.name for path in (here / "results/runs").iterdir()) == ["notes.txt", "s1"]
     assert not start.remove_leftovers({"seeds": [1]})
     assert capsys.readouterr().err == ""
+
+
+STAGES = {
+    name: StageFacts((f"data/{name}", f"data/{name}.csv"), frozenset(), (), frozenset())
+    for name in ("a", "b")
+}
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1, 24 * 365])
+def test_what_is_stale_is_older_than_the_trigger_whatever_the_clocks_say(
+    here: Path, hours: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "data/a").mkdir(parents=True)
+    (here / "data/b").mkdir()
+    for name in ("a/.snakemake_timestamp", "a.csv", "b/.snakemake_timestamp", "b.csv"):
+        (here / "data" / name).touch()
+        later = (here / "data" / name).stat().st_mtime_ns + hours * 3600 * 10**9
+        os.utime(here / "data" / name, ns=(later, later))
+    start.hand_over(Pipeline(STAGES, frozenset({"a"})))
+    trigger = Path(TRIGGER).stat().st_mtime
+    for name in ("a/.snakemake_timestamp", "a.csv", "b/.snakemake_timestamp", "b.csv"):
+        assert (here / "data" / name).stat().st_mtime < trigger
+    told = capsys.readouterr().err
+    assert told == ("dated ahead of the clock, set right: data/a and 3 more\n" if hours > 0 else "")
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "dvc.lock")
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (FULL, "error: dvc.lock: No space left on device"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", b"x/y"),
+            "error: x/y: Permission denied",
+        ),
+        (
+            sqlite3.OperationalError("database or disk is full"),
+            "error: DVC cannot use its database",
+        ),
+        (
+            KeyError("getpwuid(): uid not found: 7"),
+            "error: this system does not know the user's name",
+        ),
+        (RuntimeError("Could not determine home directory."), "error: .* user's home"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    here: Path, fault: Exception, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(start, "check_options", fail)
+    with pytest.raises(SystemExit, match=f"^{line}") as caught:
+        start.begin(True, ["--cores", "1"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_fault_of_the_program_is_none_of_the_system(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("train")
+
+    monkeypatch.setattr(start, "check_options", fail)
+    with pytest.raises(KeyError):
+        start.begin(True, ["--cores", "1"])
