@@ -16,6 +16,7 @@ import pydicom
 from fuzz_damage import check, check_equal, check_line, damaged, tried
 from fuzz_dicom_files import (
     GOOD,
+    JPEG,
     NATIVE,
     OTHER,
     PACKED,
@@ -26,7 +27,8 @@ from fuzz_dicom_files import (
     series,
 )
 from numpy.random import Generator
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from textbcs.archives.archive import FolderArchive, Series
 from textbcs.archives.incoming import PATIENT
@@ -35,6 +37,7 @@ from textbcs.base.io import NONE, read_csv
 from textbcs.cohort.listing import Listing, choose_cohort
 from textbcs.imaging.dicom import read_grid, read_header_or_reason, read_series
 from textbcs.imaging.planes import SeriesError
+from textbcs.intake.dicom_gdcm import PLUGIN, decode
 from textbcs.intake.series_uids import part_number
 
 COHORT: dict[str, Any] = {
@@ -53,6 +56,14 @@ def single_frames(folder: Path, rng: Generator) -> str:
 def compressed(folder: Path, rng: Generator) -> str:
     """A damaged slice whose pixels, or all of which, are compressed."""
     return _trial(folder, list(series(OTHER, str(rng.choice(PACKED)), 2)), rng)
+
+
+def jpeg(folder: Path, rng: Generator) -> str:
+    """A damaged slice, or enhanced file, in JPEG 2000 or JPEG Lossless."""
+    syntax = str(rng.choice(JPEG))
+    several = rng.random() < 0.3
+    files = [enhanced(OTHER, syntax, 2)] if several else list(series(OTHER, syntax, 2))
+    return _trial(folder, files, rng)
 
 
 def many_frames(folder: Path, rng: Generator) -> str:
@@ -208,7 +219,7 @@ def _frames(dataset: pydicom.Dataset) -> list[tuple[Any, Any, Any, np.ndarray, n
         implicit, little = dataset.original_encoding
         syntaxes = (ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian)
         dataset.file_meta.TransferSyntaxUID = syntaxes[bool(little) + bool(implicit)]
-    pixels = np.asarray(dataset.pixel_array)
+    pixels = _unpacked(dataset)
     stored = pixels if pixels.ndim == 3 else pixels[None]
     outside = _outside(dataset, stored)
     values = stored.astype(np.float64)
@@ -228,6 +239,36 @@ def _frames(dataset: pydicom.Dataset) -> list[tuple[Any, Any, Any, np.ndarray, n
         spacing = find("PixelMeasuresSequence", "PixelSpacing")
         found.append((place, turned, spacing, scaled, outside[number]))
     return found
+
+
+def _unpacked(dataset: pydicom.Dataset) -> np.ndarray:
+    """pydicom's pixels; GDCM, which may end its process, only where nothing else unpacks them."""
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID) if _is_packed(dataset) else None
+    others = [one for one in decoder.available_plugins if one != PLUGIN] if decoder else []
+    if others:
+        dataset.pixel_array_options(decoding_plugin=others[0])
+        # As text it is the same number; pydicom minds it here and nowhere else.
+        dataset.add_new("PixelRepresentation", "US", int(dataset.PixelRepresentation))
+    if decoder is None or others:
+        return np.asarray(dataset.pixel_array)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    facts = {
+        "rows": int(dataset.Rows),
+        "columns": int(dataset.Columns),
+        "number_of_frames": frames,
+        "samples_per_pixel": 1,
+        "bits_allocated": int(dataset.BitsAllocated),
+        "bits_stored": int(dataset.BitsStored),
+        "pixel_representation": int(dataset.PixelRepresentation),
+        "photometric_interpretation": "MONOCHROME2",
+        "pixel_keyword": "PixelData",
+        "pixel_vr": "OB",
+    }
+    return decode(dataset.PixelData, str(dataset.file_meta.TransferSyntaxUID), facts)
+
+
+def _is_packed(dataset: pydicom.Dataset) -> bool:
+    return UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated
 
 
 def items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pydicom
 from fuzz_damage import damaged
 from numpy.random import Generator
+from packed_pixels import jpeg_2000, jpeg_lossless
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -19,6 +22,8 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -30,6 +35,9 @@ SHAPE = (3, 8, 10)
 STEP = 2.5
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 PACKED = (RLELossless, JPEGLSLossless, DeflatedExplicitVRLittleEndian)
+# JPEG Lossless where the extra `jpeg` is installed: without it nothing unpacks it.
+_JPEG = {JPEG2000Lossless: jpeg_2000, JPEGLosslessSV1: jpeg_lossless}
+JPEG = tuple(_JPEG)[: 2 if find_spec("gdcm") else 1]
 
 
 def voxels(seed: int, shape: Sequence[int] = SHAPE) -> np.ndarray:
@@ -79,6 +87,12 @@ def encoded(dataset: FileDataset, syntax: str) -> bytes:
     """A dataset as the bytes of a file in a transfer syntax."""
     if syntax in (RLELossless, JPEGLSLossless):
         dataset.compress(syntax, generate_instance_uid=False)
+    elif pack := _JPEG.get(UID(syntax)):
+        pixels = np.frombuffer(dataset.PixelData, np.uint16)
+        frames = pixels.reshape(-1, dataset.Rows, dataset.Columns)
+        dataset.PixelData = encapsulate([pack(one) for one in frames])
+        dataset["PixelData"].is_undefined_length = True
+        dataset["PixelData"].VR = "OB"
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
     if syntax == ExplicitVRBigEndian:
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()

@@ -47,6 +47,7 @@ FORMATS: dict[str, Callable[[Path, Generator], str]] = {
     "dicom": fuzz_dicom.single_frames,
     "dicom_compressed": fuzz_dicom.compressed,
     "dicom_enhanced": fuzz_dicom.many_frames,
+    "dicom_jpeg": fuzz_dicom.jpeg,
     "dicom_seg": fuzz_masks.segmentation,
     "nifti": fuzz_volumes.nifti,
     "nifti_gz": fuzz_volumes.nifti_gz,

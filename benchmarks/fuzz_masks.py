@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import highdicom as hd
 import nrrd as pynrrd
 import numpy as np
 import pydicom
@@ -14,9 +13,8 @@ from fuzz_damage import check, check_equal, damaged, tried
 from fuzz_dicom import TOLERANCE, judge_folder, write_good
 from fuzz_dicom_files import NATIVE, OTHER, altered, series
 from fuzz_volumes import by_pynrrd, line_changed, nrrd_bytes
-from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
 from numpy.random import Generator
-from pydicom.sr.codedict import codes
+from segmentation_objects import segmentation_object
 
 from textbcs.imaging.dicom import read_grid
 from textbcs.imaging.segmentation import Segmentation, read_segmentation
@@ -125,16 +123,6 @@ def _seg(kind: str) -> bytes:
         image.PatientBirthDate = image.PatientSex = image.AccessionNumber = image.StudyID = ""
         image.ReferringPhysicianName = image.StudyTime = ""
         image.SliceThickness = 2.5
-    segments = [
-        SegmentDescription(
-            segment_number=number,
-            segment_label=label,
-            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-            segmented_property_type=codes.SCT.Neoplasm,
-            algorithm_type=SegmentAlgorithmTypeValues.MANUAL,
-        )
-        for number, label in enumerate(LABELS, start=1)
-    ]
     shape = (len(images), images[0].Rows, images[0].Columns)
     labels = np.random.default_rng(4).integers(0, 3, shape).astype(np.uint8)
     labels[0] = 0
@@ -142,19 +130,13 @@ def _seg(kind: str) -> bytes:
     pixels: Any = labels if kind == "LABELMAP" else stacked.astype(np.uint8)
     if kind == "FRACTIONAL":
         pixels = stacked * 1.0
-    made = hd.seg.Segmentation(
-        source_images=images,
-        pixel_array=pixels,
-        segmentation_type=SegmentationTypeValues[kind],
-        segment_descriptions=segments,
+    made = segmentation_object(
+        images,
+        pixels,
+        kind,
+        LABELS,
         series_instance_uid="1.2.826.0.277.6",
-        series_number=300,
         sop_instance_uid="1.2.826.0.277.6.1",
-        instance_number=1,
-        manufacturer="tests",
-        manufacturer_model_name="tests",
-        software_versions="1",
-        device_serial_number="1",
     )
     _take_dates_away(made)
     buffer = BytesIO()

@@ -18,8 +18,8 @@ from textbcs.archives.ledger import ledger
 from textbcs.archives.nifti_folder import NiftiArchive
 from textbcs.cohort.listing import choose_cohort
 from textbcs.imaging.planes import SeriesError
+from textbcs.imaging.series_volumes import read_series
 from textbcs.imaging.volume_files import phases, read_mask, read_volume
-from textbcs.imaging.volumes import read_series
 from textbcs.intake.series_uids import part_number
 
 GOOD, OTHER = "anna", "berta"

@@ -34,7 +34,7 @@ from pipeline import processor
 
 from textbcs.base import io
 from textbcs.imaging.nifti import nifti_bytes
-from textbcs.imaging.volumes import read_grid, read_series
+from textbcs.imaging.series_volumes import read_grid, read_series
 from textbcs.phantom.dicom_headers import raw_planes
 from textbcs.phantom.mr_series import phase_series
 from textbcs.phantom.patient import make_patient

@@ -10,7 +10,7 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageS
 
 from textbcs.archives.archive import FolderArchive, Series
 from textbcs.imaging.dicom import series_fault
-from textbcs.imaging.volumes import read_series
+from textbcs.imaging.series_volumes import read_series
 from textbcs.intake.series_uids import part_number
 
 SHAPE = (3, 4, 5)  # slices, rows, columns

@@ -13,7 +13,7 @@ from textbcs.archives.nifti_folder import NiftiArchive
 from textbcs.base.io import InputError, sha256_file
 from textbcs.cohort.listing import choose_cohort
 from textbcs.imaging.planes import SeriesError
-from textbcs.imaging.volumes import read_grid, read_series
+from textbcs.imaging.series_volumes import read_grid, read_series
 from textbcs.intake.series_uids import part_number, whole_uid
 
 AFFINE = np.array([[-2.0, 0, 0, 30], [0, -1.0, 0, 20], [0, 0, 3, -5], [0, 0, 0, 1]])

@@ -126,3 +126,40 @@ def test_links(tmp_path: Path) -> None:
         "2/x.nii.gz": LINKED,
         "3": LISTED,
     }
+
+
+@pytest.mark.parametrize("layout", ["auto", "folders"])
+def test_images_beside_segmentations_are_told_what_to_set(tmp_path: Path, layout: str) -> None:
+    tree(tmp_path, "images/c1/dce.nii.gz", "images/c2/dce.nii.gz", "segmentations/c1/m.nii.gz")
+    with pytest.raises(InputError) as error:
+        find_volumes(tmp_path, layout)
+    told = str(error.value)
+    assert told.startswith(f"{tmp_path}: holds no <patient>/<name>.nii.gz")
+    assert ("imagesTr/<case>_0000.nii.gz or sub-<label>/" in told) == (layout == "auto")
+    assert told.endswith(
+        f"volumes lie one folder deeper (images/c1/dce.nii.gz): set cohort.archive to {tmp_path}/images "
+        f"and masks.nifti_directory to {tmp_path}/segmentations"
+    )
+    # What the line says is a layout.
+    assert volumes(tmp_path / "images") == [("c1", "", "dce"), ("c2", "", "dce")]
+
+
+def test_what_comes_nearest_to_a_layout_is_said(tmp_path: Path) -> None:
+    for place, files, words in (
+        ("flat", ["P1.nii.gz", "P2.nii"], "put P1.nii.gz into the folder of its patient"),
+        ("kinds", ["images/P1.nii.gz", "masks/P1.nii.gz"], "into the folder of its patient"),
+        (
+            "bids",
+            ["study/sub-1/anat/sub-1_T1w.nii.gz"],
+            f"set cohort.archive to {tmp_path}/bids/study",
+        ),
+        (
+            "nnunet",
+            ["Task1/imagesTr/a_0000.nii.gz"],
+            f"set cohort.archive to {tmp_path}/nnunet/Task1",
+        ),
+        ("none", ["readme.txt"], "put the volumes into the folder of its patient"),
+    ):
+        with pytest.raises(InputError, match="holds no <patient>/<name>") as error:
+            find_volumes(tree(tmp_path / place, *files), "auto")
+        assert words in str(error.value)

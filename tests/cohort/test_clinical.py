@@ -21,6 +21,7 @@ from textbcs.phantom.workbooks import (
 )
 
 BOOK = "Clinical_and_Other_Features.xlsx"
+DENSITIES = ("predominantly fatty", "scattered", "heterogeneous", "extremely")
 
 
 @pytest.fixture
@@ -64,6 +65,9 @@ def test_phantom_facts_come_back(book, settings) -> None:
         assert float(row.field_strength_t) == facts.tesla
         assert row.multifocal == str(int(facts.tumours > 1))
         assert row.tumour_location in ("", "L" if facts.side > 0 else "R")
+        assert row.age_years == str(int(facts.age_days / 365.25))
+        assert row.menopause == ("pre", "post")[facts.menopause]
+        assert row.density == DENSITIES[make_patient(settings, index).anatomy.density]
 
 
 def test_the_real_workbook(duke_tables) -> None:
@@ -76,9 +80,80 @@ def test_the_real_workbook(duke_tables) -> None:
     assert set(table["field_strength_t"]) <= {"1.494", "1.5", "2.8936", "3"}
 
 
+def test_the_real_patients_groups(duke_tables) -> None:
+    """Plausible by what is known of women with breast cancer, and by counts made with pandas alone."""
+    table = read_clinical(duke_tables / BOOK)
+    ages = table["age_years"].astype(int)
+    assert ages.between(21, 90).all()
+    assert 50 < ages.mean() < 55
+    assert table["menopause"].value_counts().to_dict() == {"post": 499, "pre": 407, "unknown": 16}
+    medians = ages.groupby(table["menopause"]).median()
+    assert medians["pre"] < 50 < medians["post"]
+    raw = pd.read_excel(duke_tables / BOOK, sheet_name="Data", header=1).iloc[1:]
+    words = {0: "heterogeneous", 1: "scattered", 3: "moderate", 4: "extremely"}
+    words |= {5: "predominantly fatty"}
+    assert list(table["density"]) == [words.get(code, "") for code in raw["Breast Density"]]
+    assert (table["density"] != "").sum() == 157
+
+
+def changed(book: Path, path: Path, name: str, change) -> pd.DataFrame:
+    """What is read after `change` was called with every cell of a column, from its name on."""
+    workbook = openpyxl.load_workbook(book)
+    sheet = workbook["Data"]
+    column = next(cell.column for cell in sheet[2] if cell.value == name)
+    for row in range(2, sheet.max_row + 1):
+        change(sheet.cell(row, column))
+    workbook.save(path)
+    return read_clinical(path)
+
+
+def test_an_age_tells_no_date_and_no_very_old_person(book, tmp_path) -> None:
+    days = iter(["Date of Birth (Days)", None, -33000, -8035, -8034, "NC", None, "1950-03-01"])
+    table = changed(
+        book,
+        tmp_path / "b.xlsx",
+        "Date of Birth (Days)",
+        lambda cell: setattr(cell, "value", next(days)),
+    )
+    # 8035.5 days are 22 years; 33000 are 90.3.
+    assert list(table["age_years"]) == ["90", "21", "21", "", "", ""]
+    dates = {"Date of Birth (Days)", "Days to MRI (From the Date of Diagnosis)"}
+    assert not dates & set(table)
+
+
+def test_menopause_that_is_not_known_is_a_group_of_its_own(book, tmp_path) -> None:
+    name = "Menopause (at diagnosis)"
+    codes = iter([name, "{0 = pre,\n1 = post,\n2 = N/A}", 0, 1, 2, "NC", 7, None])
+    table = changed(
+        book, tmp_path / "b.xlsx", name, lambda cell: setattr(cell, "value", next(codes))
+    )
+    assert list(table["menopause"]) == ["pre", "post", "unknown", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("Date of Birth (Days)", "age_years"),
+        ("Menopause (at diagnosis)", "menopause"),
+        ("Breast Density", "density"),
+    ],
+)
+def test_a_workbook_may_lack_the_groups(book, tmp_path, name, column) -> None:
+    table = changed(
+        book,
+        tmp_path / "b.xlsx",
+        name,
+        lambda cell: setattr(cell, "value", "x" if cell.row == 2 else cell.value),
+    )
+    assert (table[column] == "").all()
+    others = read_clinical(book)
+    pd.testing.assert_frame_equal(table.drop(columns=column), others.drop(columns=column))
+
+
 def test_workbook_bytes_are_a_function_of_the_rows(settings) -> None:
     patient = make_patient(settings, 1)
-    row = clinical_row(patient.facts, raw_planes(patient).positions[0])
+    corner = raw_planes(patient).positions[0]
+    row = clinical_row(patient.facts, corner, patient.anatomy.density)
     assert clinical_workbook([row]) == clinical_workbook([row])
     boxes = [box_row(patient)]
     assert boxes_workbook(boxes) == boxes_workbook(boxes)

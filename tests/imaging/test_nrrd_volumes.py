@@ -2,13 +2,14 @@
 
 import bz2
 import gzip
+from functools import partial
 from pathlib import Path
 
 import nrrd
 import numpy as np
 import pytest
+import refusals
 
-from textbcs.base.io import InputError
 from textbcs.imaging.nrrd_volumes import nrrd_phases, read_nrrd
 
 DIRECTIONS = np.array([[0.8, 0.02, 0], [-0.02, 0.8, 0], [0, 0, 2.5]])  # a row for each axis
@@ -37,21 +38,8 @@ def edited(path: Path, old: bytes, new: bytes) -> Path:
     return path
 
 
-def outcome(path: Path) -> tuple | str:
-    """Values and affine, or the one line that says why not."""
-    try:
-        return read_nrrd(path)
-    except InputError as error:
-        return str(error)
-
-
-def refusal(path: Path, **options) -> str:
-    with pytest.raises(InputError) as error:
-        read_nrrd(path, **options)
-    said = str(error.value)
-    assert said.startswith(f"{path}: ")
-    assert "\n" not in said
-    return said.removeprefix(f"{path}: ")
+outcome = partial(refusals.outcome, read_nrrd)
+refusal = partial(refusals.refusal, read_nrrd)
 
 
 @pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2"])

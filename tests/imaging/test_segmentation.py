@@ -8,8 +8,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
-from pydicom.sr.codedict import codes
+from segmentations import segmentation_object
 
 from textbcs.base.io import InputError
 from textbcs.imaging.dicom import read_grid, read_series
@@ -41,33 +40,9 @@ def images(settings, tmp_path):
     return make
 
 
-def write(path: Path, source, pixels, kind=SegmentationTypeValues.BINARY, **options) -> Path:
+def write(path: Path, source, pixels, kind="BINARY", **options) -> Path:
     """A SEG of three segments by highdicom."""
-    segments = [
-        SegmentDescription(
-            segment_number=number,
-            segment_label=label,
-            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-            segmented_property_type=codes.SCT.Neoplasm,
-            algorithm_type=SegmentAlgorithmTypeValues.MANUAL,
-        )
-        for number, label in enumerate(LABELS, start=1)
-    ]
-    hd.seg.Segmentation(
-        source_images=source,
-        pixel_array=pixels.copy(),  # highdicom scales fractional input in place
-        segmentation_type=kind,
-        segment_descriptions=segments,
-        series_instance_uid=hd.UID(),
-        series_number=300,
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer="tests",
-        manufacturer_model_name="tests",
-        software_versions="1",
-        device_serial_number="1",
-        **options,
-    ).save_as(path)
+    segmentation_object(source, pixels, kind, LABELS, **options).save_as(path)
     return path
 
 
@@ -85,7 +60,7 @@ def random_masks(shape, seed) -> np.ndarray:
 def test_the_tumour_of_three_segments(images, tmp_path, index, kind) -> None:
     source, paths = images(index)
     masks = random_masks((len(source), source[0].Rows, source[0].Columns), index)
-    path = write(tmp_path / "seg", source, masks, SegmentationTypeValues[kind])
+    path = write(tmp_path / "seg", source, masks, kind)
     for number, label in enumerate(LABELS):
         segmentation = read_segmentation(path, label)
         grid = read_grid(paths, 0.05)

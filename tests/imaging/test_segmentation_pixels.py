@@ -5,7 +5,18 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
-from segmentations import COLUMNS, GRID, ROWS, SLICES, fitted, masks, refusal, seg
+from segmentations import (
+    COLUMNS,
+    GRID,
+    ROWS,
+    SLICES,
+    fitted,
+    image,
+    masks,
+    refusal,
+    seg,
+    segmentation_object,
+)
 
 from textbcs.base.io import InputError
 from textbcs.masks.fitting import MisfitError
@@ -23,6 +34,7 @@ def test_segments_of_one_label_are_united(tmp_path, kind) -> None:
     np.testing.assert_array_equal(fitted(path, "Node"), pixels[..., 2])
     np.testing.assert_array_equal(fitted(path, ["Tumor", "Node"]), both | pixels[..., 2])
     assert "has no segment 'Breast' (it has 'Node', 'Tumor')" in refusal(path, "Breast")
+    assert "has no segment 'Breast' (it has 'Node', 'Tumor')" in refusal(path, ["Tumor", "Breast"])
 
 
 def test_a_label_map(tmp_path) -> None:
@@ -112,3 +124,11 @@ def test_damaged_files_end_in_one_line(tmp_path, kind) -> None:
             ends.add(str(error).split(":")[0] if isinstance(error, InputError) else "read")
     assert ends <= {"read", str(path)}
     assert str(path) in ends
+
+
+def test_half_of_the_greatest_fraction_is_inside(tmp_path) -> None:
+    source = [image(number) for number in range(SLICES)]
+    fractions = 0.5 * masks(2) + 0.49 * masks(5)
+    made = segmentation_object(source, fractions, "FRACTIONAL", max_fractional_value=100)
+    made.save_as(tmp_path / "seg")
+    np.testing.assert_array_equal(fitted(tmp_path / "seg"), masks(2)[..., 0])

@@ -1,5 +1,7 @@
 """Frames of a SEG on the slices of a small series: each lies where it says, and nowhere else."""
 
+import copy
+
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
@@ -39,6 +41,11 @@ def distance(value):
     return change
 
 
+def thick(dataset: Dataset) -> None:
+    """Twice the distance of the images, though each frame refers to one of them."""
+    measures(dataset).SpacingBetweenSlices = measures(dataset).SliceThickness = 4.0
+
+
 def no_measures(dataset: Dataset) -> None:
     no_distance(dataset)
     measures(dataset).pop("SliceThickness", None)
@@ -72,6 +79,7 @@ def several(*changes):
         distance(0),
         distance(12.0),
         distance(2.0),
+        thick,
         no_positions,
         several(no_distance, no_references),
         several(no_measures, no_references),
@@ -105,12 +113,38 @@ def test_frames_between_the_slices_need_a_stated_distance(tmp_path) -> None:
 
     stated = seg(tmp_path / "a", masks(2, 8), change=several(between, distance(2.0)))
     np.testing.assert_array_equal(fitted(stated), masks(2, 8)[..., 0])
-    thick = seg(tmp_path / "b", masks(2, 8), change=several(between, no_distance))
-    np.testing.assert_array_equal(fitted(thick), masks(2, 8)[..., 0])
+    # Some write the direction into the sign.
+    signed = seg(tmp_path / "e", masks(2, 8), change=several(between, distance(-2.0)))
+    np.testing.assert_array_equal(fitted(signed), masks(2, 8)[..., 0])
+    unspaced = seg(tmp_path / "b", masks(2, 8), change=several(between, no_distance))
+    np.testing.assert_array_equal(fitted(unspaced), masks(2, 8)[..., 0])
     silent = seg(tmp_path / "c", masks(2, 8), change=several(between, no_measures))
     assert "state neither SpacingBetweenSlices nor SliceThickness" in refusal(silent)
     odd = seg(tmp_path / "d", masks(2, 8), change=several(between, distance(5.0)))
     assert "no regular grid" in refusal(odd)
+
+
+def test_what_a_frame_states_itself_counts_before_what_all_share(tmp_path) -> None:
+    def own(dataset: Dataset) -> None:
+        for frame in dataset.PerFrameFunctionalGroupsSequence:
+            frame.PixelMeasuresSequence = [copy.deepcopy(measures(dataset))]
+        measures(dataset).PixelSpacing = [1.6, 1.6]
+
+    path = seg(tmp_path / "seg", masks(2, 8), change=own)
+    np.testing.assert_array_equal(fitted(path), masks(2, 8)[..., 0])
+
+
+def test_frames_that_count_downwards(tmp_path) -> None:
+    """Rows from back to front: the normal of the frames points down, that of the slices up."""
+
+    def turned(dataset: Dataset) -> None:
+        plane = dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+        plane.ImageOrientationPatient = [1, 0, 0, 0, -1, 0]
+        for frame in dataset.PerFrameFunctionalGroupsSequence:
+            frame.PlanePositionSequence[0].ImagePositionPatient[1] += 0.8 * (ROWS - 1)
+
+    path = seg(tmp_path / "seg", masks(2, 3, 8)[:, ::-1], change=turned)
+    np.testing.assert_array_equal(fitted(path), masks(2, 3, 8)[..., 0])
 
 
 def without(tag: str):
@@ -142,6 +176,15 @@ def shifted(dataset: Dataset) -> None:
     place.ImagePositionPatient[0] += 3.0
 
 
+def flat(dataset: Dataset) -> None:
+    measures(dataset).PixelSpacing = [0.8, 0]
+
+
+def skew(dataset: Dataset) -> None:
+    plane = dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+    plane.ImageOrientationPatient = [1, 0, 0, 0.3, 1, 0]
+
+
 def nowhere(dataset: Dataset) -> None:
     several(no_positions, no_references)(dataset)
 
@@ -164,6 +207,8 @@ REFUSED = {
     "orientation": (mixed_orientation, "mixed orientation"),
     "shift": (shifted, "shifted against each other"),
     "place": (nowhere, "refers to no images of the series"),
+    "skew": (skew, "is not two unit vectors"),
+    "no size": (flat, "PixelSpacing of a frame is not positive"),
     "two numbers": (not_a_number, "is not 3 numbers"),
 }
 
@@ -209,6 +254,11 @@ def test_a_mask_of_another_patient_or_of_everything(tmp_path) -> None:
         fit_segmentation(read, elsewhere, {"1.2"}, 0.0)
     unsaid = seg(tmp_path / "b", masks(2), change=without("ReferencedSeriesSequence"))
     np.testing.assert_array_equal(fitted(unsaid), masks(2)[..., 0])
+    nowhere = seg(tmp_path / "d", masks(2), change=without("FrameOfReferenceUID"))
+    np.testing.assert_array_equal(fitted(nowhere), masks(2)[..., 0])
+    other = seg(tmp_path / "e", masks(2), change=set_tag("FrameOfReferenceUID", "1.2.3"))
+    with pytest.raises(MisfitError, match="another frame of reference"):
+        fitted(other)
     full = seg(tmp_path / "c", np.ones((SLICES, ROWS, COLUMNS), np.uint8))
     with pytest.raises(MisfitError, match="covers all of its series"):
         fitted(full)

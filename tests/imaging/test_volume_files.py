@@ -1,11 +1,13 @@
 """One entry for volumes and masks of every format."""
 
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
+import refusals
 
 from textbcs.base.io import InputError
 from textbcs.imaging.volume_files import not_read, phases, read_mask, read_volume, stem
@@ -41,12 +43,7 @@ def slicer(path: Path, values: np.ndarray, *segments: dict) -> Path:
     return path
 
 
-def refusal(path: Path, *arguments, **options) -> str:
-    with pytest.raises(InputError) as error:
-        read_mask(path, *arguments, **options)
-    assert str(error.value).startswith(f"{path}: ")
-    assert "\n" not in str(error.value)
-    return str(error.value)
+refusal = partial(refusals.refusal, read_mask)
 
 
 @pytest.mark.parametrize(

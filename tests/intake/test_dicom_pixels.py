@@ -1,13 +1,12 @@
 """Pixels: rescaled, inverted and unpacked as headers say, all there or refused."""
 
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import volume, write_enhanced, write_series
+from dicom_files import jpeg_lossless, volume, write_enhanced, write_series
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRBigEndian, JPEGLosslessSV1, RLELossless
 
@@ -181,46 +180,6 @@ def test_a_syntax_that_the_pixels_contradict(tmp_path: Path) -> None:
         content.replace(b"UI\x14\x001.2.840.10008.1.2.1\0", b"UI\x14\x001.2.840.10008.1.2.5\0")
     )
     assert "not stored as RLE Lossless, as it says (1 of 3 files" in fault(paths)
-
-
-class Bits:
-    """Bits of a JPEG scan, high bit first, with a zero byte stuffed after every 0xFF."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def put(self, value: int, length: int) -> None:
-        """Append the lowest `length` bits of a value."""
-        self.text += format(value & (1 << length) - 1, f"0{length}b") if length else ""
-
-    def content(self) -> bytes:
-        """All bits, filled up with ones."""
-        text = self.text + "1" * (-len(self.text) % 8)
-        whole = bytes(int(text[n : n + 8], 2) for n in range(0, len(text), 8))
-        return whole.replace(b"\xff", b"\xff\x00")
-
-
-def jpeg_lossless(pixels: Any) -> bytes:
-    """JPEG Lossless with predictor 1 (ITU T.81, annex H), every category coded in five bits."""
-    rows, columns = pixels.shape
-    frame = struct.pack(">BHHBBBB", 16, rows, columns, 1, 1, 0x11, 0)
-    codes = bytes([0, 0, 0, 0, 17]) + bytes(11)
-    table = b"\0" + codes + bytes(range(17))
-    scan = bytes([1, 1, 0, 1, 0, 0])
-    bits = Bits()
-    values = pixels.astype(int)
-    for row in range(rows):
-        for column in range(columns):
-            above = values[row - 1, 0] if row else 1 << 15
-            guess = values[row, column - 1] if column else above
-            difference = (values[row, column] - guess + 32768) % 65536 - 32768
-            size = 16 if difference == -32768 else abs(int(difference)).bit_length()
-            bits.put(size, 5)
-            if size < 16:
-                bits.put(int(difference) - (difference < 0), size)
-    parts = [(b"\xff\xc3", frame), (b"\xff\xc4", table), (b"\xff\xda", scan)]
-    head = b"".join(mark + struct.pack(">H", len(body) + 2) + body for mark, body in parts)
-    return b"\xff\xd8" + head + bits.content() + b"\xff\xd9"
 
 
 def lossless(dataset: Any, number: int) -> None:

@@ -19,7 +19,16 @@ from textbcs.imaging import nifti
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 EXAMPLES = 20  # of each format
 FORMATS = (
-    *("dicom", "dicom_compressed", "dicom_enhanced", "dicom_seg", "nifti", "nifti_gz", "nrrd"),
+    *(
+        "dicom",
+        "dicom_compressed",
+        "dicom_enhanced",
+        "dicom_jpeg",
+        "dicom_seg",
+        "nifti",
+        "nifti_gz",
+        "nrrd",
+    ),
     *("seg_nrrd", "png", "tiff_jpeg_bmp", "csv", "xlsx", "params", "zip"),
 )
 

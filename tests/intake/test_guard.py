@@ -1,8 +1,10 @@
 """Whatever a library raises becomes one line with the user's file."""
 
 import struct
+import warnings
 import zlib
 
+import numpy as np
 import pytest
 
 from textbcs.base.io import InputError
@@ -30,3 +32,10 @@ def test_what_is_no_fault_of_the_file_passes() -> None:
         raise MemoryError
     with pytest.raises(KeyboardInterrupt), reading("a.dcm", "DICOM file"):
         raise KeyboardInterrupt
+
+
+def test_what_a_library_thinks_is_not_said(recwarn: pytest.WarningsRecorder) -> None:
+    with reading("a.nii", "NIfTI file"):
+        warnings.warn("pixdim is odd", stacklevel=1)
+        assert np.isnan(np.float64(np.inf) - np.inf)
+    assert not recwarn.list

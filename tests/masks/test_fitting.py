@@ -40,8 +40,10 @@ def test_what_does_not_fit_says_why() -> None:
     partly = AFFINE.copy()
     partly[2, 3] = 6.0
     for affine, words in ((away, "does not overlap"), (partly, "50% of the mask")):
-        with pytest.raises(MisfitError, match=words):
-            fit_volume(Volume(mask(), affine), GRID, 0.1)
+        for most in (0.0, 0.1, 0.49):
+            with pytest.raises(MisfitError, match=words):
+                fit_volume(Volume(mask(), affine), GRID, most)
+    assert fit_volume(Volume(mask(), partly), GRID, 0.5).sum() == 9
 
 
 def test_an_empty_mask_stays_empty_and_a_full_one_is_refused() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from textbcs.base.io import InputError
+from textbcs.intake.folder_walk import DEEPER, LINKED, NOWHERE
 from textbcs.masks.mask_files import (
     NO_PATIENT,
     PATIENT,
@@ -84,7 +85,7 @@ def test_every_other_file_has_its_reason(tmp_path: Path) -> None:
         "P1.mha": "MetaImage: not read; save it as .nii.gz",
         "P1.png": "neither NIfTI nor NRRD",
         "P1.nii/x.txt": "neither NIfTI nor NRRD",
-        "P12.nii": "a link that leads nowhere",
+        "P12.nii": NOWHERE,
     }
 
 
@@ -99,11 +100,18 @@ def test_a_hundred_names_of_another_kind_give_the_pattern(tmp_path: Path) -> Non
     assert better_pattern(match_files(tmp_path, "{patient}_mask", people), []) == ""
 
 
-def test_links_are_followed_once(tmp_path: Path) -> None:
-    place = folder(tmp_path / "there", "a.nii").parent / "masks"
-    place.mkdir()
+def test_what_lies_in_a_linked_folder_is_nobodys_mask(tmp_path: Path) -> None:
+    """DVC would notice no change of it. A linked file, and a link to the whole folder, it does see."""
+    place = folder(tmp_path / "there", "P12.nii").parent / "masks"
+    folder(place, "P1.nii")
     (place / "link").symlink_to(tmp_path / "there")
     (tmp_path / "there" / "loop").symlink_to(tmp_path / "there")
-    assert list_files(place) == [place / "link" / "a.nii"]
+    (place / "007.nii").symlink_to(tmp_path / "there" / "P12.nii")
+    found = match_files(place, "*{patient}", PEOPLE)
+    assert owners(found) == {"007": ["007.nii"], "P1": ["P1.nii"]}
+    assert found.strangers == {place / "link" / "P12.nii": LINKED, place / "link" / "loop": DEEPER}
+    assert list_files(place) == [place / "007.nii", place / "P1.nii"]
+    (tmp_path / "whole").symlink_to(place)
+    assert set(owners(match_files(tmp_path / "whole", PATIENT, PEOPLE))) == {"007", "P1"}
     with pytest.raises(InputError, match="no such folder; correct masks.nifti_directory"):
         list_files(tmp_path / "none")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from textbcs.intake.folder_walk import LINKED
 from textbcs.masks.mask_files import Named, match_files
 from textbcs.masks.sources import Source
 from textbcs.masks.unused_files import name_hints, summary, unused_files
@@ -11,7 +12,7 @@ PEOPLE = {name: Named((name,)) for name in ("a", "b", "c")}
 
 def folders(place: Path) -> list:
     for name in ("one/a.nii", "one/b.nii", "two/a.nii", "two/c.nii", "x.nii", "one/z.nii"):
-        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(b"x")
     return [match_files(place / name, "{patient}", PEOPLE) for name in ("one", "two")]
 
@@ -35,6 +36,16 @@ def test_every_unused_file_is_listed(tmp_path: Path) -> None:
         "1 the mask is empty, 1 the patient has another mask, 1 the patient is excluded"
     ]
     assert list(summary(found.iloc[:0])) == []
+
+
+def test_a_linked_folder_is_listed_with_its_reason(tmp_path: Path) -> None:
+    made = folders(tmp_path / "masks")
+    folders(tmp_path / "disk")
+    (tmp_path / "masks/one/more").symlink_to(tmp_path / "disk/one")
+    found = unused_files(tmp_path / "masks", made, set(), {})
+    linked = found[found["file"].str.startswith("one/more/")]
+    assert sorted(linked["file"]) == ["one/more/a.nii", "one/more/b.nii", "one/more/z.nii"]
+    assert set(linked["reason"]) == {LINKED}
 
 
 def test_the_pattern_that_helps_is_said_once(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from textbcs.archives.archive import Instance
 from textbcs.archives.transfer import ChangedError, Client, TransferError
-from textbcs.base.io import InputError, read_json, sha256_file, write_json
-from textbcs.imaging.dicom import Header, read_header
+from textbcs.base.io import read_json, sha256_file, write_json
+from textbcs.imaging.dicom import Header, read_header_or_reason
 
 RAW = Path("data/raw")
 INCOMING = RAW / ".incoming"
@@ -123,12 +123,9 @@ def _checked(folder: Path, wanted: Wanted) -> list[Header]:
     """The headers of the staged files, each of which belongs to the series."""
     headers: dict[str, Header] = {}
     for path in sorted(folder.glob("*.dcm")):
-        try:
-            header = read_header(path)
-        except InputError as error:
-            raise RejectedError(path, "not a readable DICOM file") from error
-        if header is None:
-            raise RejectedError(path, "not a DICOM file")
+        header = read_header_or_reason(path)
+        if isinstance(header, str):
+            raise RejectedError(path, header)
         if (header.series_uid, header.patient) != (wanted.series_uid, wanted.patient):
             raise RejectedError(path, "a file of another series or patient")
         if not UID.fullmatch(header.sop_uid) or not UID.fullmatch(header.study_uid):

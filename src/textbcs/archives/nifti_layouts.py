@@ -5,7 +5,7 @@ files and folders alone.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,9 @@ _SUBJECT = re.compile(r"sub-(?P<label>[^_]+)")
 _SEGMENTATION = ".seg.nrrd"
 _SESSION = re.compile(r"ses-[^_]+")
 _CASES = ("imagestr", "imagests")
+# What folders are called that hold all patients' files.
+_IMAGES = re.compile(r"(images?|imgs?|volumes?|scans?|data|nifti|mri?s?)$", re.IGNORECASE)
+_MASKS = re.compile(r"(segmentations?|segs?|masks?|labels?|annotations?|rois?)$", re.IGNORECASE)
 # Folders of these layouts that are no patients; what lies in them is said to be what it is.
 _BESIDE = {
     "labelstr": "a mask: name its folder in masks.nifti_directory",
@@ -65,26 +68,47 @@ def find_volumes(folder: Path, layout: str) -> Found:
     Raises:
         InputError: no file has the layout, or files of several layouts lie there and it is `auto`.
     """
-    layouts = {"folders": _patients, "nnunet": _nnunet, "bids": _bids}
     files, closed = _files(folder)
-    if layout != "auto":
-        found = layouts[layout](folder, files)
-        if not found.volumes:
-            raise InputError(f"{folder}: holds no {_SHAPES[layout]}; put the volumes there")
-        return _unique(found, closed)
-    made = {name: find(folder, files) for name, find in layouts.items()}
+    tried = _LAYOUTS if layout == "auto" else {layout: _LAYOUTS[layout]}
+    made = {name: find(folder, files) for name, find in tried.items()}
+    if "folders" in made and _are_no_patients(made["folders"]):
+        made["folders"] = Found()
     fitting = [name for name, one in made.items() if one.volumes]
     if not fitting:
-        raise InputError(
-            f"{folder}: holds no {_SHAPES['folders']}, nor the layout of nnU-Net or BIDS; "
-            "put the volumes there"
-        )
+        shapes = " or ".join(_SHAPES[name] for name in tried)
+        raise InputError(f"{folder}: holds no {shapes}; {_nearest(folder, files)}")
     if len(fitting) > 1:
         examples = ", ".join(
             f"{name} ({made[name].volumes[0].path.relative_to(folder)})" for name in fitting
         )
         raise InputError(f"{folder}: files lie in several layouts: {examples}; set cohort.layout")
     return _unique(made[fitting[0]], closed)
+
+
+def _are_no_patients(found: Found) -> bool:
+    """Whether the folders of all "patients" say what is in them: images, masks."""
+    return all(_IMAGES.match(one.patient) or _MASKS.match(one.patient) for one in found.volumes)
+
+
+def _nearest(folder: Path, files: Sequence[Path]) -> str:
+    """What to do with a folder that has no layout: what lies in it that comes nearest to one."""
+    below: dict[str, list[Path]] = {}
+    for path in files:
+        name, *rest = path.relative_to(folder).parts
+        if _stem(path) is not None:
+            below.setdefault(name if rest else "", []).append(path)
+    masks = [name for name in below if name and _MASKS.match(name)]
+    for name in sorted(below, key=lambda name: (name in masks, -len(below[name]), name)):
+        for find in _LAYOUTS.values() if name else ():
+            found = find(folder / name, below[name])
+            if found.volumes and not _are_no_patients(found):
+                example = found.volumes[0].path.relative_to(folder).as_posix()
+                there = [folder / one for one in masks if one != name][:1]
+                also = f" and masks.nifti_directory to {there[0]}" if there else ""
+                place = f"set cohort.archive to {folder / name}{also}"
+                return f"volumes lie one folder deeper ({example}): {place}"
+    example = next((own[0].relative_to(folder).as_posix() for own in below.values()), "")
+    return f"put {example or 'the volumes'} into the folder of its patient"
 
 
 _SHAPES = {
@@ -184,6 +208,13 @@ def _bids(folder: Path, files: Sequence[Path]) -> Found:
             rest = name[len(begins) :]
             found.volumes.append(VolumeFile(subject["label"], session, rest, path))
     return found
+
+
+_LAYOUTS: Mapping[str, Callable[[Path, Sequence[Path]], Found]] = {
+    "folders": _patients,
+    "nnunet": _nnunet,
+    "bids": _bids,
+}
 
 
 def _unique(found: Found, closed: Iterable[tuple[Path, str]]) -> Found:

@@ -73,7 +73,8 @@ def read_patients(path: Path = PATIENTS) -> "pd.DataFrame":
     """`patients.csv`, all text, empty for missing."""
     columns = ["patient", "manufacturer", "field_strength_t", "position"]
     columns += ["tumour_location", "multifocal", "excluded"]
-    return read_csv(path, columns, dtype=dict.fromkeys(columns, str)).fillna("")
+    texts = [*columns, "age_years", "menopause", "density"]
+    return read_csv(path, columns, dtype=dict.fromkeys(texts, str)).fillna("")
 
 
 def read_files(path: Path = FILES) -> "pd.DataFrame":

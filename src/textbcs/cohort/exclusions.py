@@ -10,7 +10,7 @@ from textbcs.base.io import InputError
 from textbcs.cohort.phases import matches
 from textbcs.imaging.dicom import series_fault
 from textbcs.imaging.planes import SeriesError
-from textbcs.imaging.volumes import read_grid
+from textbcs.imaging.series_volumes import read_grid
 from textbcs.intake.series_uids import part_number, whole_uid
 
 # Image series, and series of segmentations.

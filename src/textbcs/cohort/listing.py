@@ -48,6 +48,9 @@ PATIENT_COLUMNS = (
     "position",
     "tumour_location",
     "multifocal",
+    "age_years",
+    "menopause",
+    "density",
     "excluded",
 )
 
@@ -261,7 +264,7 @@ def _patient_row(
     images = [one.first for one in own if one.first.modality == "MR"]
     chosen = [first for first in images if phases.get(first.series_uid) == "post1"] + images
     if not chosen:
-        return [patient, "", "", "", "", "", reason]
+        return [patient, *[""] * 8, reason]
     first = chosen[0]
     position = first.patient_position if first.patient_position in ("FFP", "HFP") else ""
-    return [patient, first.manufacturer, first.tesla, position, "", "", reason]
+    return [patient, first.manufacturer, first.tesla, position, *[""] * 5, reason]

@@ -108,6 +108,16 @@ def minimum_pixels(minimum_mm2: float, spacing_mm: Sequence[float]) -> int:
     return math.ceil(minimum_mm2 / (spacing_mm[0] * spacing_mm[1]) - _TIE)
 
 
+def minimum_voxels(minimum_mm3: float, voxel_mm3: float) -> int:
+    """The fewest voxels whose volume is at least `minimum_mm3`: as `minimum_pixels`, of a volume.
+
+    Args:
+        minimum_mm3: volume in mm³, at least 0.
+        voxel_mm3: of a voxel, mm³.
+    """
+    return math.ceil(minimum_mm3 / voxel_mm3 - _TIE)
+
+
 def transform(affine: Affine, points: ArrayLike) -> NDArray[np.float64]:
     """Map points (..., 3) by an affine: voxel indices (x, y, z) to LPS mm; back by the inverse."""
     moved: NDArray[np.float64] = np.asarray(points, np.float64) @ affine[:3, :3].T + affine[:3, 3]

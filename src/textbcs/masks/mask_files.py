@@ -11,6 +11,7 @@ from pathlib import Path
 
 from textbcs.base.io import InputError
 from textbcs.imaging.volume_files import SUFFIXES, not_read, stem
+from textbcs.intake.folder_walk import CLOSED, FoundFile, every_file
 from textbcs.intake.spelling import hint, pattern_of
 
 PATIENT, SERIES, ANY = "{patient}", "{series}", "*"
@@ -51,34 +52,30 @@ class MaskFiles:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """All files below a folder, sorted; folders that are links are followed.
+    """The files below a folder that may be read, sorted; `found_files` says more.
 
     Raises:
-        InputError: no such folder.
+        InputError: as `found_files`.
+    """
+    return [one.path for one in found_files(folder) if not one.fault]
+
+
+def found_files(folder: Path) -> list[FoundFile]:
+    """All files below a folder, sorted by path, each with why it must not be read, "" if it may.
+
+    What lies in a linked folder below it must not: DVC would notice no change of it. The folder itself
+    may be a link.
+
+    Raises:
+        InputError: no such folder, or one that cannot be opened.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; correct masks.nifti_directory or the source")
-    found: list[Path] = []
-    seen: set[Path] = set()
-
-    def search(place: Path) -> None:
-        """Everything below a folder, each real folder once."""
-        if place.resolve() in seen:
-            return
-        seen.add(place.resolve())
-        for path in sorted(place.iterdir()):
-            if path.is_dir():
-                search(path)
-            else:
-                found.append(path)
-
-    try:
-        search(folder)
-    except OSError as error:
-        raise InputError(
-            f"{error.filename or folder}: cannot be listed ({error.strerror})"
-        ) from error
-    return sorted(found)
+    found = sorted(every_file(folder), key=lambda one: one.path)
+    for one in found:
+        if one.fault.startswith(CLOSED):
+            raise InputError(f"{one.path}: {one.fault}; correct its permissions")
+    return found
 
 
 def match_files(folder: Path, names: str, people: Mapping[str, Named]) -> MaskFiles:
@@ -98,11 +95,11 @@ def match_files(folder: Path, names: str, people: Mapping[str, Named]) -> MaskFi
     names = next((names[: -len(end)] for end in SUFFIXES if names.lower().endswith(end)), names)
     found = MaskFiles(folder, names)
     masks = {}
-    for path in list_files(folder):
-        if name := _name(folder, path):
-            masks[path] = name
+    for one in found_files(folder):
+        if not one.fault and (name := _name(folder, one.path)):
+            masks[one.path] = name
         else:
-            found.strangers[path] = _no_mask(path)
+            found.strangers[one.path] = one.fault or _no_mask(one.path)
     owners = _owners(names, people, masks)
     shown = [name for person in people.values() for name in person.patients]
     hints = 0
@@ -139,17 +136,13 @@ def better_pattern(found: MaskFiles, without: Sequence[str]) -> str:
 def _name(folder: Path, path: Path) -> str:
     """A mask file's path below its folder without the suffix; "" of what is no volume."""
     own = stem(path)
-    if own is None or not path.is_file():
-        return ""
-    return (path.relative_to(folder).parent / own).as_posix()
+    return "" if own is None else (path.relative_to(folder).parent / own).as_posix()
 
 
 def _no_mask(path: Path) -> str:
     """Why a file cannot be a mask."""
     if path.name.startswith(".") or path.name.lower() in _SYSTEM:
         return "hidden, or the system's"
-    if not path.is_file():
-        return "a link that leads nowhere" if path.is_symlink() else "no file"
     return not_read(path) or "neither NIfTI nor NRRD"
 
 

@@ -21,7 +21,8 @@ from textbcs.cohort.cohort_tables import FILES
 from textbcs.imaging.dicom import Grid
 from textbcs.imaging.geometry import spacing
 from textbcs.imaging.segmentation import read_segmentation
-from textbcs.imaging.volumes import read_series
+from textbcs.imaging.series_volumes import read_series
+from textbcs.intake.folder_walk import LINKED
 from textbcs.intake.series_uids import part_number, whole_uid
 from textbcs.masks.boxes import Place
 from textbcs.masks.fitting import MisfitError, fit_segmentation, fit_volume
@@ -230,6 +231,7 @@ def _files(
 
     people = {patient: named(patient) for patient in patients}
     folder = Path(masks["nifti_directory"]) / entry["folder"]
+    _check_place(Path(masks["nifti_directory"]), folder)
     files = match_files(folder, entry.get("names", PATIENT), people)
 
     def find(subject: Subject) -> Iterator[Found]:
@@ -244,6 +246,14 @@ def _files(
         return f"no file {files.names}"
 
     return Source(find, missing, entry.get("several", "error"), files)
+
+
+def _check_place(root: Path, folder: Path) -> None:
+    """InputError where a source's folder lies behind a link below the folder that DVC watches."""
+    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
+    linked = [root.joinpath(*parts[:n]) for n in range(1, len(parts) + 1)]
+    if any(one.is_symlink() for one in linked):
+        raise InputError(f"{folder}: lies {LINKED}")
 
 
 def _file(

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textbcs.masks.mask_files import MaskFiles, better_pattern, list_files
+from textbcs.intake.folder_walk import shown
+from textbcs.masks.mask_files import MaskFiles, better_pattern, found_files
 from textbcs.masks.sources import Source
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ def unused_files(
             for path in paths:
                 owners.setdefault(path, []).append(patient)
     rows = []
-    for path in list_files(folder):
-        if str(path) in used:
+    for one in found_files(folder):
+        if str(one.path) in used:
             continue
-        own = owners.get(path, [])
+        own = owners.get(one.path, [])
         reason = next((whose[patient] for patient in own if patient in whose), ANOTHER)
-        said = reason if own else strange.get(path, NO_SOURCE)
-        rows.append([path.relative_to(folder).as_posix(), said])
+        said = one.fault or (reason if own else strange.get(one.path, NO_SOURCE))
+        rows.append([shown(one.path, folder), said])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

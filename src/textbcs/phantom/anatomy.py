@@ -63,6 +63,8 @@ class Anatomy:
         early: relative enhancement at the peak of fast tissues (blood, skin, muscle).
         late: relative enhancement that slow tissue (gland) reaches at the end.
         gain: coil sensitivity, about 1 in the breasts.
+        density: amount of fibroglandular tissue, 0 (almost entirely fat) to 3 (extreme).
+        background: background enhancement, 0 (minimal) to 3 (marked).
     """
 
     grid: Grid
@@ -71,6 +73,8 @@ class Anatomy:
     early: Array
     late: Array
     gain: Array
+    density: int
+    background: int
 
 
 def build(grid: Grid, menopause: int, rng: np.random.Generator) -> Anatomy:
@@ -87,7 +91,9 @@ def build(grid: Grid, menopause: int, rng: np.random.Generator) -> Anatomy:
     _paint_breasts(grid, breasts, torso, gland, base, early, late, rng)
     for breast in breasts:
         _paint_vessels(grid, breast, base, early, rng)
-    return Anatomy(grid, breasts, base, early, late, _coil(grid, breasts, rng))
+    coil = _coil(grid, breasts, rng)
+    classes = _DENSITY.index(density), _BACKGROUND.index(background)
+    return Anatomy(grid, breasts, base, early, late, coil, *classes)
 
 
 def _draw_breasts(rng: np.random.Generator) -> tuple[Breast, Breast]:

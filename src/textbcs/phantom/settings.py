@@ -67,7 +67,7 @@ class Settings:
         return cls(**values)
 
 
-STREAMS = ("facts", "anatomy", "tumours", "contralateral", "ipsilateral", "noise")
+STREAMS = ("facts", "anatomy", "tumours", "contralateral", "ipsilateral", "noise", "reports")
 
 
 def stream(settings: Settings, index: int, name: str) -> np.random.Generator:

@@ -136,7 +136,10 @@ COLUMNS: tuple[tuple[str | None, str | None], ...] = (
     ),
     (None, None),
     ("Age at mammo (days)", None),
-    ("Breast Density", None),
+    (
+        "Breast Density",
+        "{0=heterogeneous, 1=scattered, 2=minimal, 3=moderate, 4=extremely, 5=predominantly fatty}",
+    ),
     ("Shape", "{0=oval, 1=irregular, 2=lobular, 3=reniform, 4=stellate}"),
     ("Margin", None),
     ("Architectural distortion", None),
@@ -181,13 +184,23 @@ COLUMNS: tuple[tuple[str | None, str | None], ...] = (
 )
 
 _MODELS = {"SIGNA HDx": 3, "Signa HDxt": 4, "Avanto": 0, "TrioTim": 7}
+# The code of Breast Density for each amount of fibroglandular tissue, from almost entirely fat on.
+_DENSITY_CODES = (5, 1, 0, 4)
 _OTHER_SIDE = range(42, 51)  # columns that concern a second cancer: not pertinent
 _STAMP = (1990, 1, 1, 0, 0, 0)
 _STAMP_TEXT = b"1990-01-01T00:00:00Z"
 
 
-def clinical_row(facts: Facts, position: NDArray[np.float64]) -> list[str | int | float | None]:
-    """A patient's row of the sheet `Data`; `position` is that of her first instance."""
+def clinical_row(
+    facts: Facts, position: NDArray[np.float64], density: int
+) -> list[str | int | float | None]:
+    """A patient's row of the sheet `Data`.
+
+    Args:
+        facts: hers.
+        position: of her first instance, mm.
+        density: `Anatomy.density`.
+    """
     row: list[str | int | float | None] = ["NC"] * len(COLUMNS)
     row[100] = row[69] = None
     values: dict[int, str | int | float] = {
@@ -205,6 +218,7 @@ def clinical_row(facts: Facts, position: NDArray[np.float64]) -> list[str | int 
         28: "NA",
         51: int(facts.tumours > 1),
         52: 0,
+        72: _DENSITY_CODES[density],
     }
     if facts.location_known:
         values |= {39: "L" if facts.side > 0 else "R", 41: 0}

@@ -28,6 +28,27 @@ def exit_code(command: Callable[[], int | None]) -> int:
         return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}" if named else str(error))
 
 
+def one_line(message: str) -> str:
+    """A message as one line of visible text: what would break it or steer a terminal is quoted.
+
+    Args:
+        message: may hold names of files, which may hold anything but "/" and NUL.
+
+    Returns:
+        The message without blanks at its ends; a line break is `\\n`, an escape `\\x1b`, and a byte of
+        a name that is no UTF-8 `\\xfc`. Letters of any language stay.
+    """
+    return "".join(_visible(one) for one in message.strip())
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte that the system could not decode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return ascii(character)[1:-1]
+
+
 def _fail(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return 2

@@ -1,5 +1,6 @@
 """DICOM files that tests write: MR series of single slices, and enhanced files of many frames."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+# The fuzz, which runs without the tests, has what packs pixels.
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
+from packed_pixels import jpeg_lossless as jpeg_lossless
 
 MR, ENHANCED = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
 SPACING, STEP = (0.8, 0.7), 2.5

@@ -1,14 +1,12 @@
 """A small series of twelve slices in memory, and SEG objects that highdicom draws on it."""
 
+import sys
 from pathlib import Path
 
-import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from textbcs.base.io import InputError
@@ -17,6 +15,10 @@ from textbcs.imaging.geometry import dicom_affine
 from textbcs.imaging.planes import Plane
 from textbcs.imaging.segmentation import read_segmentation
 from textbcs.masks.fitting import fit_segmentation
+
+# The fuzz, which runs without the tests, has the builder.
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
+from segmentation_objects import segmentation_object as segmentation_object
 
 SLICES, ROWS, COLUMNS, STEP = 12, 10, 8, 2.0
 SERIES, STUDY, FRAME = (generate_uid(entropy_srcs=[name]) for name in ("series", "study", "frame"))
@@ -72,30 +74,8 @@ def masks(*where: int, segments: int = 1) -> np.ndarray:
 def seg(
     path: Path, pixels: np.ndarray, kind: str = "BINARY", labels=("Tumor",), change=None
 ) -> Path:
-    described = [
-        SegmentDescription(
-            segment_number=number,
-            segment_label=label,
-            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-            segmented_property_type=codes.SCT.Neoplasm,
-            algorithm_type=SegmentAlgorithmTypeValues.MANUAL,
-        )
-        for number, label in enumerate(labels, start=1)
-    ]
-    made = hd.seg.Segmentation(
-        source_images=[image(number) for number in range(SLICES)],
-        pixel_array=pixels.copy(),
-        segmentation_type=SegmentationTypeValues[kind],
-        segment_descriptions=described,
-        series_instance_uid=hd.UID(),
-        series_number=300,
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer="tests",
-        manufacturer_model_name="tests",
-        software_versions="1",
-        device_serial_number="1",
-    )
+    source = [image(number) for number in range(SLICES)]
+    made = segmentation_object(source, pixels, kind, labels)
     made.save_as(path)
     if change is not None:
         dataset = pydicom.dcmread(path)

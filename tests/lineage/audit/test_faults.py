@@ -3,12 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import fabricated
 import pandas as pd
-import pydicom
 import pytest
 from audited import named
 from fabricated import build, edit_yaml, flip
@@ -16,9 +14,7 @@ from fabricated_lock import commit, write_lock
 from fabricated_stages import Recipe, uid
 
 from textbcs.base.io import write_json, write_text
-from textbcs.lineage.audit.content import check_leaks
 from textbcs.lineage.audit.verify import verify
-from textbcs.lineage.records.findings import Finding
 from textbcs.lineage.records.stage_roles import LEARNS
 from textbcs.settings.params import read_yaml
 
@@ -68,50 +64,6 @@ def test_an_instance_in_two_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     recipe = Recipe(edits={SLICES.format("train"): copied})
     monkeypatch.chdir(build(tmp_path / "tree", recipe))
     assert named(verify()) == [("LEAK", "slices")]
-
-
-def leaks(tables: dict[str, pd.DataFrame]) -> list[Finding]:
-    """What is found in some tables alone."""
-    tree: Any = SimpleNamespace(table=tables.get, node=lambda _: "cohort", digest=lambda _: None)
-    return [one for one in check_leaks(tree) if isinstance(one, Finding)]
-
-
-def test_a_frame_of_reference_that_stands_in_raw_files_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    patients = {"P1": "train", "P2": "train", "P3": "test"}
-
-    def tables(frames: dict[str, str]) -> dict[str, pd.DataFrame]:
-        rows = []
-        for patient in patients:
-            data = pydicom.Dataset()
-            data.file_meta = pydicom.dataset.FileMetaDataset()
-            data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-            data.SOPClassUID = pydicom.uid.MRImageStorage
-            data.SOPInstanceUID = uid("instance", patient)
-            data.FrameOfReferenceUID = uid("frame", frames[patient])
-            path = Path("data/raw") / patient / "1.dcm"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            data.save_as(path, enforce_file_format=True)
-            rows.append(
-                {"patient": patient, "series_uid": uid(patient), "path": f"{patient}/1.dcm"}
-            )
-        files = pd.DataFrame(rows)
-        series = files[["patient", "series_uid"]].assign(
-            study_uid=[uid("study", patient) for patient in patients]
-        )
-        split = pd.DataFrame({"patient": list(patients), "split": list(patients.values())})
-        return {
-            "data/cohort/files.csv": files,
-            "data/cohort/series.csv": series,
-            "data/splits/split.csv": split,
-        }
-
-    assert leaks(tables({"P1": "a", "P2": "a", "P3": "b"})) == []  # one split: no leak
-    found = leaks(tables({"P1": "a", "P2": "b", "P3": "a"}))
-    assert [(one.kind, one.node) for one in found] == [("LEAK", "cohort")]
-    assert f"frame_of_reference_uid {uid('frame', 'a')} is of P1 in train" in found[0].detail
 
 
 def with_stage(

@@ -4,6 +4,7 @@ The sums and rules are written here once more, apart from the stages that they j
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from textbcs.lineage.audit.runs import comparisons
 from textbcs.lineage.records.data_tables import FLOW, SERIES, SPLIT, SPLITS, slices_of
 from textbcs.lineage.records.findings import Finding, Remark, some
 from textbcs.lineage.records.tree import Tree
+
+_FILES = "data/cohort/files.csv"
 
 
 def check_leaks(tree: Tree) -> Iterator[Finding | Remark]:
@@ -83,8 +86,11 @@ def _leaking_series(
         return
     rows = records(table)
     if "frame_of_reference_uid" not in table.columns:
-        frames = _frames_of_reference(tree)
+        frames, unread = _frames_of_reference(tree)
         rows = [row | {"frame_of_reference_uid": frames.get(row["series_uid"], "")} for row in rows]
+        for path, reason in unread:
+            detail = f"{reason}; its frame of reference was not compared"
+            yield Finding("TAMPERED", tree.node(_FILES), path, detail, (_FILES,))
         if not frames:
             yield Remark("frames of reference were not compared: they stand in raw files only")
     first: dict[tuple[str, str], tuple[str, str]] = {}
@@ -101,22 +107,29 @@ def _leaking_series(
                 yield from fresh(SERIES, patient, detail, SPLIT)
 
 
-def _frames_of_reference(tree: Tree) -> dict[str, str]:
-    """Series UID -> frame of reference, from one raw file of each series that is here."""
-    from pydicom import dcmread
+def _frames_of_reference(tree: Tree) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Series UID -> frame of reference, from the first raw file of each series that tells it; and of each
+    series the first file that should be a DICOM instance and cannot be read, with why."""
+    from textbcs.imaging.dicom_headers import read_header_or_reason
 
-    table = tree.table("data/cohort/files.csv")
+    table = tree.table(_FILES)
     found: dict[str, str] = {}
+    unread: dict[str, tuple[str, str]] = {}
     for row in records(table) if table is not None else []:
         path = Path("data/raw") / str(row["path"])
-        if row["series_uid"] in found or not path.is_file():
+        # A volume of NIfTI or NRRD is no DICOM instance, and has no frame of reference.
+        if row["series_uid"] in found or not _is_text(row["sop_uid"]) or not os.path.lexists(path):
             continue
-        try:
-            header = dcmread(path, specific_tags=["FrameOfReferenceUID"], stop_before_pixels=True)
-        except Exception:
-            continue  # it is no DICOM (a NIfTI has no frame of reference)
-        found[row["series_uid"]] = str(header.get("FrameOfReferenceUID", "") or "")
-    return {uid: frame for uid, frame in found.items() if frame}
+        header = read_header_or_reason(path)
+        if isinstance(header, str):
+            unread.setdefault(row["series_uid"], (path.as_posix(), header))
+        else:
+            found[row["series_uid"]] = header.frame_of_reference
+    return {uid: frame for uid, frame in found.items() if frame}, list(unread.values())
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _leaking_pixels(tree: Tree, fresh: _Fresh) -> Iterator[Finding]:

@@ -40,6 +40,19 @@ def encoder_label(stage: "Stage") -> str:
     return name if origin == "pinned" else f"{name} (weights of a {origin}, sha256 {digest[:12]})"
 
 
+def cohort_words(cohort: Mapping[str, Any]) -> str:
+    """What a cohort is called in titles: a person's own by the name that she gave it.
+
+    Args:
+        cohort: `kind`, and `collection` and `source` where they are known.
+    """
+    kind = str(cohort["kind"])
+    if kind not in ("folder", "nifti"):
+        return f"{kind} cohort"
+    name = str(cohort.get("collection") or cohort.get("source") or "own")
+    return f"{' '.join(name.split())} cohort"
+
+
 def subject(params: Mapping[str, Any], slices: "pd.DataFrame", free: bool = False) -> str:
     """What tables are of, in words: split, cohort, slices, patients, masks, seeds.
 
@@ -53,7 +66,7 @@ def subject(params: Mapping[str, Any], slices: "pd.DataFrame", free: bool = Fals
     sources = ", ".join(sorted(slices["mask_source"].unique()))
     seeds = len(params["seeds"])
     return (
-        f"Test split of the {params['cohort']['kind']} cohort: {len(tumour)} tumour slices of "
+        f"Test split of the {cohort_words(params['cohort'])}: {len(tumour)} tumour slices of "
         f"{tumour['patient'].nunique()} patients{others}; masks: {sources}; "
         f"{seeds} seed{'s' if seeds > 1 else ''}"
     )

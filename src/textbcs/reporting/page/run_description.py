@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textbcs.reporting.common.labels import label
+from textbcs.reporting.common.labels import cohort_words, label
 
 Facts = list[tuple[str, str]]
 
@@ -40,9 +40,9 @@ def run_facts(params: Mapping[str, Any], subject: Subject) -> Facts:
         subject: what was tested.
     """
     cohort, training = params["cohort"], params["training"]
-    name = f"{cohort['kind']} cohort" + (
-        f", {cohort['collection']}" if cohort["collection"] else ""
-    )
+    name = cohort_words(cohort)
+    if cohort["collection"] and str(cohort["collection"]) not in name:
+        name += f", {cohort['collection']}"
     return [
         ("Cohort", f"{name}; source {cohort['source']}"),
         (

@@ -2,8 +2,9 @@
 
 Reads the archive's DICOM headers and the clinical workbook; writes data/cohort/series.csv,
 patients.csv and intake.csv. Phases follow from SeriesDescription as the Duke collection spells it, or
-as `cohort.descriptions` says, with SeriesNumber where descriptions do not decide. No name or birth date
-goes into a table; the names of files go into intake.csv alone, which is exported nowhere.
+as `cohort.descriptions` says, with SeriesNumber where descriptions do not decide. No name or date goes
+into a table, of birth the age in whole years alone; the names of files go into intake.csv alone, which is
+exported nowhere.
 """
 
 from collections import Counter
@@ -16,6 +17,7 @@ from textbcs.base.io import NONE, InputError, write_csv
 from textbcs.cohort.clinical import read_clinical
 from textbcs.cohort.cohort_tables import INTAKE, PATIENTS, SERIES
 from textbcs.cohort.listing import choose_cohort
+from textbcs.cohort.unlisted_rows import unlisted_rows
 from textbcs.imaging.dicom import tesla_text
 from textbcs.intake.counting import most_frequent
 from textbcs.intake.left_out import summary
@@ -40,8 +42,11 @@ def run(stage: "Stage") -> None:
     archive = open_archive(stage.params)
     series = archive.series(lambda paths: stage.progress(paths, desc="headers"))
     listing = choose_cohort(series, cohort)
-    patients = _with_clinical(stage, listing.patients)
+    patients, clinical = _with_clinical(stage, listing.patients)
     files = ledger(archive, series, listing.left_out)
+    if clinical is not None:
+        known = {one.first.patient for one in series}
+        files = _joined(files, unlisted_rows(Path(cohort["clinical"]), clinical, known))
     _log(stage, listing.series, patients, files)
     check_anybody(patients, archive.own_folder or cohort["collection"])
     write_csv(stage.output(SERIES), listing.series)
@@ -79,16 +84,26 @@ def _log(
         stage.log(f"not used: {count} x {kind}: {reason}")
 
 
-def _with_clinical(stage: "Stage", table: "pd.DataFrame") -> "pd.DataFrame":
-    """Add what the clinical workbook knows, where there is one."""
+def _joined(files: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The ledger of files with rows of a table behind them."""
+    import pandas as pd
+
+    return pd.concat([files, rows], ignore_index=True) if len(rows) else files
+
+
+def _with_clinical(
+    stage: "Stage", table: "pd.DataFrame"
+) -> tuple["pd.DataFrame", "pd.DataFrame | None"]:
+    """Add what the clinical workbook knows, where there is one; the workbook's own rows as well."""
     path = stage.params["cohort"]["clinical"]
     if path == NONE:
-        return table
-    clinical = read_clinical(stage.input(path)).set_index("patient")
-    for name in ("tumour_location", "multifocal"):
+        return table, None
+    rows = read_clinical(stage.input(path))
+    clinical = rows.set_index("patient")
+    for name in ("tumour_location", "multifocal", "age_years", "menopause", "density"):
         table[name] = clinical[name].reindex(table["patient"]).fillna("").to_numpy()
     clinical["field_strength_t"] = clinical["field_strength_t"].map(tesla_text)
     for name in ("field_strength_t", "position"):
         known = clinical[name].reindex(table["patient"]).fillna("").to_numpy()
         table[name] = table[name].where(table[name] != "", known)
-    return table
+    return table, rows

@@ -28,7 +28,7 @@ from textbcs.imaging.dicom import Grid
 from textbcs.imaging.geometry import voxel_volume
 from textbcs.imaging.nifti import nifti_bytes
 from textbcs.imaging.planes import SeriesError
-from textbcs.imaging.volumes import read_grid
+from textbcs.imaging.series_volumes import read_grid
 from textbcs.intake.series_uids import part_number
 from textbcs.intake.spelling import unknown_names
 from textbcs.masks.boxes import ABSENT, Box, BoxError, Place, box_rows, locate, read_boxes

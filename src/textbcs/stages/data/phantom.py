@@ -1,7 +1,8 @@
 """Stage `phantom`: write a synthetic cohort as an archive of DICOM files with its two workbooks.
 
-Reads nothing; writes data/phantom/archive (DICOM), the two workbooks of the Duke collection and
-manifest.csv with every file's hash. docs/explanation/phantom.md says what is drawn and from which sources.
+Reads nothing; writes data/phantom/archive (DICOM), the two workbooks of the Duke collection, reports.csv
+with a free-text report of each patient, and manifest.csv with every file's hash.
+docs/explanation/phantom.md says what is drawn and from which sources.
 """
 
 from contextlib import closing
@@ -15,6 +16,7 @@ from textbcs.base.io import sha256_bytes, write_bytes, write_csv
 from textbcs.phantom.dicom_headers import raw_planes
 from textbcs.phantom.files import files
 from textbcs.phantom.patient import make_patient
+from textbcs.phantom.reports import write_report
 from textbcs.phantom.settings import Settings
 from textbcs.phantom.workbooks import (
     box_row,
@@ -33,11 +35,12 @@ ARCHIVE = FOLDER / "archive"
 
 @dataclass(frozen=True)
 class _Written:
-    """A patient's files (path, bytes, sha256) and her rows in the two workbooks."""
+    """A patient's files (path, bytes, sha256) and her rows in the two workbooks and the reports."""
 
     files: list[tuple[str, int, str]]
     box: list[Any]
     clinical: list[Any]
+    report: list[str]
 
 
 def run(stage: "Stage") -> None:
@@ -60,6 +63,8 @@ def run(stage: "Stage") -> None:
     write_bytes(
         stage.output(FOLDER / "Clinical_and_Other_Features.xlsx"), clinical_workbook(clinical)
     )
+    reports = pd.DataFrame([one.report for one in written], columns=["patient", "report"])
+    write_csv(stage.output(FOLDER / "reports.csv"), reports)
     manifest = pd.DataFrame(sorted(listed), columns=["path", "bytes", "sha256"])
     write_csv(stage.output(FOLDER / "manifest.csv"), manifest)
 
@@ -72,7 +77,9 @@ def _write_patient(settings: Settings, index: int) -> _Written:
         _write(ARCHIVE / entry.path, entry.content)
         listed.append((entry.path, len(entry.content), sha256_bytes(entry.content)))
     corner = raw_planes(patient).positions[0]
-    return _Written(listed, box_row(patient), clinical_row(patient.facts, corner))
+    clinical = clinical_row(patient.facts, corner, patient.anatomy.density)
+    report = [patient.facts.patient, write_report(settings, patient)]
+    return _Written(listed, box_row(patient), clinical, report)
 
 
 def _write(path: Path, content: bytes) -> None:
