@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from textbcs.dataset.prompt_grammar import (
     VOCABULARY,
     Prompt,
     PromptError,
+    every_prompt,
     mirror,
     number_word,
     parse,
@@ -61,6 +63,18 @@ def test_texts_outside_the_grammar_are_refused_in_one_line(text: str, words: str
         parse(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@given(st.sampled_from(EVERY))
+def test_without_a_side_a_prompt_begins_with_the_shape(prompt: Prompt) -> None:
+    sideless = replace(prompt, location="")
+    assert sideless.text == prompt.text.partition("; ")[2]
+    assert parse(sideless.text) == sideless == sideless.mirrored()
+    assert sideless.slots == ("shape", "size", "number")
+
+
+def test_every_prompt_is_there_once() -> None:
+    assert [len(set(every_prompt(sided))) for sided in (True, False)] == [198, 99]
 
 
 @pytest.mark.parametrize(("count", "word"), [(1, "one"), (10, "ten"), (11, "many"), (99, "many")])

@@ -39,6 +39,8 @@ PARAMS = {
         "intensity_shift": 0.05,
         "fraction": 1.0,
         "fraction_seed": 43,
+        "tumour_free": 0.0,
+        "asked": {"case": 0.0, "empty": 0.0, "wrong": 0.0, "reworded": 0.0},
     },
     "methods": {
         "unet": {

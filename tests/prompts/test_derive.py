@@ -83,6 +83,7 @@ def test_prompt_uses_the_given_side() -> None:
     assert derive_prompt(Lesions(5, 12, 0.99, 0.1), "left", (10, 20), RULES).number == "many"
 
 
-def test_without_sides_every_prompt_has_the_same_word() -> None:
+def test_without_sides_a_prompt_has_no_location() -> None:
     lesions = Lesions(5, 1, 0.99, 0.1)
-    assert derive_prompt(lesions, "", (10, 20), RULES).location == "left"
+    found = derive_prompt(lesions, "", (10, 20), RULES)
+    assert found.text == "shape round; size small; number one"

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from textbcs.dataset.prompt_grammar import every_prompt
 from textbcs.models.common.prompt_embeddings import PromptTable
 from textbcs.training.augmentation import augmented, flipped
-from textbcs.training.data import Split, batch_of
+from textbcs.training.data import Others, Split, attributes, batch_of, wordings
+from textbcs.training.grammar_rows import GrammarRows
 
 STILL = {
     "augmentation": "standard",
@@ -141,3 +143,99 @@ def test_nnunets_changes_of_intensity_follow_the_flip_and_move_no_mask(split):
     assert torch.equal(plain.prompt, changed.prompt)
     assert not torch.equal(plain.image, changed.image)
     assert torch.equal(changed.image[:, 0], changed.image[:, 2])
+
+
+def use_split(free: int = 4) -> Split:
+    """Six slices, then tumour-free ones, on the whole grammar; slice i is all i, and so is no other."""
+    texts = ["", *(prompt.text for prompt in every_prompt(True))]
+    worded = [*texts, *(f"said otherwise: {text}" for text in texts[1:])]
+    tokens = torch.arange(len(worded), dtype=torch.float32)[:, None, None]
+    table = PromptTable(worded, tokens, torch.ones(len(worded), 1).bool(), [*texts, *texts[1:]])
+    own = torch.arange(1, 7)
+    case = torch.cat([torch.full((6,), 40), torch.full((free,), 41)])
+    grammar = GrammarRows.of(table)
+    prompt = torch.cat([own, case[6:]])
+    count = 6 + free
+    return Split(
+        tuple("abcdef"),
+        torch.arange(count)[:, None, None].expand(-1, 8, 8).half(),
+        (torch.arange(count) < 6)[:, None, None].expand(-1, 8, 8).to(torch.uint8),
+        prompt,
+        grammar.mirrored(prompt),
+        table,
+        torch.tensor([attributes(text) for text in table.meanings]),
+        wordings(table),
+        Others(case, free, grammar),
+    )
+
+
+NOTHING_ELSE = {"case": 0.0, "empty": 0.0, "wrong": 0.0, "reworded": 0.0}
+
+
+def ask(split: Split, rows: torch.Tensor, flip: float = 0.0, free: float = 0.0, **shares: float):
+    settings = {
+        **STILL, "flip_probability": flip, "tumour_free": free, "asked": {**NOTHING_ELSE, **shares}
+    }  # fmt: skip
+    return augmented(split, rows, 1, settings, torch.Generator().manual_seed(3))
+
+
+def test_tumour_free_slices_take_the_place_of_a_share() -> None:
+    split = use_split()
+    rows = torch.arange(6).repeat(2000)
+    batch = ask(split, rows, free=0.3)
+    swapped = batch.rows >= 6
+    assert abs(float(swapped.float().mean()) - 0.3) < 0.02
+    assert torch.equal(batch.rows[~swapped], rows[~swapped])
+    assert not batch.mask[swapped].any()
+    assert batch.mask[~swapped].all()
+    assert torch.equal(batch.image[:, 0, 0, 0].long(), batch.rows)
+    assert set(batch.rows[swapped].tolist()) == {6, 7, 8, 9}
+    assert (batch.prompt[swapped] == 41).all()
+    assert len(split) == 6
+
+
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_the_case_is_asked_in_place_of_the_slice(flip: float) -> None:
+    split = use_split()
+    rows = torch.arange(6).repeat(1000)
+    batch = ask(split, rows, flip=flip, case=0.5)
+    said = split.others.grammar.mirrored(batch.prompt) if flip else batch.prompt
+    asked = said == 40
+    assert abs(float(asked.float().mean()) - 0.5) < 0.03
+    assert torch.equal(said[~asked], rows[~asked] + 1)
+    assert batch.told is not None
+    assert batch.told.all()
+
+
+def test_empty_and_wrong_prompts_are_not_told_as_true() -> None:
+    split = use_split()
+    rows = torch.arange(6).repeat(2000)
+    batch = ask(split, rows, empty=0.2, wrong=0.3, reworded=0.1)
+    assert batch.told is not None
+    empty, true = batch.prompt == 0, batch.prompt == rows + 1
+    assert abs(float(empty.float().mean()) - 0.2) < 0.02
+    assert abs(float((~empty & ~true).float().mean()) - 0.3) < 0.02
+    assert torch.equal(batch.told, true)
+    assert (batch.attributes[empty] == -1).all()
+    words = batch.text.tokens.flatten().long()
+    other = words != batch.prompt
+    assert (
+        abs(float(other.float().mean()) - 0.1 * 0.5) < 0.02
+    )  # of two wordings one is the prompt itself
+    assert torch.equal(words[other], batch.prompt[other] + len(split.prompts.texts) // 2)
+
+
+def test_a_split_without_others_draws_no_number_more(split) -> None:
+    """The paper's methods keep their bytes: the settings of methods for use draw nothing for them."""
+    settings = {
+        **STILL,
+        "flip_probability": 0.5,
+        "tumour_free": 0.5,
+        "asked": {**NOTHING_ELSE, "wrong": 0.5},
+    }
+    generators = [torch.Generator().manual_seed(7) for _ in range(2)]
+    plain = augmented(split, torch.arange(5), 1, {**STILL, "flip_probability": 0.5}, generators[0])
+    same = augmented(split, torch.arange(5), 1, settings, generators[1])
+    assert torch.equal(plain.prompt, same.prompt)
+    assert same.told is None
+    assert torch.equal(generators[0].get_state(), generators[1].get_state())

@@ -1,5 +1,8 @@
 """A split on the device, and every way in which its files may not fit."""
 
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -7,6 +10,7 @@ from small_training import write_start
 
 from textbcs.base import io
 from textbcs.base.io import InputError
+from textbcs.dataset.prompt_grammar import every_prompt
 from textbcs.models.common.prompt_embeddings import PromptTable
 from textbcs.training.data import kept_patients, read_learning_splits, read_split, wordings
 
@@ -166,3 +170,59 @@ def test_a_variant_may_train_on_a_fraction(fake_stage, params, dataset):
     half, whole = (set_up(fake_stage(params), name) for name in ("half", "textbcs"))
     assert (len(half.train), len(whole.train)) == (9, 17)
     assert (len(half.val), half.settings["epochs"]) == (6, 3)
+
+
+@pytest.fixture
+def for_use(dataset) -> None:
+    """What a method for use reads besides: the grammar, the cases' prompts and tumour-free slices."""
+    texts = ["", *(prompt.text for prompt in every_prompt(True))]
+    table = pd.DataFrame({"row": range(len(texts)), "text": texts, "prompt": texts})
+    io.write_csv("data/text/grammar/prompts.csv", table)
+    tokens = np.zeros((len(texts), 4, 12), np.float32)
+    mask = np.ones((len(texts), 4), np.uint8)
+    io.write_tensors("data/text/grammar/embeddings.safetensors", {"tokens": tokens, "mask": mask})
+    train = two_slices_a_patient("train")
+    cases = pd.DataFrame({"patient": sorted(set(train["patient"])), "text": texts[5]})
+    io.write_csv("data/prompts/train_patients.csv", cases)
+    Path("data/slices/train_free").mkdir()
+    free = train.iloc[:4].assign(slice_id=[f"f{place}" for place in range(4)], kind="negative")
+    io.write_csv("data/slices/train_free/slices.csv", free)
+    shape = io.read_tensors(Path("data/slices/train/slices.safetensors"))["image"].shape[1:]
+    image = np.full((4, *shape), 0.25, np.float16)
+    arrays = {"image": image, "mask": np.zeros(image.shape, np.uint8)}
+    io.write_tensors("data/slices/train_free/slices.safetensors", arrays)
+
+
+def test_a_method_for_use_reads_more_and_all_others_do_not(fake_stage, params, for_use):
+    plain, _ = read_learning_splits(fake_stage(params), CPU, params["training"])
+    assert plain.others is None
+    settings = {**params["training"], "tumour_free": 0.5}
+    more, val = read_learning_splits(fake_stage(params), CPU, settings)
+    assert more.others is not None
+    assert val.others is None
+    assert (len(more), more.others.free, len(more.image)) == (len(plain), 4, len(plain) + 4)
+    assert torch.equal(more.image[: len(plain)], plain.image)
+    assert not more.mask[len(plain) :].any()
+    assert {more.prompts.texts[row] for row in more.prompt[len(plain) :]} == {
+        every_prompt(True)[4].text
+    }
+    assert (more.others.case == 5).all()
+
+
+def test_tumour_free_slices_of_patients_who_are_left_out_stay_out(fake_stage, params, for_use):
+    settings = {**params["training"], "tumour_free": 0.5, "fraction": 0.1}
+    more, _ = read_learning_splits(fake_stage(params), CPU, settings)
+    kept = set(more.slice_ids)
+    table = pd.read_csv("data/slices/train/slices.csv").set_index("slice_id")["patient"]
+    patients = {table[slice_id] for slice_id in kept}
+    free = pd.read_csv("data/slices/train_free/slices.csv")["patient"]
+    assert more.others is not None
+    assert more.others.free == int(free.isin(patients).sum())
+
+
+def test_a_case_without_a_prompt_is_said(fake_stage, params, for_use):
+    cases = pd.read_csv("data/prompts/train_patients.csv").iloc[1:]
+    io.write_csv("data/prompts/train_patients.csv", cases)
+    settings = {**params["training"], "tumour_free": 0.5}
+    with pytest.raises(io.InputError, match=r"train_patients\.csv: patient P00 has no prompt"):
+        read_learning_splits(fake_stage(params), CPU, settings)

@@ -75,7 +75,7 @@ def picture(image: NDArray[np.floating], mask: NDArray[np.uint8] | None) -> byte
         image: (H, W) in [0, 1], LPS orientation.
         mask: (H, W), or None for no outline.
     """
-    from matplotlib.image import imsave
+    from PIL import Image  # matplotlib would speak where the home cannot be written
     from scipy.ndimage import binary_erosion
 
     grey = np.clip(np.asarray(image, dtype=np.float64) * 255, 0, 255).astype(np.uint8)
@@ -89,7 +89,7 @@ def picture(image: NDArray[np.floating], mask: NDArray[np.uint8] | None) -> byte
     corner = colour[4 : 4 + height, -4 - width : -4]
     corner[letter[: corner.shape[0], : corner.shape[1]]] = 255
     buffer = BytesIO()
-    imsave(buffer, colour, format="png", metadata={"Software": ""})
+    Image.fromarray(colour).save(buffer, format="png")
     return buffer.getvalue()
 
 

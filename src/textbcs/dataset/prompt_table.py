@@ -31,7 +31,7 @@ def read_prompts(path: str | Path) -> "pd.DataFrame":
         )
     for index, row in enumerate(records(table)):
         try:
-            words = Prompt(*(str(row[slot]) for slot in VOCABULARY))
+            words = Prompt(*(_word(row[slot]) for slot in VOCABULARY))
             said = parse(str(row["text"]))
         except PromptError as error:
             raise InputError(f"{path} row {index + 2}: {error}") from error
@@ -40,6 +40,11 @@ def read_prompts(path: str | Path) -> "pd.DataFrame":
                 f"{path} row {index + 2}: text {said.text!r} contradicts its columns {words.text!r}"
             )
     return table
+
+
+def _word(cell: object) -> str:
+    """The word of a cell; an empty one is read as NaN."""
+    return cell if isinstance(cell, str) else ""
 
 
 def texts_of(path: str | Path, slice_ids: Iterable[str]) -> list[str]:

@@ -36,6 +36,8 @@ COLUMNS = (
     "native_spacing_row_mm",
     "native_spacing_col_mm",
 )
+CASES = "data/slices/cases.csv"  # a row per patient: the lesions of her whole volume
+FREE = "train_free"  # the shard of tumour-free slices of training patients
 _NATIVE = "native_mask/"
 
 
@@ -54,6 +56,11 @@ class Shard:
     images: "np.ndarray"
     masks: "np.ndarray"
     native_masks: dict[str, "np.ndarray"] = field(default_factory=dict)
+
+
+def slice_name(patient: str, z: int) -> str:
+    """The `slice_id` of a patient's slice `z`, counted from 0 at the feet."""
+    return f"{patient}-z{z:03d}"
 
 
 def write_shard(stage: "Stage", split: str, shard: Shard) -> None:

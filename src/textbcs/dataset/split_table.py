@@ -1,14 +1,8 @@
 """The three splits, and which of them a patient is in."""
 
-from typing import TYPE_CHECKING
-
 from textbcs.base.io import read_csv
 
-if TYPE_CHECKING:
-    pass
-
-
-SPLITS = ("train", "val", "test")
+SPLITS = TRAIN, VAL, TEST = ("train", "val", "test")
 
 
 def read_split(path: str) -> dict[str, str]:

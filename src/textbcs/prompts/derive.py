@@ -7,17 +7,13 @@ are parameters of `prompts`; the size classes are tertiles of the *train* slices
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textbcs.dataset.prompt_grammar import VOCABULARY, Prompt, number_word
 from textbcs.imaging.geometry import minimum_pixels
 
 if TYPE_CHECKING:
     import numpy as np
-
-# Where nothing has a side (`cohort.sides: none`), the grammar's place for it holds the same word in every
-# prompt, so that it says nothing.
-NO_SIDE = VOCABULARY["location"][0]
 
 
 @dataclass(frozen=True)
@@ -68,8 +64,18 @@ def measure_lesions(
     )
 
 
+class Outline(Protocol):
+    """What has been measured of an outline: a slice's, or a case's largest cross-section."""
+
+    @property
+    def solidity(self) -> float: ...
+
+    @property
+    def eccentricity(self) -> float: ...
+
+
 def shape_word(
-    lesions: Lesions, irregular_below_solidity: float, ellipse_above_eccentricity: float
+    lesions: Outline, irregular_below_solidity: float, ellipse_above_eccentricity: float
 ) -> str:
     """`irregular` where the outline is not convex, else `ellipse` where elongated, else `round`."""
     if lesions.solidity < irregular_below_solidity:
@@ -77,17 +83,17 @@ def shape_word(
     return "ellipse" if lesions.eccentricity > ellipse_above_eccentricity else "round"
 
 
-def size_thresholds(areas_mm2: Sequence[float]) -> tuple[float, float]:
-    """The two tertiles of lesion areas (mm²), to be fitted on train slices only."""
+def size_thresholds(sizes: Sequence[float]) -> tuple[float, float]:
+    """The two tertiles of lesion areas (mm²) or volumes (mm³), to be fitted on train only."""
     import numpy as np
 
-    low, high = np.quantile(np.asarray(areas_mm2, dtype=np.float64), [1 / 3, 2 / 3])
+    low, high = np.quantile(np.asarray(sizes, dtype=np.float64), [1 / 3, 2 / 3])
     return float(low), float(high)
 
 
-def size_word(area_mm2: float, thresholds: tuple[float, float]) -> str:
+def size_word(size: float, thresholds: tuple[float, float]) -> str:
     """`small` up to the lower tertile, `medium` up to the upper, `large` beyond."""
-    return VOCABULARY["size"][sum(area_mm2 > limit for limit in thresholds)]
+    return VOCABULARY["size"][sum(size > limit for limit in thresholds)]
 
 
 def derive_prompt(
@@ -104,6 +110,4 @@ def derive_prompt(
     shape = shape_word(
         lesions, rules["irregular_below_solidity"], rules["ellipse_above_eccentricity"]
     )
-    return Prompt(
-        side or NO_SIDE, shape, size_word(lesions.area_mm2, thresholds), number_word(lesions.number)
-    )
+    return Prompt(side, shape, size_word(lesions.area_mm2, thresholds), number_word(lesions.number))

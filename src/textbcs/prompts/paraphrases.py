@@ -6,7 +6,7 @@ TextBCS §4.9 among them), and others that a training may see.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ class Sentence:
     Attributes:
         name: of the wording.
         text: with slots, forms and nouns in braces.
+        sideless: the same of a prompt without a location.
         paper: whether it is a variant that the paper shows.
     """
 
     name: str
     text: str
+    sideless: str
     paper: bool = False
 
 
@@ -65,7 +67,8 @@ class Paraphrases:
             words[name] = forms.get(word, word)
         single = prompt.number == NUMBERS[0]
         words |= {noun: noun if single else many for noun, many in self.nouns.items()}
-        return {one.name: one.text.format_map(words) for one in sentences}
+        chosen = {one.name: one.text if prompt.location else one.sideless for one in sentences}
+        return {name: text.format_map(words) for name, text in chosen.items()}
 
 
 def read_paraphrases(path: Path = PARAPHRASES) -> Paraphrases:
@@ -80,7 +83,8 @@ def read_paraphrases(path: Path = PARAPHRASES) -> Paraphrases:
         sentences = {kind: _sentences(content[kind]) for kind in ("probe", "learn")}
         found = Paraphrases(content["forms"], content["nouns"], **sentences)
         example = Prompt(*(words[0] for words in VOCABULARY.values()))
-        names = [*found.asked(example), *found.learnt(example)]
+        for prompt in (example, replace(example, location="")):
+            names = [*found.asked(prompt), *found.learnt(prompt)]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
             f"{path}: {type(error).__name__} {error}; a sentence needs a name and a text whose braces "
@@ -96,13 +100,13 @@ def _sentences(entries: Sequence[Mapping[str, Any]]) -> tuple[Sentence, ...]:
 
 
 def mistyped(prompt: Prompt, seed: int) -> str:
-    """The prompt with one typing error in each of its four words.
+    """The prompt with one typing error in each of its words.
 
     An error is a letter left out, doubled or replaced, or two neighbours exchanged. It depends on
     the prompt and the seed alone, so that whoever asks again gets the same text.
     """
     source = random.Random(f"{seed} {prompt.text}")
-    words = (f"{slot} {_error(getattr(prompt, slot), source)}" for slot in VOCABULARY)
+    words = (f"{slot} {_error(getattr(prompt, slot), source)}" for slot in prompt.slots)
     return "; ".join(words)
 
 

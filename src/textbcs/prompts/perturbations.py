@@ -8,15 +8,11 @@ word; the rest are other wordings.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textbcs.dataset.prompt_grammar import VOCABULARY, Prompt, parse
+from textbcs.dataset.prompt_grammar import VOCABULARY, Prompt, every_prompt, parse
 from textbcs.prompts.paraphrases import Paraphrases, mistyped
-
-if TYPE_CHECKING:
-    pass
 
 TRUE, EMPTY, SHUFFLED, AUTOMATIC, TYPING = "true", "empty", "shuffled", "automatic", "typing"
 SWAPPED = tuple(f"swapped_{slot}" for slot in (*VOCABULARY, "all"))
@@ -60,14 +56,8 @@ def probe_texts(
 
 def possible_texts(texts: Sequence[str], paraphrases: Paraphrases, seed: int) -> list[str]:
     """Every text that `probe_texts` can give for these prompts, whatever a first pass finds; sorted."""
-    grammar = [
-        Prompt(location, shape, size, number).text
-        for location in VOCABULARY["location"]
-        for shape in VOCABULARY["shape"]
-        for size in VOCABULARY["size"]
-        for number in VOCABULARY["number"]
-    ]
     prompts = [parse(text) for text in set(texts)]
+    grammar = [prompt.text for prompt in every_prompt(all(one.location for one in prompts))]
     others = {text for prompt in prompts for text in paraphrases.asked(prompt).values()}
     others |= {shortened(prompt, probe) for prompt in prompts for probe in WITHOUT}
     return sorted({NOTHING, *grammar, *others, *(mistyped(prompt, seed) for prompt in prompts)})
@@ -143,7 +133,8 @@ def _swap(
         others = [word for word in _OTHERS[slot] if word != getattr(prompt, slot)]
         # Drawn also where one is left, so that each slice takes one number of the slot's own.
         word = others[int(generators[slot].random() * len(others))]
-        prompt = replace(prompt, **{slot: word})
+        if slot in prompt.slots:
+            prompt = replace(prompt, **{slot: word})
     return prompt
 
 
@@ -155,4 +146,4 @@ def shortened(prompt: Prompt, probe: str) -> str:
         probe: one of `WITHOUT`.
     """
     left_out = probe.removeprefix("without_")
-    return "; ".join(f"{slot} {getattr(prompt, slot)}" for slot in VOCABULARY if slot != left_out)
+    return "; ".join(f"{slot} {getattr(prompt, slot)}" for slot in prompt.slots if slot != left_out)

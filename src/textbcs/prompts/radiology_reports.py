@@ -8,7 +8,7 @@ docs/how-to/readers_prompts.md.
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from textbcs.dataset.prompt_grammar import NUMBERS, Prompt, PromptError, number_word
@@ -110,6 +110,15 @@ def read_report(text: str, thresholds_mm2: tuple[float, float]) -> Prompt:
     Raises:
         PromptError: an attribute is not stated, or lesions are stated on both sides; names all of it.
     """
+    return stated_prompt(text, lambda stated: size_of(stated, thresholds_mm2))
+
+
+def stated_prompt(text: str, size: Callable[[Sequence[Clause]], str]) -> Prompt:
+    """The prompt of a report with the size class that `size` gives to its clauses, "" for none.
+
+    Raises:
+        PromptError: as `read_report`.
+    """
     if len(text) > _LONGEST:
         raise PromptError(f"report of {len(text)} characters; at most {_LONGEST} are read")
     stated = clauses(text)
@@ -120,7 +129,7 @@ def read_report(text: str, thresholds_mm2: tuple[float, float]) -> Prompt:
     words = {
         "side": "" if side == BOTH else side,
         "shape": shape_of(stated),
-        "size": size_of(stated, thresholds_mm2),
+        "size": size(stated),
         "number": number_of(stated),
     }
     faults = [f"no {name} is stated" for name, word in words.items() if not word]
@@ -209,14 +218,23 @@ def size_of(stated: Sequence[Clause], thresholds_mm2: tuple[float, float]) -> st
     stated); the areas of different statements add up, as a mask's do.
     """
     areas = {area for clause in stated for area in _areas(clause.text)}
-    if areas:
-        return size_word(sum(areas), thresholds_mm2)
+    return size_word(sum(areas), thresholds_mm2) if areas else stated_size_word(stated)
+
+
+def stated_size_word(stated: Sequence[Clause]) -> str:
+    """The first of the words small, medium and large, else ""."""
     words = (_SIZE.search(clause.text) for clause in stated)
     return next((match[1] for match in words if match), "")
 
 
 def _areas(text: str) -> Iterator[float]:
     """The area of each stated size, mm2, as an ellipse of its two largest diameters."""
+    for sizes in diameters_mm(text):
+        yield math.pi / 4 * sizes[0] * sizes[min(1, len(sizes) - 1)]
+
+
+def diameters_mm(text: str) -> Iterator[list[float]]:
+    """The diameters of each stated size, the largest first."""
     for match in _MEASURE.finditer(text):
         found = _VALUE.findall(match[0])
         unit = next((one for _, one in reversed(found) if one), "")
@@ -225,8 +243,7 @@ def _areas(text: str) -> Iterator[float]:
             unit = own or unit  # a number without a unit has that of the next one
             sizes.append(float(number.replace(",", ".")) * _MM[unit])
         if sizes:
-            sizes.sort(reverse=True)
-            yield math.pi / 4 * sizes[0] * sizes[min(1, len(sizes) - 1)]
+            yield sorted(sizes, reverse=True)
 
 
 def _uncounted(text: str) -> str:

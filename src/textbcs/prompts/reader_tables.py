@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ("patient_id", "slice")
+# Of a table of words, the columns of which one set must be there.
+WORDS = ((*KEYS, *VOCABULARY), (*KEYS, "text"))
 _FEW = 2  # so many patients without any row are still a line each
 # A row's words, or what is wrong with it.
 Reader = Callable[[Mapping[str, str]], Prompt]
@@ -212,7 +214,8 @@ def _collect(
             # Where nothing has a side (`cohort.sides: none`), nothing is on the wrong one.
             if isinstance(side, str) and side and row.prompt.location != side:
                 where = f"patient {patient} slice {one['instance_number']}"
-                said = f"{where}: location {row.prompt.location}, but the mask lies {side}"
+                stated = f"location {row.prompt.location}" if row.prompt.location else "no location"
+                said = f"{where}: {stated}, but the mask lies {side}"
                 contradictions.append(Problem(row.number, said))
     problems += _without_row(missing, wanted)
     if allow_inconsistent:

@@ -3,50 +3,18 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textbcs.archives.incoming import RAW
-from textbcs.archives.raw_files import restore
-from textbcs.base.io import InputError
-from textbcs.imaging.dicom import Grid, Stack
-from textbcs.imaging.geometry import minimum_pixels, spacing
-from textbcs.imaging.nifti import read_mask
-from textbcs.imaging.planes import SeriesError
-from textbcs.imaging.volumes import read_series
-from textbcs.intake.series_uids import part_number
-from textbcs.slices.laterality import BOTH, PATIENT, lesion_side, middle
-from textbcs.slices.resize import SquareGrid, clip_to_unit
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from textbcs.dataset.slice_store import slice_name
+from textbcs.imaging.geometry import minimum_pixels
+from textbcs.slices.laterality import BOTH, PATIENT, lesion_side
+from textbcs.slices.patient_volumes import Patient, RecordedPatient, SquarePatient, read_patient
+from textbcs.slices.resize import SquareGrid
 
 UNSELECTED = "not drawn by slices.selection"
-
-
-@dataclass(frozen=True)
-class Patient:
-    """One patient's image and mask on one LPS grid.
-
-    Attributes:
-        name: identifier.
-        series_uid: the series that gives grid and SOP instances.
-        grid: that series' grid.
-        intensity: (z, y, x) float32, one phase or the subtraction.
-        mask: (z, y, x) uint8.
-        mask_source: where the mask comes from.
-    """
-
-    name: str
-    series_uid: str
-    grid: Grid
-    intensity: NDArray[np.float32]
-    mask: NDArray[np.uint8]
-    mask_source: str
 
 
 @dataclass(frozen=True)
@@ -54,31 +22,26 @@ class Task:
     """A patient who is to be cut, small enough to travel to another process.
 
     Attributes:
-        patient: identifier.
-        files: rows of files.csv of the series that is shown, then of one to subtract if any.
-        mask: her mask's file.
-        mask_source: where the mask comes from.
-        is_test: whether tumour-free slices and native masks are wanted.
-        params: sections `slices`, `cohort` and what `restore` needs.
+        source: her files.
+        is_test: whether native masks are wanted.
+        negatives: how many tumour-free slices are wanted.
     """
 
-    patient: str
-    files: "tuple[pd.DataFrame, ...]"
-    mask: Path
-    mask_source: str
+    source: RecordedPatient
     is_test: bool
-    params: Mapping[str, Any]
+    negatives: int
 
 
 @dataclass
 class Cut:
-    """Slices in the making: rows and arrays in step, and what was left out."""
+    """Slices in the making: rows and arrays in step, what was left out, and the patients' lesions."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     images: list[NDArray[np.float16]] = field(default_factory=list)
     masks: list[NDArray[np.uint8]] = field(default_factory=list)
     native_masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     excluded: list[dict[str, Any]] = field(default_factory=list)
+    cases: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, other: "Cut") -> None:
         """Append another patient's slices."""
@@ -87,6 +50,7 @@ class Cut:
         self.masks += other.masks
         self.native_masks |= other.native_masks
         self.excluded += other.excluded
+        self.cases += other.cases
 
 
 def cut_task(task: Task) -> Cut:
@@ -95,73 +59,41 @@ def cut_task(task: Task) -> Cut:
     Raises:
         InputError: a file is missing, unreadable or not what was recorded, or grids differ.
     """
-    shown, *subtracted = (_read(files, task.params) for files in task.files)
-    patient = Patient(
-        task.patient,
-        str(task.files[0]["series_uid"].iloc[0]),
-        shown.grid,
-        _intensity(shown, subtracted[0] if subtracted else None, task.patient),
-        read_mask(task.mask, shown.grid),
-        task.mask_source,
-    )
-    cut = Cut()
-    cut_patient(patient, task.params["slices"], task.is_test, cut, task.params["cohort"]["sides"])
+    cut, params = Cut(), task.source.params
+    sides = params["cohort"]["sides"]
+    square = SquarePatient.of(read_patient(task.source), params["slices"], sides)
+    cut_patient(square, params["slices"], task.negatives, task.is_test, cut, sides)
+    case = square.case(params["volumes"]["minimum_lesion_mm3"], sides)
+    if case is not None:
+        cut.cases.append({"patient": task.source.patient, **vars(case)})
     return cut
 
 
-def _read(files: "pd.DataFrame", params: Mapping[str, Any]) -> Stack:
-    restore(files, params)
-    paths = [RAW / path for path in files["path"]]
-    tolerance = params["cohort"]["spacing_tolerance"]
-    uid = str(files["series_uid"].iloc[0])
-    try:
-        return read_series(paths, tolerance, files["sha256"].tolist(), part_number(uid))
-    except SeriesError as error:
-        raise InputError(
-            f"series {uid}: {error}; exclude its patient (cohort.exclude), or choose another series"
-        ) from error
-
-
-def _intensity(stack: Stack, pre: Stack | None, name: str) -> NDArray[np.float32]:
-    """The image that is shown to the networks: a phase, less the pre-contrast one where there is one.
-
-    Both are float32 before they are subtracted: stored values are often unsigned and would wrap.
-    """
-    values = np.asarray(stack.volume.array, np.float32)
-    if pre is None:
-        return values
-    same = pre.grid.shape == stack.grid.shape
-    if not same or not np.allclose(pre.grid.affine, stack.grid.affine, atol=1e-3):
-        raise InputError(
-            f"patient {name}: pre and post1 lie on different grids; use slices.phase = post1 or name "
-            "the other patients in cohort.patients"
-        )
-    return values - np.asarray(pre.volume.array, np.float32)
-
-
 def cut_patient(
-    patient: Patient,
+    square: SquarePatient,
     options: Mapping[str, Any],
+    negatives: int,
     is_test: bool,
     cut: Cut,
     sides: str = PATIENT,
 ) -> None:
     """Cut one patient and append to `cut`.
 
-    `options` are the parameters of `slices`, `sides` is `cohort.sides`; with `is_test` tumour-free slices are
-    cut too and native masks kept.
+    Args:
+        square: the patient.
+        options: the parameters of `slices`.
+        negatives: how many tumour-free slices are cut too.
+        is_test: whether native masks are kept.
+        cut: what is appended to.
+        sides: `cohort.sides`.
     """
-    volume = clip_to_unit(patient.intensity, options["clip_percentiles"])
-    step = spacing(patient.grid.affine)
-    rows, cols = volume.shape[1:]
-    grid = SquareGrid((rows, cols), (float(step[1]), float(step[0])), options["size"])
-    midline = grid.column(middle(volume, sides))
+    patient, grid, midline = square.patient, square.grid, square.midline
     chosen: dict[int, tuple[str, str]] = {}
     with_lesion = [int(z) for z in np.flatnonzero(patient.mask.any(axis=(1, 2)))]
     for z in with_lesion:
         side, reason = "", _fault(patient.intensity[z], patient.mask[z])
         if not reason:
-            own = grid.mask(patient.mask[z])
+            own = square.mask(z)
             side, reason = _judge(own, midline, grid.spacing, options, sides)
         if reason:
             cut.excluded.append(_left_out(patient, z, reason))
@@ -170,15 +102,15 @@ def cut_patient(
     used = set(_selected(sorted(chosen), options))
     cut.excluded += [_left_out(patient, z, UNSELECTED) for z in sorted(set(chosen) - used)]
     chosen = {z: chosen[z] for z in sorted(used)}
-    if is_test and chosen:
-        free = _tumour_free(patient.name, len(volume), with_lesion, options)
+    if negatives and chosen:
+        free = _tumour_free(patient.name, len(square.unit), with_lesion, negatives, options["seed"])
         free = [z for z in free if not _fault(patient.intensity[z], patient.mask[z])]
         chosen |= dict.fromkeys(free, ("negative", ""))
     for z, (kind, side) in sorted(chosen.items()):
         row = _row(patient, z, kind, side, grid, midline)
         cut.rows.append(row)
-        cut.images.append(grid.image(volume[z]).astype(np.float16))
-        cut.masks.append(grid.mask(patient.mask[z]))
+        cut.images.append(square.image(z))
+        cut.masks.append(square.mask(z))
         if is_test:
             cut.native_masks[row["slice_id"]] = patient.mask[z] > 0
 
@@ -226,7 +158,7 @@ def _selected(indices: list[int], options: Mapping[str, Any]) -> list[int]:
 
 
 def _tumour_free(
-    patient: str, depth: int, with_lesion: list[int], options: Mapping[str, Any]
+    patient: str, depth: int, with_lesion: list[int], wanted: int, seed: int
 ) -> list[int]:
     """A fixed random sample of slices that hold no lesion and touch none.
 
@@ -234,8 +166,8 @@ def _tumour_free(
     """
     near = {z + step for z in with_lesion for step in (-1, 0, 1)}
     free = [z for z in range(depth) if z not in near]
-    count = min(options["negatives_per_patient"], len(free))
-    generator = np.random.default_rng([options["seed"], zlib.crc32(patient.encode())])
+    count = min(wanted, len(free))
+    generator = np.random.default_rng([seed, zlib.crc32(patient.encode())])
     return sorted(int(z) for z in generator.choice(free, count, replace=False)) if count else []
 
 
@@ -244,7 +176,7 @@ def _row(
 ) -> dict[str, Any]:
     """A slice's row of slices.csv."""
     return {
-        "slice_id": f"{patient.name}-z{z:03d}",
+        "slice_id": slice_name(patient.name, z),
         "patient": patient.name,
         "series_uid": patient.series_uid,
         "sop_uid": patient.grid.sop_uids[z],

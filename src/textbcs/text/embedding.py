@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from textbcs.stage.receipt import Stage
 
 
+GRAMMAR = "grammar"  # every prompt that can be written, and wordings of it
+
+
 def texts_of_split(stage: "Stage", split: str) -> set[str]:
     """The distinct prompts of a split."""
     return set(read_prompts(stage.input(f"data/prompts/{split}.csv"))["text"])

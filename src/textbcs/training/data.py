@@ -1,12 +1,14 @@
 """A whole split on the device: slices, masks, prompts and their mirror images.
 
+A method for use learns from more: tumour-free slices, and prompts of whole cases, wrong and empty ones.
+
 3,876 slices of 224 x 224 px take under 600 MB, so no loader and no worker stands between the
 loop and its data.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +18,15 @@ from torch import Tensor
 
 from textbcs.base.io import InputError, read_csv
 from textbcs.dataset.prompt_grammar import VOCABULARY, mirror, parse
-from textbcs.dataset.slice_store import read_slices
+from textbcs.dataset.slice_store import FREE, read_slices
 from textbcs.models.common.contract import Batch
 from textbcs.models.common.prompt_embeddings import PromptTable
+from textbcs.training.grammar_rows import GrammarRows
 
 if TYPE_CHECKING:
     from textbcs.stage.receipt import Stage
 
+UNKNOWN = -1
 MOST = 2  # three and more lesions are one class: most collections have too few of each
 
 
@@ -40,6 +44,8 @@ class Split:
         attributes: (P, 4) int64, the words of each row of `prompts`, as `Batch` has them.
         wordings: (P, K) int64, for each row of `prompts` the rows that say the same, itself among
             them; None where every prompt has one wording.
+        others: what a method for use is asked besides; `image`, `mask`, `prompt` and `mirrored` then have
+            tumour-free slices after the n. None for all other methods.
     """
 
     slice_ids: tuple[str, ...]
@@ -50,6 +56,7 @@ class Split:
     prompts: PromptTable
     attributes: Tensor
     wordings: Tensor | None = None
+    others: "Others | None" = None
 
     def __len__(self) -> int:
         return len(self.slice_ids)
@@ -58,6 +65,21 @@ class Split:
     def size(self) -> int:
         """Side of the slices in pixels."""
         return int(self.image.shape[-1])
+
+
+@dataclass(frozen=True)
+class Others:
+    """What a method for use learns from beside its slices and their own prompts.
+
+    Attributes:
+        case: (n + free,) int64, the row of the prompt of each slice's whole case.
+        free: how many tumour-free slices there are.
+        grammar: the rows of all prompts.
+    """
+
+    case: Tensor
+    free: int
+    grammar: GrammarRows
 
 
 def read_split(
@@ -153,26 +175,67 @@ def read_learning_splits(
     Args:
         stage: the stage that reads.
         device: where everything is put.
-        settings: `fraction` and `fraction_seed`, which the train split alone obeys.
+        settings: of the training: `fraction` and `fraction_seed`, which the train split alone obeys;
+            `tumour_free` and `asked` say whether more is read.
 
     Raises:
         InputError: as `read_split`.
     """
+    more = settings["tumour_free"] > 0 or any(settings["asked"].values())
+    folder = f"data/text/{'grammar' if more else 'learn'}"
     table = PromptTable.read(
-        stage.input("data/text/learn/prompts.csv"),
-        stage.input("data/text/learn/embeddings.safetensors"),
+        stage.input(f"{folder}/prompts.csv"),
+        stage.input(f"{folder}/embeddings.safetensors"),
         device,
     )
     fraction, seed = float(settings["fraction"]), int(settings["fraction_seed"])
     train = read_split(stage, "train", table, device, fraction, seed)
+    if more:
+        train = with_others(stage, train)
     return train, read_split(stage, "val", table, device)
 
 
+def with_others(stage: "Stage", train: Split) -> Split:
+    """The train split with the tumour-free slices of its patients, and the prompts of their cases.
+
+    Raises:
+        InputError: a file is missing or damaged, or a patient has no prompt.
+    """
+    shard = read_slices(stage, FREE)
+    ids = read_csv(stage.input("data/slices/train/slices.csv"), ["slice_id", "patient"])
+    patient_of = dict(zip(ids["slice_id"], ids["patient"], strict=True))
+    own = [patient_of[slice_id] for slice_id in train.slice_ids]
+    places = np.flatnonzero(shard.table["patient"].astype(str).isin(set(own)))
+    patients = [*own, *shard.table["patient"].astype(str).iloc[places]]
+    path = stage.input("data/prompts/train_patients.csv")
+    said = read_csv(path, ["patient", "text"], {"text": str})
+    text_of = dict(zip(said["patient"], said["text"], strict=True))
+    missing = [patient for patient in patients if patient not in text_of]
+    if missing:
+        raise InputError(f"{path}: patient {missing[0]} has no prompt; run the stage prompts again")
+    table, device = train.prompts, train.image.device
+    case = table.rows([text_of[patient] for patient in patients])
+    grammar = GrammarRows.of(table)
+    free = case[len(own) :]
+    return replace(
+        train,
+        image=torch.cat([train.image, torch.from_numpy(shard.images[places]).to(device)]),
+        mask=torch.cat([train.mask, torch.from_numpy(shard.masks[places]).to(device)]),
+        prompt=torch.cat([train.prompt, free]),
+        mirrored=torch.cat([train.mirrored, grammar.mirrored(free)]),
+        others=Others(case, len(places), grammar),
+    )
+
+
 def attributes(text: str) -> list[int]:
-    """A prompt's words as `Batch.attributes` numbers them."""
+    """A prompt's words as `Batch.attributes` numbers them; -1 for what it does not say."""
+    if not text:
+        return [UNKNOWN] * len(VOCABULARY)
     prompt = parse(text)
-    numbers = [words.index(getattr(prompt, slot)) for slot, words in VOCABULARY.items()]
-    return [min(number, MOST) for number in numbers]
+    return [
+        min(words.index(getattr(prompt, slot)), MOST) if slot in prompt.slots else UNKNOWN
+        for slot, words in VOCABULARY.items()
+    ]
 
 
 def batch_of(split: Split, rows: Tensor, channels: int) -> Batch:
@@ -188,6 +251,7 @@ def joined(
     mask: Tensor,
     prompt: Tensor,
     wording: Tensor | None = None,
+    told: Tensor | None = None,
 ) -> Batch:
     """A batch of images and masks with all that belongs to its prompts.
 
@@ -199,6 +263,7 @@ def joined(
         prompt: (B,) int64, rows in the split's prompt table.
         wording: (B,) int64, rows of the texts that are read in place of the prompts; None: the
             prompts themselves. Slices whose prompts are equal stay equal in `Batch.prompt`.
+        told: (B,) bool, whether the prompt says what is true; None: all do.
     """
     text = split.prompts.batch(prompt if wording is None else wording)
-    return Batch(image, mask, text, prompt, split.attributes[prompt], rows)
+    return Batch(image, mask, text, prompt, split.attributes[prompt], rows, told)

@@ -239,6 +239,19 @@ def test_plain_cross_entropy_weighs_every_pixel_alike():
     assert float(plain["dice"]) == float(balanced["dice"]) == pytest.approx(dice, abs=1e-5)
 
 
+def test_one_dice_of_a_batch_is_that_of_its_pixels_together():
+    logits = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(3, 4, 4)
+    mask[0, :2] = 1  # the other slices hold nothing
+    found = losses.dice_and_cross_entropy(logits, mask, balanced=False, together=True)
+    p = logits.sigmoid()
+    by_hand = 1 - (2 * (p * mask).sum() + 4e-5) / ((p * p).sum() + mask.sum() + 4e-5)
+    assert float(found["dice"]) == pytest.approx(float(by_hand), rel=1e-6)
+    apart = losses.dice_and_cross_entropy(logits, mask, balanced=False)
+    assert float(apart["dice"]) > float(found["dice"]) + 0.1
+    assert torch.equal(found["bce"], apart["bce"])
+
+
 def test_deep_loss_by_hand():
     """Heads of half and a quarter of the sides weigh 2/3 and 1/3; targets are shares of pixels."""
     mask = torch.zeros(1, 4, 4)

@@ -1,5 +1,6 @@
 """The stage cohort: what it lists, whom it excludes and why, and what it must not tell."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,18 @@ def test_the_ledger_of_a_persons_folder(workplace, params, capsys) -> None:
 
 def test_the_phantoms_ledger_is_a_header(finished) -> None:
     assert (finished / INTAKE).read_text() == "file,kind,series_uid,used,reason\n"
+
+
+def test_whoever_has_a_clinical_row_and_no_images_is_counted(workplace, params, capsys) -> None:
+    shutil.rmtree("data/phantom/archive/Breast_MRI_003")
+    Path("data/phantom/archive/Breast_MRI_005").rename("data/phantom/archive/other")
+    edit("other", lambda dataset: setattr(dataset, "PatientID", "Breast_MRI_05"))
+    list_cohort(make_stage(params))
+    table = read_csv(INTAKE, dtype=dict.fromkeys(("file", "reason"), str))
+    assert list(table["reason"]) == [
+        "the patient is not in the archive (row 6: Breast_MRI_003; did you mean 'Breast_MRI_05'?)",
+        "the patient is not in the archive (row 8: Breast_MRI_005; did you mean 'Breast_MRI_05'?)",
+    ]
+    assert set(table["file"]) == {params["cohort"]["clinical"]}
+    words = "not used: 2 x row of the clinical workbook: the patient is not in the archive"
+    assert words in capsys.readouterr().err

@@ -15,6 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from textbcs.base.io import NONE
 from textbcs.cohort.cohort_tables import read_files, read_patients, read_series_table
 from textbcs.slices.cutting import Cut, Task, cut_task
+from textbcs.slices.patient_volumes import RecordedPatient
 from textbcs.stages.data.cohort import run as list_cohort
 from textbcs.stages.data.download import run as download
 from textbcs.stages.data.masks import run as make_masks
@@ -85,7 +86,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cut]:
         uids = dict(zip(series["phase"], series["series_uid"], strict=True))
         rows = tuple(files[files["series_uid"] == uids[role]] for role in ("post1", "pre"))
         mask = Path("data/masks/P1.nii.gz")
-        return cut_task(Task("P1", rows, mask, "expert", True, params))
+        return cut_task(Task(RecordedPatient("P1", rows, mask, "expert", params), True, 0))
 
     return stages
 

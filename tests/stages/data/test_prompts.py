@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textbcs.base.io import InputError, write_json
+from textbcs.base.io import InputError, read_csv, write_csv, write_json
 from textbcs.commands.prompts_template import picture, report_lines, write_template
 from textbcs.dataset.prompt_grammar import VOCABULARY, PromptError
 from textbcs.dataset.prompt_table import read_prompts
-from textbcs.dataset.slice_store import COLUMNS, Shard, write_shard
+from textbcs.dataset.slice_store import CASES, COLUMNS, Shard, write_shard
 from textbcs.dataset.split_table import SPLITS
 from textbcs.prompts.derive import Lesions
 from textbcs.prompts.reader_tables import read_table, read_words
@@ -73,6 +73,7 @@ PARAMS = {
         "ellipse_above_eccentricity": 0.75,
     },
     "slices": {"minimum_component_mm2": 4.0},
+    "cohort": {"sides": "patient"},
 }
 
 
@@ -92,6 +93,9 @@ def shards(stage) -> None:
         table = pd.DataFrame(lines)[list(COLUMNS)]
         images = np.stack([0.2 + 0.5 * mask for mask in masks]).astype(np.float16)
         write_shard(stage, split, Shard(table, images, np.stack(masks)))
+    case = {"number": 1, "volume_mm3": 60.0, "side": "left", "solidity": 0.95, "eccentricity": 0.2}
+    cases = [{"split": split, "patient": f"p_{split}", **case} for split in SPLITS]
+    write_csv(stage.output(CASES), pd.DataFrame(cases))
 
 
 def readers() -> pd.DataFrame:
@@ -293,3 +297,18 @@ def test_reports_are_printed_as_a_table_of_prompts(tmp_path) -> None:
         "a,3,left,round,small,one,",
         "b,4,,,,,the report states no lesion",
     ]
+
+
+@pytest.mark.parametrize("sides", ["patient", "none"])
+def test_every_case_has_a_prompt_and_sides_are_left_out_where_there_are_none(
+    stage_in, sides
+) -> None:
+    stage = stage_in(PARAMS | {"cohort": {"sides": sides}})
+    shards(stage)
+    write_csv("data/readers.csv", readers())
+    make_prompts(stage)
+    cases = read_csv("data/prompts/patients.csv", dtype={"text": str})
+    said = "shape round; size small; number one"
+    assert cases["text"].tolist() == [f"location left; {said}"] * 3
+    own = read_prompts("data/prompts/test.csv")["text"].tolist()
+    assert all(text.startswith("shape" if sides == "none" else "location left") for text in own)

@@ -54,7 +54,7 @@ def split(workplace: Path, params: dict[str, Any]) -> None:
 
 def test_slices(split: None, params: dict[str, Any], request: pytest.FixtureRequest) -> None:
     files, receipt = cut(params)
-    assert len(files) == 7
+    assert len(files) == 10
     shutil.rmtree("data/slices")
     left = request.getfixturevalue("two_jobs")
     shutil.rmtree(RAW / "Breast_MRI_002")  # a process restores what is missing

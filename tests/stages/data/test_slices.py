@@ -8,7 +8,8 @@ import pytest
 from textbcs.base.io import read_csv
 from textbcs.dataset.slice_store import COLUMNS, Shard, read_shard, write_shard
 from textbcs.imaging.dicom import Grid
-from textbcs.slices.cutting import UNSELECTED, Cut, Patient, cut_patient
+from textbcs.slices.cutting import UNSELECTED, Cut, cut_patient
+from textbcs.slices.patient_volumes import Patient, SquarePatient
 
 DEPTH, SIDE = 12, 64
 OPTIONS = {
@@ -48,8 +49,14 @@ def patient(mask: np.ndarray) -> Patient:
 
 
 def cut(mask: np.ndarray, is_test: bool = False, sides: str = "patient", **changes) -> Cut:
-    result = Cut()
-    cut_patient(patient(mask), {**OPTIONS, **changes}, is_test, result, sides)
+    return cut_one(patient(mask), is_test, sides, **changes)
+
+
+def cut_one(one: Patient, is_test: bool = False, sides: str = "patient", **changes) -> Cut:
+    options, result = {**OPTIONS, **changes}, Cut()
+    negatives = options["negatives_per_patient"] if is_test else 0
+    square = SquarePatient.of(one, options, sides)
+    cut_patient(square, options, negatives, is_test, result, sides)
     return result
 
 
@@ -100,8 +107,7 @@ def test_an_image_that_is_the_same_everywhere_and_a_mask_of_everything_are_left_
     one.intensity[5] = 30000
     one.intensity[7:] = 7  # of the tumour-free slices none is left that shows anything
     one.intensity[:2] = 7
-    found = Cut()
-    cut_patient(one, OPTIONS, True, found)
+    found = cut_one(one, is_test=True)
     assert [(row["z_index"], row["kind"]) for row in found.rows] == [(3, "tumour")]
     assert {row["z_index"]: row["reason"] for row in found.excluded} == {
         4: "the mask covers the whole slice",
@@ -144,9 +150,7 @@ def test_tumour_free_slices_are_cut_for_test_alone_and_touch_no_lesion() -> None
 def test_the_intensity_scale_is_the_patients_own() -> None:
     one = patient(box(slice(3, 6), 45))
     brighter = replace(one, intensity=one.intensity * 7 + 3)
-    first, second = Cut(), Cut()
-    cut_patient(one, OPTIONS, False, first)
-    cut_patient(brighter, OPTIONS, False, second)
+    first, second = cut_one(one), cut_one(brighter)
     np.testing.assert_allclose(first.images[0], second.images[0], atol=2e-3)
 
 

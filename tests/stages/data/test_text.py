@@ -87,7 +87,10 @@ def test_probes_lie_apart_from_what_evaluation_reads(prompts) -> None:
 
 
 def test_a_training_on_wordings_gets_its_own_and_none_that_is_asked(stage_in) -> None:
-    options = {"text": OPTIONS["text"] | {"max_tokens": 40, "paraphrases": True}}
+    options = {
+        "text": OPTIONS["text"] | {"max_tokens": 40, "paraphrases": True},
+        "robustness": OPTIONS["robustness"],
+    }
     stage = stage_in(options)
     write_prompts("train", "location left; shape round; size small; number one")
     write_prompts("val", "location left; shape round; size small; number one")

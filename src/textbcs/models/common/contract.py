@@ -35,9 +35,9 @@ class Output:
         logits: (B, C, H, W), the head's raw values: C = 1 before a sigmoid, C >= 2 before a
             softmax or before the evidence function. Class 1 is foreground.
         evidence: (B, 2, H, W) float32 >= 0 for an evidential head, else None.
-        alignment: while training, one (B, h, w) float32 per encoder stage: the cosine similarity
-            of each visual token and the pooled text, divided by the stage's temperature (TextBCS
-            eq. 6); h and w are the sides of the stage's token grid. Empty otherwise.
+        alignment: while training, or where the network's `aligns` is set, one (B, h, w) float32 per encoder
+            stage: the cosine similarity of each visual token and the pooled text, divided by the stage's
+            temperature (TextBCS eq. 6); h and w are the sides of the stage's token grid. Empty otherwise.
         auxiliary: further heads by name (deep supervision, predicted attributes), for the losses
             of the methods that have them.
     """
@@ -62,6 +62,7 @@ class Batch:
             1 ellipse, 2 irregular), size (0 small, 1 medium, 2 large) and number (0 one, 1 two,
             2 more); -1 where it is not known.
         rows: (B,) int64, the slices' places in their split.
+        told: (B,) bool, whether the prompt says what is true of the slice; None where all do.
     """
 
     image: Tensor
@@ -70,6 +71,7 @@ class Batch:
     prompt: Tensor
     attributes: Tensor
     rows: Tensor
+    told: Tensor | None = None
 
     def split(self, parts: int) -> "list[Batch]":
         """The batch in at most `parts` pieces of about equal size, itself if that is one."""
@@ -80,9 +82,12 @@ class Batch:
         chunks = [
             x.chunk(parts) for x in (self.image, self.mask, self.prompt, self.attributes, self.rows)
         ]
+        told = [None] * len(texts) if self.told is None else list(self.told.chunk(parts))
         return [
-            Batch(image, true, text, prompt, words, rows)
-            for text, image, true, prompt, words, rows in zip(texts, *chunks, strict=True)
+            Batch(image, true, text, prompt, words, rows, right)
+            for text, image, true, prompt, words, rows, right in zip(
+                texts, *chunks, told, strict=True
+            )
         ]
 
 

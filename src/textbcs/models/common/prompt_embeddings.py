@@ -49,7 +49,7 @@ class PromptTable:
         rows = read_csv(table, required=("row", "text"), dtype=types).sort_values("row")
         # An empty cell is the empty prompt.
         texts = rows["text"].fillna("")
-        meanings = rows["prompt"].tolist() if "prompt" in rows else None
+        meanings = rows["prompt"].fillna("").tolist() if "prompt" in rows else None
         arrays = read_tensors(tensors)
         if set(arrays) != {"tokens", "mask"} or len(arrays["tokens"]) != len(texts):
             raise InputError(f"{tensors}: does not fit {table}; run the text stage again")

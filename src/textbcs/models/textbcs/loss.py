@@ -88,7 +88,9 @@ def alignment_loss(similarity: tuple[Tensor, ...], mask: Tensor, balanced: bool)
     return torch.stack(stages).mean()
 
 
-def dice_and_cross_entropy(logits: Tensor, mask: Tensor, balanced: bool) -> dict[str, Tensor]:
+def dice_and_cross_entropy(
+    logits: Tensor, mask: Tensor, balanced: bool, together: bool = False
+) -> dict[str, Tensor]:
     """Squared Dice and cross-entropy of a sigmoid head; 0.5 each are the UNet's loss.
 
     Args:
@@ -96,14 +98,21 @@ def dice_and_cross_entropy(logits: Tensor, mask: Tensor, balanced: bool) -> dict
         mask: (B, H, W) in [0, 1].
         balanced: whether foreground and background weigh alike, or every pixel (ours: the first
             pays for tumours drawn too large).
+        together: one Dice of all slices of the batch instead of the mean of theirs (ours: on a slice without
+            a tumour the slice's own Dice is all or nothing, and teaches nothing).
     """
     z = logits.float()
     plain = functional.binary_cross_entropy_with_logits
     entropy = balanced_cross_entropy(z, mask) if balanced else plain(z, mask)
-    return {"dice": squared_dice_loss(z.sigmoid(), mask), "bce": entropy}
+    p, y = z.sigmoid(), mask
+    if together:
+        p, y = p.reshape(1, -1, 1), y.reshape(1, -1, 1)
+    return {"dice": squared_dice_loss(p, y), "bce": entropy}
 
 
-def deep_loss(heads: Iterable[Tensor], mask: Tensor, balanced: bool) -> Tensor:
+def deep_loss(
+    heads: Iterable[Tensor], mask: Tensor, balanced: bool, together: bool = False
+) -> Tensor:
     """Deep supervision, ours: `dice_and_cross_entropy`, 0.5 each, on the decoder's coarser maps.
 
     The target is the mask's share of each coarse pixel. Each halving of the sides halves the weight,
@@ -112,13 +121,13 @@ def deep_loss(heads: Iterable[Tensor], mask: Tensor, balanced: bool) -> Tensor:
     Args:
         heads: logits, (B, h, h) each, h a divisor of H.
         mask: (B, H, H), 0 or 1.
-        balanced: as in `dice_and_cross_entropy`.
+        balanced, together: as in `dice_and_cross_entropy`.
     """
     total, weights = mask.new_zeros(()), 0.0
     for logits in heads:
         side = logits.shape[-1]
         share = functional.adaptive_avg_pool2d(mask[:, None], side)[:, 0]
-        parts = dice_and_cross_entropy(logits, share, balanced)
+        parts = dice_and_cross_entropy(logits, share, balanced, together)
         total, weights = total + side * (parts["dice"] + parts["bce"]) / 2, weights + side
     return total / weights
 
@@ -128,24 +137,26 @@ def objective(config: Mapping[str, Any]) -> Objective:
 
     Args:
         config: `lambda_evidence`, `lambda_kl`, `kl_annealing_epochs`, `lambda_alignment`,
-            `balanced_alignment`; ours: `balanced_cross_entropy` (true where absent) and, with deep
-            supervision, `lambda_deep` (params.yaml says what each is).
+            `balanced_alignment`; ours: `balanced_cross_entropy` (true where absent), `batch_dice` (false
+            where absent) and, with deep supervision, `lambda_deep` (params.yaml says what each is).
     """
-    balanced = config.get("balanced_cross_entropy", True)
+    balanced, together = config.get("balanced_cross_entropy", True), config.get("batch_dice", False)
 
     def whole(output: Output, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
         if output.evidence is None:
-            parts = dice_and_cross_entropy(output.logits[:, 0], batch.mask, balanced)
+            parts = dice_and_cross_entropy(output.logits[:, 0], batch.mask, balanced, together)
             total = 0.5 * parts["dice"] + 0.5 * parts["bce"]
         else:
             total, parts = _evidential(output.evidence, batch.mask, epoch, config)
         if output.alignment:
+            # A prompt that does not say what is true is like no part of the image.
+            meant = batch.mask if batch.told is None else batch.mask * batch.told[:, None, None]
             parts["alignment"] = alignment_loss(
-                output.alignment, batch.mask, config["balanced_alignment"]
+                output.alignment, meant, config["balanced_alignment"]
             )
             total = total + config["lambda_alignment"] * parts["alignment"]
         if output.auxiliary:
-            parts["deep"] = deep_loss(output.auxiliary.values(), batch.mask, balanced)
+            parts["deep"] = deep_loss(output.auxiliary.values(), batch.mask, balanced, together)
             total = total + config["lambda_deep"] * parts["deep"]
         return total, parts
 

@@ -56,6 +56,7 @@ class TextBCS(Segmenter):
         width = int(config["width"])
         dropout = float(config.get("dropout", 0))
         self.sampled = dropout > 0
+        self.aligns = False  # whether image and text are compared outside training too
         self.trunk = Trunk(channels, width, dropout)
         self.reads_text = bool(config["svli"])
         self.reads = "image and prompt" if self.reads_text else "image"
@@ -94,11 +95,11 @@ class TextBCS(Segmenter):
                 self.head.get_parameter("bias").copy_(first_biases(share, self.evidence_gain))
 
     def forward(self, image: Tensor, text: TextBatch) -> Output:
-        """See `Segmenter.forward`; alignment is computed in training mode only."""
+        """See `Segmenter.forward`; alignment is computed in training mode, or where `aligns` is set."""
         aligned: list[Tensor] = []
         change = None
         if self.svli is not None:
-            change, aligned = self.svli.begin(text, align=self.training)
+            change, aligned = self.svli.begin(text, align=self.training or self.aligns)
         decoded: list[Tensor] = []
         logits = self.head(self.trunk(image, change, decoded))
         deep: dict[str, Tensor] = {}

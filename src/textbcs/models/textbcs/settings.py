@@ -36,6 +36,7 @@ class Loss(TypedDict):
     balanced_cross_entropy: NotRequired[
         Annotated[bool, "whether both classes weigh the same in it"]
     ]
+    batch_dice: NotRequired[Annotated[bool, "one Dice of all slices of a batch"]]
     lambda_deep: NotRequired[Annotated[NotNegative, "of deep supervision"]]
 
 

@@ -1,23 +1,27 @@
-"""Stage `prompts`: a prompt for every slice, derived from its mask or written by people.
+"""Stage `prompts`: a prompt for every slice, derived from its mask or written by people, and for every case.
 
-Reads `data/slices/{train,val,test}` and, with `prompts.source: table` or `report`, the table that
-`prompts.table` names; writes `data/prompts/{train,val,test}.csv` and the size thresholds that were
-fitted on train.
+Reads `data/slices` and, with `prompts.source: table` or `report`, the table that `prompts.table` names;
+writes `data/prompts/{train,val,test}.csv`, `patients.csv`, the prompts of whole cases, which are derived from
+the masks whatever the source, `train_patients.csv`, those of training patients alone, and the size thresholds
+that were fitted on train.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.base.io import InputError, records, write_csv, write_json
+from textbcs.base.io import InputError, read_csv, records, write_csv, write_json
 from textbcs.dataset.prompt_grammar import VOCABULARY, Prompt
 from textbcs.dataset.prompt_table import COLUMNS
-from textbcs.dataset.slice_store import read_slices
-from textbcs.dataset.split_table import SPLITS
+from textbcs.dataset.slice_store import CASES, read_slices
+from textbcs.dataset.split_table import SPLITS, TRAIN
+from textbcs.prompts.cases import PATIENTS, TRAIN_PATIENTS, case_prompt
 from textbcs.prompts.derive import Lesions, derive_prompt, measure_lesions, size_thresholds
 from textbcs.prompts.radiology_reports import read_report
 from textbcs.prompts.reader_tables import (
     KEYS,
+    WORDS,
     Joined,
     Problem,
     join,
@@ -25,6 +29,8 @@ from textbcs.prompts.reader_tables import (
     read_table,
     read_words,
 )
+from textbcs.slices.case_lesions import Case
+from textbcs.slices.laterality import NO_SIDES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +60,8 @@ def run(stage: "Stage") -> None:
         slices = [row for rows in measured.values() for row, _ in rows]
         written = _written(stage, slices, thresholds)
         own = dict.fromkeys(SPLITS, written)
+    cases = read_csv(stage.input(CASES), ["split", "patient"], dtype={"patient": str, "side": str})
+    volumes = size_thresholds(cases["volume_mm3"][cases["split"] == TRAIN].tolist())
     write_json(
         stage.output("data/prompts/thresholds.json"),
         {
@@ -61,12 +69,40 @@ def run(stage: "Stage") -> None:
             "slices": len(train),
             "small_up_to_mm2": thresholds[0],
             "medium_up_to_mm2": thresholds[1],
+            "case_small_up_to_mm3": volumes[0],
+            "case_medium_up_to_mm3": volumes[1],
         },
     )
+    table = case_table(records(cases), volumes, rules)
+    write_csv(stage.output(PATIENTS), table)
+    # What learns reads these alone.
+    write_csv(stage.output(TRAIN_PATIENTS), table[table["split"] == TRAIN])
     for split, rows in measured.items():
         table = prompt_table([row for row, _ in rows], own[split], source)
         write_csv(stage.output(f"data/prompts/{split}.csv"), table)
         stage.log(f"{split}: {len(table)} prompts, {table['text'].nunique()} distinct")
+
+
+def case_table(
+    rows: Sequence[Mapping[str, Any]], thresholds: tuple[float, float], rules: Mapping[str, Any]
+) -> "pd.DataFrame":
+    """The prompt of every case.
+
+    Args:
+        rows: `split, patient` and the facts of a `Case`.
+        thresholds: tertiles of the largest lesion's volume in mm³.
+        rules: the parameters of `prompts`.
+    """
+    import pandas as pd
+
+    lines = []
+    for row in rows:
+        facts = {one.name: row[one.name] for one in fields(Case)}
+        side = facts["side"] if isinstance(facts["side"], str) else ""  # NaN: no sides
+        prompt = case_prompt(Case(**{**facts, "side": side}), thresholds, rules)
+        words = [getattr(prompt, slot) for slot in VOCABULARY]
+        lines.append([row["split"], row["patient"], *words, prompt.text])
+    return pd.DataFrame(lines, columns=["split", "patient", *VOCABULARY, "text"])
 
 
 def _measure(stage: "Stage", split: str, minimum_component_mm2: float) -> Measured:
@@ -108,7 +144,10 @@ def derived(
 def _written(
     stage: "Stage", slices: Sequence[Mapping[str, Any]], thresholds: tuple[float, float]
 ) -> dict[str, Prompt]:
-    """The prompts of the table that people wrote; every problem is logged before the stage stops."""
+    """The prompts of the table that people wrote; every problem is logged before the stage stops.
+
+    Where nothing has a side, what the table says of sides is left out.
+    """
     rules = stage.params["prompts"]
     path = stage.input(rules["table"])
     joined = read_written(path, rules["source"], slices, thresholds, rules["allow_inconsistent"])
@@ -122,7 +161,12 @@ def _written(
             f"{path}: {count} problem{'s' if count > 1 else ''}, each on a line above; the first: "
             f"{joined.problems[0]}"
         )
-    return joined.prompts
+    if stage.params["cohort"]["sides"] != NO_SIDES:
+        return joined.prompts
+    sided = sum(bool(prompt.location) for prompt in joined.prompts.values())
+    if sided:
+        stage.log(f"{path}: {sided} prompts name a side; cohort.sides is none, so it is left out")
+    return {name: replace(prompt, location="") for name, prompt in joined.prompts.items()}
 
 
 def read_written(
@@ -137,7 +181,7 @@ def read_written(
         table = read_table(path, [(*KEYS, "report")])
         rows, problems = read_rows(table, lambda row: read_report(row["report"], thresholds))
     else:
-        table = read_table(path, [(*KEYS, *VOCABULARY), (*KEYS, "text")])
+        table = read_table(path, WORDS)
         rows, problems = read_rows(table, read_words)
     joined = join(rows, slices, allow_inconsistent, whole_patients=source == "report")
     found = sorted(problems + joined.problems, key=_by_row)
