@@ -89,7 +89,7 @@ def test_duke_is_the_papers_protocol() -> None:
         (
             "tables.reference",
             "unet",
-            "tables.reference = 'unet': unknown key; allowed here: table1",
+            "tables.reference = 'unet': unknown key; allowed here: for_use, table1, variants",
         ),
         ("tables.variants", ["x"], "tables.variants.0 = 'x': no such variant"),
         ("robustness.methods", ["textbcs", "x"], "robustness.methods.1 = 'x': allowed: a name in"),

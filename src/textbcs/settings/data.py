@@ -231,6 +231,9 @@ class Slices(TypedDict):
     stride: Annotated[Count, "with `stride`: every n-th tumour slice"]
     max_per_patient: Annotated[Count, "with `max`: so many, evenly spread"]
     negatives_per_patient: Annotated[int, AtLeast(0), "tumour-free slices, test patients only"]
+    training_negatives_per_patient: Annotated[
+        int, AtLeast(0), "tumour-free slices of training patients, for tables.for_use"
+    ]
     seed: Annotated[Seed, "draws the tumour-free slices"]
 
 

@@ -102,7 +102,7 @@ def impossible_networks(values: Mapping[str, Any]) -> Iterator[str]:
     for name in tables["table1"]:
         network = values["methods"][name]["network"]
         yield from impossible_network(network, size, f"methods.{name}.network")
-    for name in tables["variants"]:
+    for name in [*tables["variants"], *tables["for_use"]]:
         network = variant_network(values, name)
         yield from impossible_network(network, size, f"variants.{name}.network")
 

@@ -43,6 +43,7 @@ def declaration() -> Any:
             "methods": declared_methods(),
             "variants": declared_variants(),
             "tables": study.Tables,
+            "volumes": study.Volumes,
             "evaluation": study.Evaluation,
             "robustness": study.Robustness,
             "gradcam": study.GradCAM,

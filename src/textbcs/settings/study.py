@@ -15,6 +15,7 @@ from textbcs.settings.ranges import (
     Positive,
     Seed,
     Share,
+    Text,
 )
 
 Seeds = Annotated[list[Seed], Items(1), Distinct(), "each method is trained once with each"]
@@ -34,6 +35,31 @@ class Tables(TypedDict):
     variants: Annotated[
         list[str], Distinct(), "trained beside the rows of Table 1; none: no ablation, no heat maps"
     ]
+    for_use: Annotated[
+        list[str], Distinct(), "variants that learn from tumour-free slices and other prompts too"
+    ]
+
+
+class ReadersAndOthers(TypedDict):
+    """Networks by whether they read the prompt."""
+
+    image: Annotated[list[Name], Distinct(), "those that read no text"]
+    text: Annotated[list[Name], Distinct(), "those that do"]
+
+
+class Volumes(TypedDict):
+    """The evaluation on whole volumes."""
+
+    methods: Annotated[ReadersAndOthers, "of tables.table1"]
+    variants: Annotated[ReadersAndOthers, "of tables.for_use, all of them"]
+    first_pass: Annotated[Name, "one of those that read no text"]
+    reports: Annotated[Text, "a table of free-text reports, or presets/none"]
+    minimum_lesion_mm3: Annotated[NotNegative, "smaller components are no lesions"]
+    thresholds: Annotated[
+        list[Annotated[float, Above(0), Below(1)]], Items(1), Distinct(), "ascending; n / 256"
+    ]
+    smallest_mm3: Annotated[list[NotNegative], Items(1), Distinct(), "ascending"]
+    seed: Annotated[Seed, "draws wrong prompts"]
 
 
 class Resampling(TypedDict):

@@ -24,6 +24,15 @@ Schedule = Annotated[
 ]
 
 
+class Asked(TypedDict):
+    """Shares of the training slices that are asked with something else than their own prompt."""
+
+    case: Annotated[Share, "the prompt of the whole case"]
+    empty: Share
+    wrong: Annotated[Share, "a word or more exchanged"]
+    reworded: Annotated[Share, "another wording"]
+
+
 class Training(TypedDict):
     """How networks are trained; a method and a variant may override it key by key."""
 
@@ -57,6 +66,8 @@ class Training(TypedDict):
     intensity_shift: Annotated[float, AtLeast(0), Below(1), "image + U(-s, s)"]
     fraction: Annotated[float, Above(0), AtMost(1), "of the training patients"]
     fraction_seed: Annotated[Seed, "draws those patients"]
+    tumour_free: Annotated[Share, "of the slices of a batch"]
+    asked: Asked
 
 
 class Pretraining(TypedDict):

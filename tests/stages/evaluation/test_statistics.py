@@ -40,7 +40,7 @@ def write_inputs(runs: dict[str, list[Run]]) -> None:
 def test_the_stage_writes_its_tables(stage_in: Callable[..., Stage]) -> None:
     params = {
         "evaluation": RULES | {"bootstrap": BOOTSTRAP | {"resamples": 99}},
-        "tables": {"table1": ["unet", "textbcs"], "variants": ["own"]},
+        "tables": {"table1": ["unet", "textbcs"], "variants": ["own"], "for_use": []},
         "seeds": [1],
     }
     stage = stage_in(params)

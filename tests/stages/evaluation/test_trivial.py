@@ -11,10 +11,11 @@ from textbcs.base import io
 from textbcs.base.io import InputError
 from textbcs.dataset.prompt_table import COLUMNS as PROMPT_COLUMNS
 from textbcs.dataset.slice_store import COLUMNS, Shard, read_shard, write_shard
+from textbcs.evaluation.leak.prompt_prior import learn
 from textbcs.evaluation.metrics.slice_scores import score
 from textbcs.prediction.files import read_exact
 from textbcs.stage.receipt import Stage
-from textbcs.stages.evaluation.trivial import learn, predicted
+from textbcs.stages.evaluation.trivial import chain_of, predicted
 from textbcs.stages.evaluation.trivial import run as trivial
 
 SMALL_LEFT, LARGE_LEFT, SMALL_RIGHT = ("left", "small"), ("left", "large"), ("right", "small")
@@ -39,46 +40,9 @@ def text(side: str, size: str) -> str:
     return f"location {side}; shape round; size {size}; number one"
 
 
-def test_means_thresholds_and_dice_by_hand() -> None:
-    masks = np.stack([line(2), line(2, 3), line(2), line(0), line(1)])
-    prior = learn(masks, [SMALL_LEFT, SMALL_LEFT, SMALL_LEFT, SMALL_RIGHT, LARGE_LEFT])
-    assert prior.means[SMALL_LEFT][0].tolist() == pytest.approx([0, 0, 1, 1 / 3])
-    assert prior.means[("left", "")][0].tolist() == pytest.approx([0, 1 / 4, 3 / 4, 1 / 4])
-    assert prior.means[("", "")][0].tolist() == pytest.approx([1 / 5, 1 / 5, 3 / 5, 1 / 5])
-    # Above 1/3 pixel 2 alone is left: Dice 1, 2/3, 1, and 1 for the other two classes. Below, both
-    # pixels: 2/3, 1, 2/3. The first threshold above 1/3 is 0.34.
-    assert prior.threshold == 0.34
-    assert prior.dice == pytest.approx((1 + 2 / 3 + 1 + 1 + 1) / 5)
-
-
-def test_of_equal_thresholds_the_lowest_wins_and_the_threshold_is_exclusive() -> None:
-    prior = learn(np.stack([line(1), line(1)]), [SMALL_LEFT, SMALL_LEFT])
-    assert (prior.threshold, prior.dice) == (0.0, 1.0)
-    assert prior.mask(SMALL_LEFT).sum() == 1
-
-
-def test_dice_at_every_threshold_agrees_with_a_loop() -> None:
-    generator = np.random.default_rng(5)
-    masks = (generator.random((30, 6, 6)) < np.linspace(0, 0.8, 6)).astype(np.uint8)
-    classes = [(SMALL_LEFT, SMALL_RIGHT)[row % 2] for row in range(30)]
-    prior = learn(masks, classes)
-
-    def mean_dice(threshold: float) -> float:
-        values = []
-        for mask, key in zip(masks, classes, strict=True):
-            found = masks[[k == key for k in classes]].mean(0) > threshold
-            values.append(2 * (found & (mask > 0)).sum() / (found.sum() + mask.sum()))
-        return float(np.mean(values))
-
-    values = [mean_dice(step / 100) for step in range(100)]
-    assert prior.dice == pytest.approx(max(values))
-    assert prior.threshold == pytest.approx(int(np.argmax(values)) / 100)
-    assert max(values) > values[0] + 0.01  # a threshold of 0 would not do
-
-
 def test_a_class_that_train_lacks_falls_back_to_its_side_then_to_everything() -> None:
     masks = np.stack([line(2), line(2), line(3)])
-    prior = learn(masks, [SMALL_LEFT, SMALL_LEFT, LARGE_LEFT])
+    prior = learn(masks, [chain_of(one) for one in (SMALL_LEFT, SMALL_LEFT, LARGE_LEFT)])
     found = predicted(prior, [text("left", "medium"), text("right", "small")]).probability
     assert prior.threshold == 0.0
     assert found[0].tolist() == line(2, 3).tolist()

@@ -40,7 +40,7 @@ RULES = {
 OWN: dict[str, Any] = PARAMS | {
     "evaluation": RULES,
     "seeds": [1],
-    "tables": {"table1": list(NETWORKS), "variants": []},
+    "tables": {"table1": list(NETWORKS), "variants": [], "for_use": []},
     "replicates": {"methods": [], "seeds": []},
     "robustness": {"methods": ["textbcs"]},
 }

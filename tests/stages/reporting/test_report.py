@@ -76,7 +76,8 @@ def test_page_is_one_file_whose_every_link_leads_somewhere() -> None:
 
 
 def test_page_names_no_address_and_its_policy_forbids_requests() -> None:
-    text = render(page())
+    # Pictures are text too, in which anything may stand by chance.
+    text = re.sub(r"base64,[\w+/=]+", "", render(page()))
     assert not re.search(r"https?:|//[a-z]|@import|url\(|fetch\(|XMLHttp", text)
     assert "default-src 'none'" in text
 

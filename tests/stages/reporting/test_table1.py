@@ -193,7 +193,7 @@ def write_two_methods(stage_in) -> None:
     """Table 1 of two methods, beside what a run of more methods has left."""
     stage = stage_in(
         {
-            "tables": {"table1": ["unet", "textbcs"], "variants": []},
+            "tables": {"table1": ["unet", "textbcs"], "variants": [], "for_use": []},
             "seeds": [1],
             "replicates": {"methods": ["textbcs"], "seeds": [2]},
             "cohort": {"kind": "phantom", "collection": ""},
@@ -270,7 +270,7 @@ def test_a_score_without_a_value_is_tracked_as_such() -> None:
 
 def test_runs_with_further_seeds_are_runs_of_the_parameters() -> None:
     params = {
-        "tables": {"table1": ["unet", "textbcs"], "variants": ["svli"]},
+        "tables": {"table1": ["unet", "textbcs"], "variants": ["svli"], "for_use": []},
         "seeds": [1, 4],
         "replicates": {"methods": ["textbcs"], "seeds": [2, 3]},
     }

@@ -38,7 +38,8 @@ def agreement(rows: "pd.DataFrame", bootstrap: Mapping[str, Any]) -> "pd.DataFra
     said = texts[texts[AUTOMATIC] != NOTHING]
     patients = tumour.groupby("slice_id")["patient"].first().loc[said.index].to_numpy()
     found = []
-    for slot in VOCABULARY:
+    stated = {slot for text in said[TRUE] for slot in parse(str(text)).slots}
+    for slot in (slot for slot in VOCABULARY if slot in stated or not len(said)):
         given, automatic = (_classes(said[probe], slot) for probe in (TRUE, AUTOMATIC))
         kappa, low, high = kappa_interval(given, automatic, patients, **bootstrap)
         found.append(

@@ -41,7 +41,8 @@ def read_runs(stage: "Stage", columns: Sequence[str] = COLUMNS, rows: str = "tab
     Args:
         stage: its parameters hold `tables` and `seeds`.
         columns: that every run must have.
-        rows: `table1` for the methods, `variants` for the variants of the proposed one.
+        rows: `table1` for the methods, `variants` for the variants of the proposed one, `for_use` for
+            those that are made for use.
     """
     names = [(m, s) for m in stage.params["tables"][rows] for s in stage.params["seeds"]]
     return [
@@ -135,7 +136,7 @@ TRIVIAL = ("empty", "prior")  # made by no network, and named as a run with seed
 def run_names(params: Mapping[str, Any]) -> list[str]:
     """The folders of all runs: methods and variants with each seed, further seeds of some methods, and
     those that no network made."""
-    rows = [*params["tables"]["table1"], *params["tables"]["variants"]]
+    rows = [name for kind in ("table1", "variants", "for_use") for name in params["tables"][kind]]
     repeated = params["replicates"]
     runs = [f"{name}-s{seed}" for name in rows for seed in params["seeds"]]
     runs += [f"{name}-s{seed}" for name in repeated["methods"] for seed in repeated["seeds"]]

@@ -61,7 +61,7 @@ def run(stage: "Stage") -> None:
     needed = {*COLUMNS, *aggregates.PER_SLICE, *aggregates.PIXELS, *nsd, *comparisons.FACTS}
     runs = read_runs(stage, sorted(needed))
     # One check for all: whatever is paired below holds the same slices.
-    every = by_method([*runs, *read_runs(stage, rows="variants"), *_trivial(stage)])
+    every = by_method([*runs, *_variants(stage), *_trivial(stage)])
     methods = {name: every[name] for name in stage.params["tables"]["table1"]}
     stage.seed = rules["bootstrap"]["seed"]
     vendors = _vendors(
@@ -109,6 +109,10 @@ def _means(stage: "Stage", methods: comparisons.Methods, nsd: Sequence[str]) -> 
     for method, results in read_json(stage.input(UNCERTAINTY / "dropout.json")).items():
         tables.append(dropout_means(method, results))
     return pd.concat(tables, ignore_index=True)
+
+
+def _variants(stage: "Stage") -> list[Run]:
+    return [run for rows in ("variants", "for_use") for run in read_runs(stage, rows=rows)]
 
 
 def _trivial(stage: "Stage") -> list[Run]:

@@ -1,7 +1,8 @@
 """The stage `report`: `reports/index.html`, one self-contained file.
 
 The page stands in `reporting/page`: `page.py` puts it together, `answer.py` makes the sentences that it opens
-with, `viewer.py` the slice viewer's data. It shows the tables' text as the stages that made them printed it.
+with, `viewer.py` and `volume_viewer.py` the viewers' data. It shows the tables' text as the stages that made
+them printed it.
 """
 
 import re
@@ -17,12 +18,14 @@ from textbcs.prediction.files import read_maps
 from textbcs.reporting.common.labels import encoder_label, is_duke, label, seed_spread
 from textbcs.reporting.common.notes import retrained
 from textbcs.reporting.common.printed_tables import DATA, PrintedTable, read_table
+from textbcs.reporting.common.volume_cases import read_cases
 from textbcs.reporting.page.answer import Found, Score, answer
 from textbcs.reporting.page.caveats import limits, shortfall
 from textbcs.reporting.page.contents import FIGURES, TABLES
 from textbcs.reporting.page.page import Page, render
 from textbcs.reporting.page.run_description import Subject, method_facts, run_facts
 from textbcs.reporting.page.viewer import Layer, viewer_data
+from textbcs.reporting.page.volume_viewer import volume_data
 
 if TYPE_CHECKING:
     from textbcs.dataset.slice_store import Shard
@@ -71,6 +74,7 @@ def run(stage: "Stage") -> None:
             list(first_seed(runs, shard.table["slice_id"]).values()),
             {str(row["slice_id"]): str(row["text"]) for row in prompts},
         ),
+        volumes=volume_data(read_cases(stage)),
     )
     text = render(page)
     if params["cohort"]["sides"] != "patient":

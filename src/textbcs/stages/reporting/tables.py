@@ -84,7 +84,10 @@ class _Tables:
 def run(stage: "Stage") -> None:
     """Write the fourteen tables."""
     params, printed = stage.params, paper()
-    runs = ablation_rows.by_name([*read_runs(stage), *read_runs(stage, rows="variants")])
+    every = [
+        run for rows in ("table1", "variants", "for_use") for run in read_runs(stage, rows=rows)
+    ]
+    runs = ablation_rows.by_name(every)
     stage.seed = params["evaluation"]["bootstrap"]["seed"]
     comparisons = read_csv(stage.input(STATISTICS / "comparisons.csv"))
     spread = seed_spread(stage)
@@ -240,7 +243,8 @@ def _own_rows(params: Mapping[str, Any]) -> list[str]:
     """Variants that are a row of their own: neither of the ablation nor of the loss weights' sweep."""
     others = {name for _, _, name in ablation_rows.sweep_names(params)}
     others |= set(ablation_names(params).values())
-    return [name for name in params["tables"]["variants"] if name not in others]
+    rows = [*params["tables"]["variants"], *params["tables"]["for_use"]]
+    return [name for name in rows if name not in others]
 
 
 def _validation(stage: "Stage", runs: ablation_rows.Runs) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""How much a prompt tells of the mask before any image is looked at."""

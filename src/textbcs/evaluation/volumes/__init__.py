@@ -1,0 +1,1 @@
+"""Scores of whole volumes: every slice of a patient, with a tumour or without."""

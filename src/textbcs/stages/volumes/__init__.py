@@ -1,0 +1,1 @@
+"""Whole volumes: cut, asked about, scored, in tables and figures."""
