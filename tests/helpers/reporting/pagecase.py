@@ -3,8 +3,10 @@
 import numpy as np
 
 from textbcs.reporting.common.printed_tables import PrintedTable
+from textbcs.reporting.common.volume_cases import Case, Reading
 from textbcs.reporting.page.page import Page
 from textbcs.reporting.page.viewer import Layer, grey_png, viewer_data
+from textbcs.reporting.page.volume_viewer import volume_data
 
 SIDE = 16
 ROWS = [
@@ -38,6 +40,21 @@ def printed_tables() -> dict[str, PrintedTable]:
         ),
         "table4": PrintedTable("Table 4", ["label"], ["TextBCS against"], [["UNet"]], notes),
     }
+
+
+def volume_cases() -> list[Case]:
+    """Two patients of five slices, lesion in the third; two readings, the second of them wrong."""
+    cases = []
+    for number, (patient, rule) in enumerate((("V0", "worst"), ("V1", "median and best"))):
+        image = np.random.default_rng(number).integers(0, 256, (5, SIDE, SIDE), dtype=np.uint8)
+        mask = np.zeros(image.shape, bool)
+        mask[2, 4:9, 4:9] = mask[3, 5:7, 5:7] = True
+        readings = [
+            Reading("UNet, prompt: none", "", mask, 1.0, 0, 0.0),
+            Reading("TextBCS <x>, prompt: automatic", "left <b>", mask[::-1], 0.25, 1, 2.5),
+        ]
+        cases.append(Case(patient, rule, image, mask, readings))
+    return cases
 
 
 def page() -> Page:
@@ -77,4 +94,5 @@ def page() -> Page:
         tables=printed_tables(),
         figures={"overview": grey_png(np.zeros((4, 4), np.uint8), 8)},
         viewer=viewer_data(slices, images, masks, layers, 0.5),
+        volumes=volume_data(volume_cases()),
     )

@@ -31,6 +31,15 @@ function drive() {
   part("reference").click(); seen.bare = look();
   part("strip").children[0].click(); seen.strip = look();
   seen.buttons = [...part("strip").children].map((button) => button.textContent);
+  const volumes = document.getElementById("volume-viewer");
+  const told = () => volumes.querySelector("[data-part=status]").textContent;
+  seen.volume = [volumes.dataset.drawn, told()];
+  const press = (name) =>
+    volumes.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
+  press("ArrowRight"); seen.volume.push(told());
+  press("ArrowUp"); seen.volume.push(told());
+  const wheel = new WheelEvent("wheel", { deltaY: -120, cancelable: true });
+  volumes.querySelector("[data-part=picture]").dispatchEvent(wheel); seen.volume.push(told());
   const pixel = part("image").getContext("2d").getImageData(5, 3, 1, 1).data;
   seen.pixel = [...pixel];
   root.dataset.seen = JSON.stringify(seen);

@@ -98,6 +98,15 @@ def test_arrow_keys_buttons_and_ticks_work(seen) -> None:
     assert seen["buttons"] == ["UNet <x> 0.00", "LViT 0.25", "TextBCS 0.50"]
 
 
+def test_a_whole_volume_is_scrolled(seen) -> None:
+    drawn, start, right, up, wheel = seen["volume"]
+    assert drawn == "V0/1/2"  # opened where the reference is largest
+    assert "V0 (worst), slice 3 of 5; TextBCS <x>, prompt: automatic: Dice 0.250" in start
+    assert "slice 4 of 5; TextBCS" in right
+    assert "slice 4 of 5; UNet, prompt: none: Dice 1.000, 0 false components" in up
+    assert "slice 3 of 5; UNet" in wheel
+
+
 def test_a_pixel_of_the_canvas_is_the_slices_own(seen) -> None:
     value = page_image()[3, 5]
     assert seen["pixel"] == [value, value, value, 255]

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from textbcs.base.io import canonical_json
 from textbcs.lineage.records.findings import Finding, some
 from textbcs.lineage.records.graph import Graph, Item, Receipt, plain_params
-from textbcs.lineage.records.stage_roles import EVALUATES, LEARNS, PREDICTS, REPLICATE, is_test
+from textbcs.lineage.records.stage_roles import (
+    EVALUATES,
+    LEARNS,
+    PREDICTS,
+    REPLICATE,
+    VOLUME_MAPS,
+    is_test,
+)
 from textbcs.stage.definition import covered
 
 COMPARES = ("reports/tables", "results/statistics")
@@ -134,6 +141,9 @@ def learners(graph: Graph) -> list[str]:
             if maker is None or is_test(item.path) or maker.address not in graph.definitions:
                 continue
             if any(is_test(out) for out in graph.definitions[maker.address].outputs):
+                continue
+            # Its maps of validation volumes stand beside those of test; its own inputs are in the queue.
+            if VOLUME_MAPS.fullmatch(maker.stage):
                 continue
             if maker.address not in seen:
                 seen.add(maker.address)

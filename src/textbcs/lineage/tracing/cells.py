@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import InputError, read_csv, read_json
 from textbcs.lineage.records.graph import Graph, Item, Receipt
-from textbcs.lineage.tracing import rules
+from textbcs.lineage.tracing import rules, volume_cells
 from textbcs.lineage.tracing.effects import mean_limits, settings
 
 if TYPE_CHECKING:
@@ -123,6 +123,9 @@ def sources(receipt: Receipt, path: str, row: Mapping[str, str], column: str) ->
     said = _said(path, next(iter(row.values())), column)
     if said is not None:
         return [inputs[name] for name in said if name in inputs]
+    whole = volume_cells.sources(path, row, column, inputs.values())
+    if whole:
+        return whole
     names = [row[key] for key in _NAMES if row.get(key)]
     if column == "validation_dice":
         found = [item for name, item in inputs.items() if _curves_of(name) in names]

@@ -13,7 +13,7 @@ from textbcs.lineage.records.graph import Graph, Item, Receipt
 from textbcs.lineage.records.hashing import Hashes, hash_files
 from textbcs.lineage.records.run_rows import rows_of
 from textbcs.lineage.records.stage_roles import LEARNS, PREDICTS
-from textbcs.lineage.tracing import cells
+from textbcs.lineage.tracing import cells, volume_cells
 from textbcs.stage.definition import covered
 from textbcs.stage.run_information import FOLDER
 
@@ -45,7 +45,8 @@ class Files:
         return self.tables[path]
 
 
-_SCORED = ("results/predictions", "results/evaluation")  # who writes here has predicted or scored
+# Who writes here has predicted or scored.
+_SCORED = ("results/predictions", "results/evaluation", "results/volumes", "results/volume_scores")
 # What a cell of these columns is about; other columns rest on tumour slices, or on all.
 _NEGATIVE = ("false_alarm_share", "tumour_free_slices")
 
@@ -85,6 +86,9 @@ def trace_cell(
     # A row of differences rests on two methods' runs; its rule is in `rules.gaps`.
     alone = bool(runs) and "minuend" not in values
     again = cells.recompute(column, list(runs.values()), receipt.params) if alone else ()
+    if any(item.path == volume_cells.PATIENTS for item in items):
+        patients = read_csv(volume_cells.PATIENTS)
+        again = volume_cells.recompute(path, values, column, patients, receipt.params)
     same = [one for one in again if str(one) == values[column]]
     found["recomputed"] = next(iter([*same, *again]), None)
     found["slices"] = list(_scored(runs, kind, files))
@@ -231,6 +235,17 @@ def _scored(runs: "Mapping[str, pd.DataFrame]", kind: str, tables: Files) -> Ite
         }
 
 
+def _instances(split: str, read: set[str], tables: Files) -> Iterator[Facts]:
+    """The instances of a split's slices and, where whole volumes were read, of their whole series."""
+    cut = tables.rows(slices_of(split)) if slices_of(split) in read else []
+    yield from cut
+    volumes = volume_cells.volumes_of(split)
+    if volumes in read:
+        known = {row["sop_uid"] for row in cut}
+        files = tables.rows("data/cohort/files.csv")
+        yield from volume_cells.whole_series(tables.rows(volumes), files, known)
+
+
 def _plain(value: Any) -> Any:
     """A cell for JSON: no numpy types, None for empty."""
     if value is None or value != value:
@@ -253,7 +268,8 @@ def _roles(stages: Iterable[Facts]) -> dict[str, str]:
         for split in SPLITS:
             kind = 1 if (scores and not predicts) or LEARNS.fullmatch(name) else 0
             kind = 2 if split == "test" and scores else kind
-            if any(item["path"] == slices_of(split) for item in stage["reads"]):
+            tables = (slices_of(split), volume_cells.volumes_of(split))
+            if any(item["path"] in tables for item in stage["reads"]):
                 roles[split] = rank[max(kind, rank.index(roles.get(split, rank[0])))]
     if set(roles.values()) - {rank[0]}:
         return {split: role for split, role in roles.items() if role != rank[0]}
@@ -272,7 +288,8 @@ def _dicom(stages: Iterable[Facts], scored: set[str] | None, tables: Files) -> I
     if not roles:  # before any slice: all that the list of files has
         rows = [("all", row) for row in tables.rows("data/cohort/files.csv")]
     else:
-        rows = [(name, row) for name in roles for row in tables.rows(slices_of(name))]
+        read = {item["path"] for stage in stages for item in stage["reads"]}
+        rows = [(name, row) for name in roles for row in _instances(name, read, tables)]
     series: dict[str, Facts] = {}
     for name, row in rows:
         if name == "test" and scored is not None and row["sop_uid"] not in scored:

@@ -24,6 +24,7 @@ PHASES = {
     "predict": "evaluation",
     "evaluation": "evaluation",
     "reporting": "reports",
+    "volumes": "evaluation",
 }
 # What comes before training has a phase for each stage, named after it but for these.
 BEFORE_TRAINING, NAMED = "training", {"pretrain": "pretraining"}
@@ -85,6 +86,8 @@ def describe(source: Source) -> Run:
 
 def phase_of(stage: str, argv: tuple[str, ...]) -> str:
     """The experiment that a stage belongs to; `argv` are its name and its matrix values."""
+    if stage == "train_use":
+        return VARIANTS
     if stage == "train_variant" and len(argv) > 1:
         return FAMILIES.get(argv[1].partition("_")[0], VARIANTS)
     folder = _folders().get(stage, "")

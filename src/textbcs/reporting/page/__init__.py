@@ -1,1 +1,1 @@
-"""The page `reports/index.html`: one file with tables, figures and a slice viewer."""
+"""The page `reports/index.html`: one file with tables, figures and viewers for slices and whole volumes."""

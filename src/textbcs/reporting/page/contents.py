@@ -20,6 +20,11 @@ TABLES = {
     "claims": "The paper's claims",
     "text_worth": "What the text is worth",
     "automatic_prompts": "Automatic prompts against the given ones",
+    "volumes": "Whole volumes: every slice of a patient",
+    "volume_differences": "Whole volumes: what a prompt changes",
+    "prompt_agreement": "Prompts without a reader against the case's own",
+    "prompt_check": "Is a word of the prompt wrong?",
+    "prompt_leak": "What a prompt gives away without the image",
     "calibration": "Calibration: do the probabilities mean what they say?",
     "uncertainty": "Does uncertainty find the errors?",
     "fractions": "Does vacuity fall as data grow?",
@@ -27,7 +32,7 @@ TABLES = {
     "flow": "Flow of patients and slices",
 }
 # Tables of which `textbcs audit pages` explains every cell.
-TRACED = ("table1", "table2", "table3", "table4")
+TRACED = ("table1", "table2", "table3", "table4", "volumes")
 # The figure that the page opens with.
 FIRST = "overview"
 # File of a figure -> heading and what it shows. The stage `report` needs every one of them.
@@ -80,6 +85,21 @@ FIGURES = {
         "is computed, so it is straight by construction. Band: 95 % interval over patients. Vertical bars: "
         "the central 95 % over random choices of the slices that get the wrong prompt. Thin line: the same "
         "method without any prompt.",
+    ),
+    "free_response": (
+        "Whole volumes: free response",
+        "Lesions found against false components per patient while the threshold moves, components below the "
+        "smallest lesion left out; up and to the left is better. A panel a network, a line a source of its "
+        "prompts. Filled: the operating point that the validation volumes chose. It is counted on the native "
+        "grid and has a smallest component of its own, so it need not lie on its line. Broad grey: a network "
+        "that reads no text, the same in each panel.",
+    ),
+    "volume_agreement": (
+        "Whole volumes: predicted against true volume",
+        "Bland-Altman: each patient's predicted minus true tumour volume over the mean of both, a panel a "
+        "network, asked with the automatic prompt where it reads text. Solid: the mean error. Dashed: the "
+        "limits of agreement, mean plus and minus 1.96 standard deviations. A patient in whom nothing is "
+        "marked lies on a line that falls by two.",
     ),
     "reliability": (
         "Reliability",

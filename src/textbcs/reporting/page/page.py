@@ -18,6 +18,7 @@ from textbcs.reporting.page.contents import FIGURES, FIRST, TABLES, TRACED
 from textbcs.reporting.page.forest_plot import score_plot
 from textbcs.reporting.page.run_description import Facts
 from textbcs.reporting.page.viewer import script_json
+from textbcs.reporting.page.volume_viewer import volume_count
 
 # The browser itself refuses every request: nothing but what stands in this file is shown or run.
 POLICY = (
@@ -43,7 +44,8 @@ class Page:
         scores: a row per method, as `forest_plot.score_plot` takes them.
         tables: printed tables by file name.
         figures: PNG by file name.
-        viewer: the viewer's data (`viewer.viewer_data`).
+        viewer: the slice viewer's data (`viewer.viewer_data`).
+        volumes: the volume viewer's data (`volume_viewer.volume_data`); None: no volume is shown.
     """
 
     answer: Sequence[str]
@@ -55,6 +57,7 @@ class Page:
     tables: Mapping[str, PrintedTable]
     figures: Mapping[str, bytes]
     viewer: Mapping[str, Any]
+    volumes: Mapping[str, Any] | None = None
 
 
 def render(page: Page) -> str:
@@ -64,6 +67,7 @@ def render(page: Page) -> str:
         "glance": ("All methods at a glance", _glance(page)),
         "meaning": ("What these numbers mean, and what they do not", _meaning(page)),
         "viewer-section": ("Look at the slices", _viewer(page)),
+        **_volumes(page),
         "tables": ("Tables", _tables(page)),
         "figures": ("Figures", _figures(page)),
         "runs": ("What was run on what", _runs(page)),
@@ -75,7 +79,8 @@ def render(page: Page) -> str:
     )
     here = Path(__file__).parent
     style = (here / "page.css").read_text(encoding="utf-8")
-    script = (here / "page.js").read_text(encoding="utf-8")
+    scripts = ("page.js", *(("volume_viewer.js",) if page.volumes else ()))
+    script = "\n".join((here / name).read_text(encoding="utf-8") for name in scripts)
     facts = dict(page.facts)
     lead = (
         f"{facts.get('Cohort', '')}; {facts.get('Test split', '')}; text encoder "
@@ -96,7 +101,7 @@ def render(page: Page) -> str:
 {first}<nav aria-label="Contents">{_contents(page, sections)}</nav>
 {"".join(others)}</main>
 <script type="application/json" id="viewer-data">{script_json(page.viewer)}</script>
-<script>
+{_volume_data(page)}<script>
 {script}</script>
 </body></html>
 """
@@ -154,8 +159,8 @@ def _tables(page: Page) -> str:
         "<p>Intervals and p-values hold each trained network fixed; how far another training lies is said "
         '<a href="#meaning">above</a>.</p>',
         '<p class="interactive">Click a heading to sort by it, and once more to turn the order round. A cell '
-        "of Tables 1 to 4 leads to where its number comes from, once <code>textbcs audit pages</code> has "
-        "written those pages beside this file.</p>",
+        "of Tables 1 to 4 and of whole volumes leads to where its number comes from, once <code>textbcs "
+        "audit pages</code> has written those pages beside this file.</p>",
     ]
     for name in _shown(TABLES, page.tables):
         table = page.tables[name]
@@ -223,6 +228,24 @@ def _viewer(page: Page) -> str:
     count += f", every {step}th pixel." if step > 1 else "."
     here = Path(__file__).parent / "viewer.html"
     return here.read_text(encoding="utf-8").replace("{count}", count)
+
+
+def _volumes(page: Page) -> dict[str, tuple[str, str]]:
+    """The section that scrolls whole volumes, by its anchor; none where no volume is shown."""
+    if page.volumes is None:
+        return {}
+    here = Path(__file__).parent / "volume_viewer.html"
+    count = _text(volume_count(page.volumes))
+    said = here.read_text(encoding="utf-8").replace("{count}", count)
+    return {"volumes-section": ("Scroll through whole volumes", said)}
+
+
+def _volume_data(page: Page) -> str:
+    """The volume viewer's data as an element of the page."""
+    if page.volumes is None:
+        return ""
+    data = script_json(page.volumes)
+    return f'<script type="application/json" id="volume-data">{data}</script>\n'
 
 
 def _runs(page: Page) -> str:

@@ -61,7 +61,7 @@ def viewer_data(
     step = -(-images.shape[1] // MOST_PIXELS)
 
     def sheet(values: np.ndarray, bits: int) -> str:
-        return _uri(grey_png(tile(values[kept][:, ::step, ::step], COLUMNS), bits))
+        return png_address(grey_png(tile(values[kept][:, ::step, ::step], COLUMNS), bits))
 
     return {
         "size": [len(range(0, side, step)) for side in images.shape[1:]],
@@ -177,5 +177,6 @@ def _bytes(images: np.ndarray) -> np.ndarray:
     return np.round(255 * np.clip(images.astype(np.float32), 0, 1)).astype(np.uint8)
 
 
-def _uri(png: bytes) -> str:
+def png_address(png: bytes) -> str:
+    """A PNG as an address that holds it, for `src`."""
     return "data:image/png;base64," + base64.b64encode(png).decode()

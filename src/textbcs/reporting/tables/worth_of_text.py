@@ -7,7 +7,7 @@ from textbcs.base.io import records
 from textbcs.evaluation.statistics.intervals import CONFIDENCE, limits_text
 from textbcs.evaluation.statistics.prompt_effects import Worth
 from textbcs.prompts.paraphrases import Paraphrases
-from textbcs.reporting.common.labels import label
+from textbcs.reporting.common.labels import cohort_words, label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +73,8 @@ _OF_SIDES = (
     "text_harm_location",
 )
 NO_SIDES = (
-    "Nothing has a side in this cohort (cohort.sides: none): the word for the location is the same in every "
-    "prompt, so a wrong or missing one was not judged."
+    "Nothing has a side in this cohort (cohort.sides: none): no prompt states a location, so a wrong or "
+    "missing one was not judged."
 )
 
 
@@ -197,7 +197,7 @@ def title(params: Mapping[str, Any], worth: Mapping[str, Sequence[Worth]]) -> st
     patients = max(one.interval.patients for found in worth.values() for one in found)
     seeds = len(params["seeds"])
     return (
-        f"What the text is worth. Test split of the {params['cohort']['kind']} cohort: means over "
+        f"What the text is worth. Test split of the {cohort_words(params['cohort'])}: means over "
         f"{patients} patients of their slices' means, {seeds} seed{'s' if seeds > 1 else ''}, in brackets "
         f"the {100 * CONFIDENCE:g} % interval over patients"
     )
