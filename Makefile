@@ -30,8 +30,12 @@ help:
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES)
 
-test: setup check
+test: tests setup check
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# A folder; where it is missing, this is said before the environment is made.
+tests:
+	@echo "error: no tests in this folder: they are in the repository, and textbcs init copies none" >&2; exit 2
 
 audit: setup
 	$(BIN)/textbcs audit verify

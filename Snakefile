@@ -59,8 +59,10 @@ for stage in STAGES.all():
 
 
 onsuccess:
-    # A run for a target of its own has not made the reports.
-    if any(rule.name == "all" for rule in workflow.dag.targetrules):
+    # A run for a target of its own, or for a part, has not made the reports.
+    asked = workflow.dag_settings
+    part = asked.until or asked.omit_from or asked.batch
+    if not part and any(rule.name == "all" for rule in workflow.dag.targetrules):
         made = [out for out in STAGES.final() if out.startswith("reports/")]
         print("done: " + ", ".join(made), file=sys.stderr)
     track_after_run()

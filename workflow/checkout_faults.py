@@ -13,7 +13,7 @@ MAY_BE_LINKS = ("data/raw", "data/phantom/archive", "data/quarantine", ".dvc/cac
 
 
 def check_checkout() -> None:
-    """Check what every stage needs: git, and a launcher that can be started.
+    """Check what every stage needs: git, a launcher that can be started, and the disks that links name.
 
     Raises:
         InputError: something is missing, or has been changed on the way here.
@@ -33,6 +33,12 @@ def check_checkout() -> None:
         )
     if not os.access(LAUNCHER, os.X_OK):
         raise InputError(f"{LAUNCHER}: may not be executed; chmod +x {LAUNCHER}")
+    for name in MAY_BE_LINKS:
+        if Path(name).is_symlink() and not Path(name).exists():
+            raise InputError(
+                f"{name}: is a link to {Path(name).readlink()}, which is not there; mount the disk, or make "
+                "the folder"
+            )
 
 
 def check_links(outs: Iterable[str]) -> None:

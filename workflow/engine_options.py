@@ -39,7 +39,9 @@ REFUSED: Mapping[str, str] = {
     "export_cwl": "a run is exported by textbcs audit export",
     **dict.fromkeys(("config", "configfile", "replace_workflow_config"), _PARAMS),
     **dict.fromkeys(
-        ("consider_ancient", "ignore_incomplete", "omit_flags", "trust_io_cache", "cache"), _JUDGE
+        ("consider_ancient", "ignore_incomplete", "omit_flags", "trust_io_cache", "cache",
+         "allowed_rules"),
+        _JUDGE,
     ),
     **dict.fromkeys(
         ("default_storage_provider", "default_storage_prefix", "not_retrieve_storage",

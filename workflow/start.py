@@ -31,6 +31,7 @@ from textbcs.commands.clean import delete, leftovers
 from textbcs.commands.reports_aside import put_aside
 from textbcs.models.common.device import slow_precision
 from textbcs.settings.params import Params, load_params
+from textbcs.stage.command import one_line
 from textbcs.stage.definition import read_stages
 from textbcs.stage.process import PARENT
 
@@ -81,12 +82,12 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
             print(f"slow: {slow_precision(params)}", file=sys.stderr)
         return Session(params, *_judge(options, params))
     except (BusyError, InputError) as error:
-        raise SystemExit(f"error: {error}") from error
+        raise SystemExit(f"error: {one_line(str(error))}") from error
     except Exception as error:
         line = system_fault(error)
         if line is None:
             raise
-        raise SystemExit(f"error: {' '.join(line.split())}") from error
+        raise SystemExit(f"error: {one_line(line)}") from error
 
 
 def _judge(options: argparse.Namespace, params: Params) -> tuple[Pipeline, int | None]:

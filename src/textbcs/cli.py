@@ -35,7 +35,7 @@ from textbcs.settings.working_copy import (
     project_folder,
     require_working_copy,
 )
-from textbcs.stage.command import exit_code
+from textbcs.stage.command import exit_code, one_line
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -124,7 +124,7 @@ def _add_commands(commands: Commands) -> None:
     text = "print parameters and operations of all methods, or of some, as JSON; write nothing"
     counter = add_command(commands, "complexity", text)
     methods = counter.add_argument("methods", nargs="*", metavar="METHOD", help="a row of Table 1")
-    completed(methods, Words(f"echo {' '.join(method_names())}"))
+    completed(methods, Words(f"echo {' '.join(method_names())} | xargs -n 1"))
     counter.add_argument("--json", action="store_true", help="the only format; may be left out")
     counter.set_defaults(run=_complexity, anywhere=True)
     compare = add_command(commands, "compare", "print the paper's Tables 1 to 4 and ours")
@@ -163,6 +163,15 @@ def _add_prompts(commands: Commands) -> None:
     )
     completed(report.add_argument("--thresholds", metavar="JSON", help=text), FILE)
     report.set_defaults(run=_report, anywhere=True)
+    text = "say how much a table of prompts tells of its masks before any image is seen"
+    leak = add_command(commands, "prompts-leak", text)
+    text = "CSV or XLSX with the columns patient_id, slice, and the attributes or text"
+    completed(leak.add_argument("file", help=text), FILE)
+    text = "their masks: NIfTI or NRRD files by patient, or PNG files by patient and slice"
+    completed(leak.add_argument("--masks", metavar="DIR", required=True, help=text), FOLDER)
+    text = "write the rows there too, as CSV"
+    completed(leak.add_argument("--out", metavar="CSV", help=text), FILE)
+    leak.set_defaults(run=_leak, anywhere=True)
 
 
 def _init(arguments: argparse.Namespace) -> None:
@@ -205,6 +214,7 @@ def _compare(_: argparse.Namespace) -> None:
 
 def _check(_: argparse.Namespace) -> None:
     from textbcs.commands.check import check_own_files, notes_on_names
+    from textbcs.commands.own_tables import check_own_tables
 
     found = parameters.load_params()
     print("params.yaml is valid")
@@ -213,6 +223,8 @@ def _check(_: argparse.Namespace) -> None:
     for note in notes_on_names(found):
         print(note)
     check_own_files(found)
+    for note in check_own_tables(found):
+        print(one_line(note))
 
 
 def _use(arguments: argparse.Namespace) -> None:
@@ -251,6 +263,13 @@ def _report(arguments: argparse.Namespace) -> None:
     else:
         thresholds = None
     _print(report_lines(Path(arguments.file), thresholds))
+
+
+def _leak(arguments: argparse.Namespace) -> None:
+    from textbcs.commands.prompts_leak import leak_lines
+
+    out = Path(arguments.out) if arguments.out else None
+    _print(leak_lines(Path(arguments.file), Path(arguments.masks), out))
 
 
 if __name__ == "__main__":

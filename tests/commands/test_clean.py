@@ -1,5 +1,8 @@
 """`textbcs clean` on a mock tree: what stages wrote goes, what people put there stays."""
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,9 +86,24 @@ def test_a_link_goes_and_what_it_points_to_stays(tree: Path) -> None:
     elsewhere = tree / "data/own/slices"
     (tree / "data/slices/test").rename(elsewhere)
     (tree / "data/slices/test").symlink_to(elsewhere)
+    (tree / "data/raw").rename(tree / "disk")
+    (tree / "data/raw").symlink_to(tree / "disk")
     clean()
+    assert clean(raw=True)[0] == "data/raw  a link, what it points to stays"
+    assert list((tree / "disk").iterdir())
     assert (elsewhere / "slices.csv").read_text() == "12345"
     assert not (tree / "data/slices").exists()
+
+
+def test_what_cannot_be_deleted_is_named_with_its_folder(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "1.2.dcm")
+
+    monkeypatch.setattr(shutil, "rmtree", refused)
+    with pytest.raises(InputError, match=r"^data/raw: cannot be deleted: Permission denied$"):
+        clean(raw=True)
 
 
 def test_outside_of_a_checkout_nothing_is_deleted(

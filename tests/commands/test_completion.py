@@ -1,15 +1,21 @@
-"""Tab in bash: the script is loaded and asked, as bash does it."""
+"""Tab in bash, zsh and fish: the script is loaded and asked, as the shell does it."""
 
+import argparse
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from textbcs import cli
 from textbcs.cli import main
-from textbcs.commands.completion import SHELLS
+from textbcs.commands.completion import SHELLS, Words, completion
 from textbcs.settings.methods import method_names
 from textbcs.settings.presets import preset_names
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -89,6 +95,62 @@ def test_the_script_is_one_of_its_shell(
         pytest.skip(f"{shell} is not installed")
     (tmp_path / "script").write_text(text)
     subprocess.run([program, "-n", str(tmp_path / "script")], check=True)
+
+
+def test_words_are_printed_one_a_line() -> None:
+    """Bash splits at blanks; for fish a line is a word."""
+    found = [
+        one.complete.command
+        for words in _actions(cli._parser())
+        for one in words
+        if isinstance(getattr(one, "complete", None), Words)
+    ]
+    printed = []
+    for command in found:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stderr == ""
+        printed.append(done.stdout.splitlines())
+        assert all(len(line.split()) == 1 for line in printed[-1]), command
+    assert list(method_names()) in printed
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[list[argparse.Action]]:
+    yield parser._actions
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _actions(below)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_offers_what_bash_does(tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(completion(cli._parser(), "fish"))
+
+    def offered(typed: str) -> list[str]:
+        ask = f"source {tmp_path}/script; complete -C 'textbcs {typed}'"
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", ask],
+            cwd=ROOT, env=os.environ | {"HOME": str(tmp_path)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stderr == ""
+        return sorted(line.split("\t")[0] for line in done.stdout.splitlines())
+
+    assert offered("au") == ["audit"]
+    assert offered("audit v") == ["verify"]
+    assert offered("use d") == ["duke"]
+    assert offered("complexity trans") == ["transunet"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("load", ["source {}", 'eval "$(cat {})"'])
+def test_zsh_learns_it_without_a_word(load: str, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(completion(cli._parser(), "zsh"))
+    begin = "autoload -Uz compinit && compinit -u -D"
+    ask = f"{begin}; {load.format(tmp_path / 'script')}; print -- $_comps[textbcs]"
+    done = subprocess.run(["zsh", "-fc", ask], capture_output=True, text=True, check=True)
+    assert (done.stdout.split(), done.stderr) == (["_shtab_textbcs"], "")
 
 
 def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,7 +78,7 @@ def test_any_cell_ends_at_instances_that_were_downloaded(tiny: Checkout) -> None
     """The UIDs against the DICOM files themselves."""
     files = (tiny.root / "data/raw").rglob("*.dcm")
     here = {str(dcmread(file, specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for file in files}
-    names = ("table?.csv", "claims.csv", "text_worth.csv")
+    names = ("table?.csv", "claims.csv", "text_worth.csv", "volumes.csv", "prompt_check.csv")
     tables = sorted(path for name in names for path in (tiny.root / "reports/tables").glob(name))
     every = [
         (path.name, row, column)

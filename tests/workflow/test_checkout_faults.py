@@ -67,11 +67,23 @@ def test_an_output_behind_a_link(here: Path, link: str) -> None:
         check_links([out])
 
 
-def test_what_may_be_a_link(here: Path) -> None:
-    (here / "disk").mkdir()
-    (here / "data/cohort").mkdir(parents=True)
-    (here / "data/raw").symlink_to(here / "disk")
+def test_what_may_be_a_link(checkout: Path) -> None:
+    (checkout / "disk").mkdir()
+    (checkout / "data/cohort").mkdir(parents=True)
+    (checkout / "data/raw").symlink_to(checkout / "disk")
     check_links(["data/cohort/series.csv"])
+    check_checkout()
+
+
+def test_a_link_to_a_disk_that_is_not_mounted(checkout: Path) -> None:
+    (checkout / "data").mkdir()
+    (checkout / "data/raw").symlink_to(checkout / "disk")
+    with pytest.raises(
+        InputError, match=r"^data/raw: is a link to .*/disk, which is not there; mount"
+    ):
+        check_checkout()
+    (checkout / "disk").mkdir()
+    check_checkout()
 
 
 def test_a_user_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:

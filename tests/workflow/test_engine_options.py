@@ -29,7 +29,7 @@ VALUES = {
     "default_storage_provider": "s3", "default_storage_prefix": "x", "shadow_prefix": "x",
     "software_deployment_method": "conda", "conda_prefix": "x", "conda_base_path": "x",
     "apptainer_prefix": "x", "apptainer_args": "x", "set_scatter": "split=2", "wrapper_prefix": "x",
-    "draft_notebook": "x", "edit_notebook": "x",
+    "draft_notebook": "x", "edit_notebook": "x", "allowed_rules": "train",
 }  # fmt: skip
 
 

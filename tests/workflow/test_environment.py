@@ -68,3 +68,16 @@ def test_plain_make_prints_the_list(tmp_path: Path) -> None:
     run = subprocess.run(["make"], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[1].startswith("make reproduce ")
     assert "snakemake --cores" not in run.stdout
+
+
+def test_a_copy_without_tests_says_so_before_anything_is_made(tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "workflow/environment.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(name, tmp_path / name)
+    run = subprocess.run(
+        ["make", "test"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr.startswith("error: no tests in this folder")
+    assert not (tmp_path / ".venv").exists()

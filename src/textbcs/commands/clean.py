@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from textbcs.base.io import InputError
 from textbcs.settings.params import load_params
 from textbcs.stage.definition import define_all, lines, read_stages
 
@@ -81,10 +82,17 @@ def leftovers(params: Mapping[str, Any], stages: Mapping[str, Any]) -> list[Path
 
 
 def delete(paths: Sequence[Path]) -> None:
-    """Delete files, folders and links, and the folders that are left empty."""
+    """Delete files, folders and links, and the folders that are left empty.
+
+    Raises:
+        InputError: the system refuses it.
+    """
     for path in paths:
-        _delete(path)
-        _delete_empty_folders(path.parent)
+        try:
+            _delete(path)
+            _delete_empty_folders(path.parent)
+        except OSError as error:  # of a folder it names a file without its folder
+            raise InputError(f"{path}: cannot be deleted: {error.strerror or error}") from error
 
 
 def written(stages: Mapping[str, Any]) -> list[str]:
@@ -101,10 +109,14 @@ def written(stages: Mapping[str, Any]) -> list[str]:
 def _delete_all(paths: Sequence[Path], dry_run: bool) -> list[str]:
     """A line for each path, with its size, and a sum."""
     sizes = [_size(path) for path in paths]
+    links = [path.is_symlink() for path in paths]
     if not dry_run:
         delete(paths)
     verb = "would be deleted" if dry_run else "deleted"
-    told = [f"{path}  {size / 1e6:.1f} MB" for path, size in zip(paths, sizes, strict=True)]
+    told = [
+        f"{path}  a link, what it points to stays" if is_link else f"{path}  {size / 1e6:.1f} MB"
+        for path, size, is_link in zip(paths, sizes, links, strict=True)
+    ]
     return [*told, f"{len(paths)} {verb}, {sum(sizes) / 1e9:.2f} GB"]
 
 

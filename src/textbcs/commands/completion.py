@@ -14,7 +14,8 @@ class Words(dict[str, Any]):
     """Words that a shell command prints; a mapping since shtab asks for one, filled when it asks.
 
     Args:
-        command: valid in each of `SHELLS`, without `$` and double quotes.
+        command: valid in each of `SHELLS`, without `$` and double quotes; it prints a word a line, since
+            fish takes a line as one word.
     """
 
     def __init__(self, command: str) -> None:
@@ -46,4 +47,8 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     """The script for one of `SHELLS` that completes a command line."""
     import shtab
 
-    return str(shtab.complete(parser, shell))
+    script = str(shtab.complete(parser, shell))
+    # shtab's script for zsh can be a file of $fpath, or evaluated; people source it too, as that of bash.
+    return script.replace(
+        "$zsh_eval_context[-1] == eval ]]", "$zsh_eval_context[-1] == (eval|file) ]]"
+    )

@@ -129,6 +129,13 @@ def test_values_from_the_command_line_are_refused(toy: Checkout) -> None:
     assert one_line(toy, "--config", "seeds=1").startswith("error: snakemake --config: the values")
 
 
+@pytest.mark.parametrize("part", ["--until train", "--omit-from predict"])
+def test_a_run_for_a_part_does_not_say_that_the_reports_are_made(toy: Checkout, part: str) -> None:
+    change_unet(toy)
+    assert "done: " not in toy.snakemake(*part.split()).stderr
+    assert "done: reports/tables/table1.csv" in toy.snakemake().stderr
+
+
 HONOURED = (
     "--max-threads", "2", "--set-threads", "slices=1", "--resources", "gpu=2", "--set-resources",
     "train:mem_mb=10", "--prioritize", "slices", "--keep-going", "--retries", "1", "--keep-incomplete",
@@ -137,12 +144,25 @@ HONOURED = (
     "--scheduler", "greedy", "--scheduler-greediness", "0.5", "--strict-dag-evaluation", "functions",
     "--allow-ambiguity", "--force-use-threads", "--printshellcmds", "--nocolor", "--verbose",
     "--debug-dag", "--rerun-incomplete", "--nolock", "--local-cores", "1",
+    "--default-resources", "mem_mb=100", "--set-resource-scopes", "gpu=local", "--wait-for-files",
+    "dvc.yaml", "--wait-for-files-file", "list", "--queue-input-wait-time", "1",
+    "--wait-for-free-local-storage", "1s", "--max-jobs-per-timespan", "50/1s",
+    "--max-status-checks-per-second", "5", "--seconds-between-status-checks", "1",
+    "--scheduler-subsample", "5", "--scheduler-greedy-greediness", "0.5",
+    "--scheduler-greedy-omit-prioritize-by-temp-and-input", "--groups", "train=g",
+    "--group-components", "g=2", "--preemptible-rules", "train", "--preemptible-retries", "1",
+    "--jobname", "j.{jobid}.sh", "--jobscript", "list", "--envvars", "HOME", "--precommand", "true",
+    "--container-image", "x", "--quiet", "rules", "--notebook-listen", "localhost:1",
+    "--local-storage-prefix", "here", "--remote-job-local-storage-prefix", "there",
+    "--conda-frontend", "conda", "--conda-cleanup-pkgs", "cache", "--runtime-source-cache-path",
+    "logs/sources", "--unneeded-temp-files", "data/cohort/series.csv", "--persistence-backend", "db",
 )  # fmt: skip
 
 
 def test_options_that_are_honoured_change_no_byte(
     fresh_toy: Checkout, toy_origin: Checkout
 ) -> None:
+    (fresh_toy.root / "list").write_text("dvc.yaml\n")
     assert fresh_toy.ran(*HONOURED) == ALL
     assert fresh_toy.hashes() == toy_origin.hashes()
     assert fresh_toy.is_clean()
