@@ -140,7 +140,7 @@ def test_a_command_works_or_says_in_one_line_what_it_needs(
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    if command.startswith("prompts-report"):
+    if command.startswith(("prompts-report", "prompts-leak")):
         assert "nothing: file is missing" in err
     elif command.startswith("import-images"):
         assert "nothing: no such folder" in err

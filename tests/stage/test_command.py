@@ -56,3 +56,8 @@ def test_what_ends_well_says_nothing(capsys: pytest.CaptureFixture[str]) -> None
     assert exit_code(lambda: None) == 0
     assert exit_code(lambda: 3) == 3
     assert capsys.readouterr().err == ""
+
+
+def test_a_temporary_file_is_named_by_what_it_was_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = PermissionError(13, "Permission denied", "folder/.params.yaml.ifc6265g.part")
+    assert said(refused, capsys) == "error: folder/params.yaml: Permission denied\n"

@@ -1,6 +1,7 @@
 """How a command ends: bad input, and what the system refuses, is one line and exit code 2."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -25,7 +26,12 @@ def exit_code(command: Callable[[], int | None]) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:
         named = error.filename is not None and error.strerror
-        return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}" if named else str(error))
+        return _fail(f"{_meant(error.filename)}: {error.strerror}" if named else str(error))
+
+
+def _meant(name: str | bytes) -> str:
+    """The file that a person knows: of a temporary one that is to take its place, that place."""
+    return re.sub(r"\.([^/]+)\.\w{8}\.part$", r"\1", os.fsdecode(name))
 
 
 def one_line(message: str) -> str:
