@@ -62,6 +62,7 @@ SMALLER = {
     "tables.table1": ["unet", "clip", "textbcs"],
     "tables.variants": ["ablation_none", "ablation_svli"],
     "robustness.methods": ["textbcs"],
+    "volumes.methods": {"image": ["unet"], "text": ["textbcs"]},
     "replicates.methods": ["unet", "textbcs"],
 }
 

@@ -139,7 +139,11 @@ class Checkout:
         """Leave the baseline, the proposed method and two rows of its ablation."""
         self.set_param("tables.table1", ["unet", "textbcs"])
         self.set_param("tables.variants", ["ablation_none", "ablation_svli"])
+        self.set_param("tables.for_use", [])
         self.set_param("robustness.methods", ["textbcs"])
+        self.set_param("volumes.methods", {"image": ["unet"], "text": ["textbcs"]})
+        self.set_param("volumes.variants", {"image": [], "text": []})
+        self.set_param("volumes.first_pass", "unet")
 
     @contextlib.contextmanager
     def running(self, *arguments: str, **extra: str) -> Iterator[subprocess.Popen[str]]:
