@@ -11,37 +11,43 @@ from checkout import Checkout, copy
 pytestmark = pytest.mark.dag
 
 SOURCE = "src/textbcs/"
-TRAIN = {"train", "train_variant", "train_replicate"}
-PREDICT = {"predict", "predict_variant", "predict_replicate"}
+TRAIN = {"train", "train_variant", "train_replicate", "train_use"}
+PREDICT = {"predict", "predict_variant", "predict_replicate", "predict_use"}
+VOLUMES = {"volumes_image", "volumes_first", "volumes_text", "volumes_use"}
+EXAMINE = {"prompt_features", "prompt_features_use"}
 LEARN = {"pretrain", "search"} | TRAIN
-RUN_NETWORKS = LEARN | PREDICT | {"robustness", "gradcam"}
+RUN_NETWORKS = LEARN | PREDICT | VOLUMES | EXAMINE | {"robustness", "gradcam"}
 NOTHING: set[str] = set()
 # The file that is edited -> the stages that DVC calls stale for it. What they make, if it changes, makes
 # others stale in their turn.
 TABLE = {
-    "phantom/lesions.py": {"phantom", "cohort", "download", "masks", "slices"},
+    "phantom/lesions.py": {"phantom", "cohort", "download", "masks", "slices", "volumes"},
     "imaging/geometry.py": {
         "cohort", "download", "masks", "slices", "prompts", "robustness", "score",
+        "volumes", "volume_prompts", "volume_score", "volume_figures", "prompt_check", "prompt_leak",
     },
     "masks/boxes.py": {"masks"},
     "models/common/losses.py": RUN_NETWORKS | {"complexity"},
     "models/unet/network.py": (RUN_NETWORKS | {"complexity"})
-    - {"train_variant", "predict_variant", "robustness", "gradcam"},
+    - {"train_variant", "predict_variant", "train_use", "predict_use", "robustness", "gradcam"}
+    - {"volumes_first", "volumes_text", "volumes_use", *EXAMINE},
     "training/loop.py": LEARN,
-    "prediction/network.py": PREDICT
+    "prediction/network.py": PREDICT | VOLUMES | EXAMINE
     | {"robustness", "trivial", "score", "calibrate", "uncertainty", "statistics", "gradcam"}
     | {"figures", "report"},
     "evaluation/metrics/overlap.py": {
         "score", "calibrate", "uncertainty", "statistics", "table1", "tables",
+        "volume_score", "prompt_leak",
     },
     "evaluation/statistics/paired_tests.py": {
         "score", "calibrate", "uncertainty", "statistics", "replicates",
         "table1", "tables", "text_worth", "figures", "report",
+        "volume_score", "volume_tables", "prompt_check", "prompt_leak",
     },
     "evaluation/uncertainty/calibration.py": {"calibrate", "uncertainty"},
     "explain/heat_maps.py": {"gradcam", "statistics"},
     "reporting/tables/overlap.py": {"flow", "table1", "tables", "text_worth"},
-    "reporting/figures/forest.py": {"figures"},
+    "reporting/figures/forest.py": {"figures", "volume_figures"},
     "reporting/page/page.css": {"report"},
     "stages/train/train.py": TRAIN,
     "stages/evaluation/score.py": {"score"},
