@@ -1,4 +1,4 @@
-"""The configuration behind a run's name: a method, or a variant of the proposed one.
+"""The configuration behind a run's name, a method or a variant of the proposed one; which are asked for more.
 
 A variant (a row of the ablation, a cell of the loss weights' sweep) is written as what it changes,
 so its other values cannot drift from the method's.
@@ -9,6 +9,7 @@ from typing import Any
 
 BASE = "textbcs"  # the proposed method, which every variant changes
 RIVAL = "unet"  # the plain network that it is held against, with a recipe of its own
+VOLUME_YARDSTICKS = ("nnunet", RIVAL)  # on whole volumes: the first of these that was run
 
 
 def base_of(params: Mapping[str, Any], name: str) -> str:
@@ -30,3 +31,30 @@ def configuration(params: Mapping[str, Any], name: str) -> dict[str, Any]:
         if block in method:
             method[block] = {**method[block], **values}
     return method
+
+
+def volume_methods(params: Mapping[str, Any]) -> list[str]:
+    """The networks that are asked about whole volumes, in the order of the tables.
+
+    Those of the paper that read no text, those that do, then likewise the ones for use.
+
+    Args:
+        params: `volumes.methods` and `volumes.variants`, each with `image` and `text`.
+    """
+    chosen = params["volumes"]
+    return [
+        name
+        for kind in ("methods", "variants")
+        for reads in ("image", "text")
+        for name in chosen[kind][reads]
+    ]
+
+
+def examined_methods(params: Mapping[str, Any]) -> list[str]:
+    """The networks that have a detector of wrong prompts: the paper's, and those for use that read text.
+
+    Args:
+        params: as for `volume_methods`.
+    """
+    paper = [name for name in params["volumes"]["methods"]["text"] if name == BASE]
+    return [*paper, *params["volumes"]["variants"]["text"]]

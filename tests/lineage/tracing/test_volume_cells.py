@@ -5,10 +5,10 @@ import math
 import pytest
 import volumes
 
+from textbcs.base.variants import volume_methods
 from textbcs.evaluation.statistics.intervals import mean_interval
 from textbcs.lineage.records.graph import Item
 from textbcs.lineage.tracing import volume_cells
-from textbcs.reporting.common.source_labels import volume_methods
 from textbcs.reporting.volumes.scores_by_prompt import Scores, score_values
 
 TABLE = "reports/tables/volumes.csv"

@@ -7,12 +7,12 @@ import pytest
 import volumes
 from scipy.stats import norm
 
+from textbcs.base.variants import volume_methods
 from textbcs.evaluation.statistics.intervals import ALL_EQUAL
 from textbcs.reporting.common.source_labels import (
     attribute_label,
     source_label,
     source_place,
-    volume_methods,
 )
 from textbcs.reporting.volumes import (
     agreement_with_the_case,

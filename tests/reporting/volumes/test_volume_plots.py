@@ -3,7 +3,7 @@
 import pytest
 import volumes
 
-from textbcs.reporting.common.source_labels import volume_methods
+from textbcs.base.variants import volume_methods
 from textbcs.reporting.volumes import bland_altman, free_response
 
 METHODS = volume_methods(volumes.PARAMS)

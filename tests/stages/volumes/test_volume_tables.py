@@ -6,8 +6,8 @@ import pytest
 import volumes
 
 from textbcs.base.io import InputError, read_csv, write_csv
+from textbcs.base.variants import examined_methods
 from textbcs.reporting.common.printed_tables import read_table
-from textbcs.stages.volumes.volume_tables import checked
 from textbcs.stages.volumes.volume_tables import run as write_tables
 
 NAMES = ("volumes", "volume_differences", "prompt_check", "prompt_leak", "prompt_agreement")
@@ -55,6 +55,6 @@ def test_a_network_without_a_detectors_auroc_is_one_line(stage_in) -> None:
 
 def test_without_networks_for_use_the_paper_alone_is_checked() -> None:
     chosen = {"methods": {"image": ["unet"], "text": ["lvit"]}, "variants": {"text": []}}
-    assert checked({"volumes": chosen}) == []
+    assert examined_methods({"volumes": chosen}) == []
     chosen["methods"]["text"] = ["lvit", "textbcs"]
-    assert checked({"volumes": chosen}) == ["textbcs"]
+    assert examined_methods({"volumes": chosen}) == ["textbcs"]

@@ -7,12 +7,12 @@ without text; and such a network with automatic prompts against the same one wit
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from textbcs.base.variants import VOLUME_YARDSTICKS
 from textbcs.evaluation.volumes.means import KEYS, by_patient, difference_interval, metrics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-YARDSTICKS = ("nnunet", "unet")  # the first that was run
 TWIN = "_no_text"  # end of the name of a variant for use that is another one without text
 NONE, TRUE, AUTOMATIC = "none", "patient", "automatic"
 COLUMNS = [
@@ -30,7 +30,7 @@ def pairs(asked: Sequence[Asked], for_use: Sequence[str]) -> list[tuple[Asked, A
         for_use: the variants that are made for use.
     """
     wanted: list[tuple[Asked, Asked]] = []
-    yardstick = next(((name, NONE) for name in YARDSTICKS if (name, NONE) in asked), None)
+    yardstick = next(((name, NONE) for name in VOLUME_YARDSTICKS if (name, NONE) in asked), None)
     if yardstick:
         wanted += [(one, yardstick) for one in asked if one != yardstick]
     wanted += [(one, (one[0] + TWIN, NONE)) for one in asked if one[0] in for_use]

@@ -1,8 +1,5 @@
 """What whole volumes were asked with: the names of the prompts' sources, and the rows' order."""
 
-from collections.abc import Mapping
-from typing import Any
-
 NONE = "none"  # of a network that reads no text
 # Source -> what a reader calls it; the order is that of the tables.
 SOURCES = {
@@ -35,20 +32,3 @@ def source_place(source: str) -> int:
     """A source's place in the order of the tables; unknown ones come last."""
     names = list(SOURCES)
     return names.index(source) if source in SOURCES else len(names)
-
-
-def volume_methods(params: Mapping[str, Any]) -> list[str]:
-    """The networks that whole volumes are predicted with, in the order of the tables.
-
-    Those of the paper that read no text, those that do, then likewise the ones for use.
-
-    Args:
-        params: `volumes.methods` and `volumes.variants`, each with `image` and `text`.
-    """
-    chosen = params["volumes"]
-    return [
-        name
-        for kind in ("methods", "variants")
-        for reads in ("image", "text")
-        for name in chosen[kind][reads]
-    ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import records
+from textbcs.base.variants import VOLUME_YARDSTICKS
 from textbcs.reporting.common.labels import label
 from textbcs.reporting.common.source_labels import source_label, source_place
 from textbcs.reporting.figures.canvas import new_figure
@@ -26,7 +27,6 @@ LOOKS = {
     "wrong_side": ("#E69F00", (0, (5, 4)), "X"),
 }
 OTHER = ("0.4", "-", "*")
-YARDSTICKS = ("nnunet", "unet")  # the first that was run is drawn thin in every panel
 COLUMNS = 3  # panels in a row
 _KEYS = ["method", "source"]
 
@@ -75,7 +75,7 @@ def draw(shown: "pd.DataFrame") -> "Figure":
     rows, columns = -(-len(methods) // COLUMNS), min(COLUMNS, len(methods))
     figure = new_figure(3.0 * columns, 3.0 * rows + 0.8)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    yardstick = next((name for name in YARDSTICKS if name in methods), None)
+    yardstick = next((name for name in VOLUME_YARDSTICKS if name in methods), None)
     handles: dict[str, Any] = {}
     for axes, method in zip(panels, methods, strict=False):
         if yardstick not in (None, method):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textbcs.base.io import InputError, read_csv, records
+from textbcs.base.variants import volume_methods
 from textbcs.dataset.volume_store import (
     PROMPT_COLUMNS,
     PROMPTS,
@@ -16,7 +17,7 @@ from textbcs.dataset.volume_store import (
     voxel_mm3,
 )
 from textbcs.reporting.common.labels import label
-from textbcs.reporting.common.source_labels import source_label, source_place, volume_methods
+from textbcs.reporting.common.source_labels import source_label, source_place
 from textbcs.reporting.common.volume_cases import Case, Reading
 from textbcs.volumes.coded_maps import file_of, read_codes
 from textbcs.volumes.operating_point import OperatingPoint, apply

@@ -11,7 +11,7 @@ patients; writes to `results/prompt_check/<name>-s<seed>/`
 Runs no network. Dice is that of whole volumes on the square grid, at the network's operating point.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.base.io import InputError, read_csv, records, write_csv, write_json
-from textbcs.base.variants import BASE
+from textbcs.base.variants import examined_methods
 from textbcs.dataset.split_table import TEST, VAL
 from textbcs.dataset.volume_store import read_patients, read_volume, voxel_mm3
 from textbcs.evaluation.prompt_check.injected_errors import AUTOMATIC, detection_rows, rate_rows
@@ -62,7 +62,7 @@ def run(stage: "Stage") -> None:
             )
         )
     }
-    for name in checked_networks(stage.params):
+    for name in examined_methods(stage.params):
         for seed in stage.params["seeds"]:
             if (name, str(seed)) not in points:
                 raise InputError(
@@ -70,12 +70,6 @@ def run(stage: "Stage") -> None:
                     "volume_score again"
                 )
             check(stage, f"{name}-s{seed}", points[name, str(seed)])
-
-
-def checked_networks(params: Mapping[str, Any]) -> list[str]:
-    """The networks that have a detector: the paper's, and those for use that read text."""
-    paper = [name for name in params["volumes"]["methods"]["text"] if name == BASE]
-    return [*paper, *params["volumes"]["variants"]["text"]]
 
 
 def check(stage: "Stage", run: str, point: OperatingPoint) -> None:

@@ -8,7 +8,7 @@ and `reports/figures/volume_agreement` as PDF and PNG with what is drawn as CSV 
 from typing import TYPE_CHECKING
 
 from textbcs.base.io import read_csv
-from textbcs.reporting.common.source_labels import volume_methods
+from textbcs.base.variants import volume_methods
 from textbcs.reporting.common.volume_cases import write_cases
 from textbcs.reporting.figures.canvas import write_figure
 from textbcs.reporting.volumes import bland_altman, free_response

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import InputError, read_csv, records, write_csv
+from textbcs.base.variants import volume_methods
 from textbcs.dataset.volume_store import (
     Volume,
     load_volume,
@@ -121,15 +122,8 @@ def run(stage: "Stage") -> None:
 
 
 def volume_runs(params: Mapping[str, Any]) -> list[Run]:
-    """Every network that is asked about whole volumes, with each seed: the paper's, then those for use."""
-    chosen = params["volumes"]
-    return [
-        Run(method, seed)
-        for kind in ("methods", "variants")
-        for reads in ("image", "text")
-        for method in chosen[kind][reads]
-        for seed in params["seeds"]
-    ]
+    """Every network that is asked about whole volumes, with each seed."""
+    return [Run(method, seed) for method in volume_methods(params) for seed in params["seeds"]]
 
 
 def _points(stage: "Stage", runs: Sequence[Run]) -> list[OperatingPoint]:

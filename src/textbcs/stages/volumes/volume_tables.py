@@ -4,16 +4,14 @@ Reads `results/volume_scores/`, `results/prompt_check/`, `results/prompt_leak/` 
 `data/volumes/agreement.csv`; writes five tables, each in its four forms.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import read_csv
-from textbcs.base.variants import BASE
+from textbcs.base.variants import examined_methods, volume_methods
 from textbcs.reporting.common.labels import cohort_words, label
 from textbcs.reporting.common.notes import ONE_TRAINING
 from textbcs.reporting.common.printed_tables import write_table
-from textbcs.reporting.common.source_labels import volume_methods
 from textbcs.reporting.volumes import (
     agreement_with_the_case,
     compared_sources,
@@ -93,7 +91,7 @@ def _detector(stage: "Stage", about: str) -> None:
     """The detector of each network that has one, of the first seed."""
     seed = stage.params["seeds"][0]
     found: dict[str, dict[str, pd.DataFrame]] = {"detection": {}, "rates": {}}
-    for method in checked(stage.params):
+    for method in examined_methods(stage.params):
         for name, tables in found.items():
             path = CHECKS / f"{method}-s{seed}" / f"{name}.csv"
             tables[method] = read_csv(stage.input(path), ["slot"])
@@ -109,12 +107,6 @@ def _detector(stage: "Stage", about: str) -> None:
         [ONE_TRAINING],
         values=_frame(values) if values else None,
     )
-
-
-def checked(params: Mapping[str, Any]) -> list[str]:
-    """The networks that have a detector: the paper's, and those for use that read text."""
-    paper = [name for name in params["volumes"]["methods"]["text"] if name == BASE]
-    return [*paper, *params["volumes"]["variants"]["text"]]
 
 
 def _leak(stage: "Stage") -> None:
