@@ -122,7 +122,7 @@ def reached(folder: Path, params: Mapping[str, Any], options: argparse.Namespace
     clone = folder / "default"
     clone_of_head(clone, options.cache)
     methods = {"image": [YARDSTICK], "text": [PAPER]}
-    changes = {"seeds": options.seeds, "replicates": {"methods": []}}
+    changes = {"seeds": options.seeds, "replicates": {"seeds": []}}
     change_parameters(clone, changes | {"volumes": {"methods": methods}})
     targets = ["results/receipts/volume_score.json", "results/receipts/prompt_check.json"]
     run_targets(clone, targets, options.cores)
