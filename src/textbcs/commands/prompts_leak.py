@@ -52,6 +52,7 @@ class MaskSlice:
 
     @property
     def name(self) -> str:
+        """What the slice is called in tables and messages."""
         return f"{self.patient} slice {self.number}"
 
 
