@@ -13,17 +13,26 @@ ROOT = Path(__file__).parent.parent
 
 
 def clone_of_head(clone: Path, cache: Path | None = None) -> None:
-    """Clone HEAD; an existing clone stays as it is.
+    """Clone HEAD; a clone of it that is there is gone on with.
 
     Args:
-        clone: the folder.
+        clone: the folder; one of another commit ends the command, as it would run other code.
         cache: of a finished run, whose results are taken where nothing changed.
     """
     if not (clone / ".git").exists():
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    elif head_of(clone) != head_of(ROOT):
+        sys.exit(f"{clone}: a clone of another commit than HEAD; name another folder, or delete it")
     if cache:
         command = ["dvc", "cache", "dir", "--local", str(cache.resolve())]
         subprocess.run([sys.executable, "-m", *command], cwd=clone, check=True)
+
+
+def head_of(checkout: Path) -> str:
+    """The commit that is checked out."""
+    command = ["git", "rev-parse", "HEAD"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def change_parameters(clone: Path, changes: Mapping[str, Any]) -> None:
