@@ -144,6 +144,9 @@ def test_a_command_works_or_says_in_one_line_what_it_needs(
         assert "nothing: file is missing" in err
     elif command.startswith("import-images"):
         assert "nothing: no such folder" in err
+    elif command.startswith(("predict", "serve", "evaluate")):
+        assert "error: new: " in err
+        assert "package" in err
     elif place == "below_a_copy" and not command.startswith("init"):
         assert "runs in the root of the working copy: cd /" in err
     elif not place.endswith("read_only") and not command.startswith("init"):

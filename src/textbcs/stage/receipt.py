@@ -3,7 +3,8 @@
 A receipt is a declared output of its stage and holds nothing that varies between identical runs
 (no time, host or commit), so a re-run with identical bytes leaves everything downstream clean. It
 names each input by the stage that made it and the sha256 of its content, never by the bytes of that
-stage's receipt. Downstream stages never read it. What does vary goes to `run_information.py`.
+stage's receipt. One stage alone reads receipts, `package`, which hands them on. What does vary goes to
+`run_information.py`.
 
 Written around a stage by `textbcs.stages`, and none of its code dependencies: editing it re-runs nothing.
 """

@@ -53,6 +53,19 @@ def test_a_rerun_above_without_the_stage_below(tree: Path) -> None:
     assert named(verify()) == [("STALE", "predict@unet-1")]
 
 
+def test_a_stage_that_reads_a_receipt_is_stale_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = "results/receipts/split.json"
+    monkeypatch.chdir(build(tmp_path / "tree", Recipe(reads={"flow": [receipt]})))
+    assert verify().findings == []
+    write_text(receipt, Path(receipt).read_text() + "\n")
+    stale = [one for one in verify().findings if one.kind == "STALE"]
+    assert [(one.node, one.detail) for one in stale] == [
+        ("flow", f"read another {receipt} than split has written since")
+    ]
+
+
 def set_locked(address: str, section: str, path: str, md5: str) -> Callable[[dict], None]:
     """An edit of one md5 in dvc.lock."""
 
