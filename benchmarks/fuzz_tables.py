@@ -121,7 +121,8 @@ def workbook(folder: Path, rng: Generator) -> str:
     if name == "clinical":
         found, line = tried(lambda: read_clinical(path), [str(path)])
         if found is not None and raw:
-            check(found.to_numpy().tolist() == [["anna", "L", "0", "FFP", "1.5"]], "other facts")
+            facts = ["anna", "L", "0", "FFP", "1.5", "50", "post", "dense"]
+            check(found.to_numpy().tolist() == [facts], "other facts")
         return line
     return _judge(
         path, name, lambda: _TABLES[name][1:] if raw else _by_xml(content, _TABLES[name][0])
@@ -204,10 +205,12 @@ def _workbook(name: str) -> bytes:
     if name == "clinical":
         columns = ["Patient ID", "Tumor Location", "Multicentric/Multifocal"]
         columns += ["Patient Position During MRI", "Field Strength (Tesla)"]
-        sheet.append(["", "", "", "", ""])
+        columns += ["Date of Birth (Days)", "Menopause (at diagnosis)", "Breast Density"]
+        sheet.append([""] * len(columns))
         sheet.append(columns)
-        sheet.append(["", "", "{0=no,1=yes}", "FFP=0,HFP=1", "1.5=0,3=1"])
-        sheet.append(["anna", "L", 0, 0, 0])
+        codes = ["", "", "{0=no,1=yes}", "FFP=0,HFP=1", "1.5=0,3=1"]
+        sheet.append([*codes, "", "{0=pre,1=post}", "{1=fatty,2=dense}"])
+        sheet.append(["anna", "L", 0, 0, 0, -18500, 1, 2])
     for row in _TABLES.get(name, []):
         sheet.append([int(cell) if cell.isdecimal() and cell[0] != "0" else cell for cell in row])
     buffer = io.BytesIO()

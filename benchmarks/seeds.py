@@ -11,15 +11,12 @@ the seeds, and TextBCS minus each other method seed by seed, in the form of the 
 """
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
+from clones import change_parameters, clone_of_head, run_targets
 from pipeline import processor
-from ruamel.yaml import YAML
 
 from textbcs.base import io, kernels
 from textbcs.base.variants import BASE
@@ -39,10 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="textbcs-") as folder:
         clone = Path(folder).resolve() / "clone"
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-        if options.cache:
-            cache = ["dvc", "cache", "dir", "--local", str(options.cache.resolve())]
-            subprocess.run([sys.executable, "-m", *cache], cwd=clone, check=True)
+        clone_of_head(clone, options.cache)
         found = train(clone, options.methods, options.seeds, options.cores)
     machine = {"cpu": processor(), "kernels": kernels.label()}
     report = {"machine": machine, **spread(options.seeds, found, BASE)}
@@ -52,23 +46,14 @@ def main() -> None:
 
 def train(clone: Path, methods: list[str], seeds: list[int], cores: str) -> dict[str, list[float]]:
     """Dice in percent, mean over test patients, of each method and seed."""
-    yaml, path = YAML(), clone / "params.yaml"
-    params = yaml.load(path)
-    params |= {"seeds": seeds[:1], "replicates": {"methods": methods, "seeds": seeds[1:]}}
-    yaml.dump(params, path)
+    replicates = {"methods": methods, "seeds": seeds[1:]}
+    change_parameters(clone, {"seeds": seeds[:1], "replicates": replicates})
     files = {
         (method, seed): f"results/evaluation/{method}-s{seed}/slices.csv"
         for method in methods
         for seed in seeds
     }
-    command = [sys.executable, "-m", "snakemake", "--cores", cores, *files.values()]
-    # The environment may hold another checkout's package; the clone's own code is what runs.
-    environment = {**os.environ, "PYTHONPATH": str(clone / "src"), "TEXTBCS_TRACKING": "off"}
-    done = subprocess.run(
-        command, cwd=clone, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(done.stderr)
+    run_targets(clone, [*files.values()], cores)
     return {
         method: [dice_percent(io.read_csv(clone / files[method, seed])) for seed in seeds]
         for method in methods

@@ -201,10 +201,10 @@ def test_use_switches_and_says_what_changed(project: Path) -> None:
     )
 
 
-def test_a_message_of_several_lines_is_folded(monkeypatch, capsys) -> None:
+def test_a_message_of_several_lines_is_shown_in_one(monkeypatch, capsys) -> None:
     def fail(_: object) -> None:
         raise InputError("a\n  b")
 
     monkeypatch.setattr(cli, "_check", fail)
     assert cli.main(["check"]) == 2
-    assert capsys.readouterr().err == "error: a b\n"
+    assert capsys.readouterr().err == "error: a\\n  b\n"

@@ -1,5 +1,6 @@
 """`textbcs prompts-leak` on tables and masks as people keep them."""
 
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -59,6 +60,20 @@ def test_pictures(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     # Without the side both squares are drawn: 2 * 64 / (128 + 64).
     assert table["prior_dice"]["shape"] == pytest.approx(2 / 3, abs=0.01)
     assert table["mutual_information_bits"]["size"] == 0
+
+
+def test_what_is_not_read_is_said(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    table, folder = pictures
+    assert not any("not read" in line for line in leak_lines(table, folder))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(folder / "P00_003.png", elsewhere / "P00_009.png")
+    (folder / "more").symlink_to(elsewhere, target_is_directory=True)
+    (folder / "gone.png").symlink_to(tmp_path / "nothing")
+    told = list(leak_lines(table, folder))
+    place = next(n for n, line in enumerate(told) if line.startswith("not read: 2 of the names"))
+    assert told[place + 1] == "  gone.png: link that leads nowhere"
+    assert told[place + 2].startswith("  more/P00_009.png: in a linked folder")
 
 
 def volume(path: Path, name: str, upward: bool) -> None:

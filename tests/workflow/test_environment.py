@@ -1,5 +1,6 @@
 """An environment works after a rename, and in a copy it is the copy's."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -64,8 +65,18 @@ def test_activated(checkout: Path) -> None:
     assert run.stdout.splitlines()[0] == str(moved / "src/here.py")
 
 
+def make(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """`make` as a person starts it: not as a part of the `make test` that runs these tests."""
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+    own = {name: value for name, value in os.environ.items() if name not in outer}
+    return subprocess.run(
+        ["make", *arguments], cwd=cwd, env=own, capture_output=True, text=True, check=False
+    )
+
+
 def test_plain_make_prints_the_list(tmp_path: Path) -> None:
-    run = subprocess.run(["make"], capture_output=True, text=True, check=True)
+    run = make()
+    assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[1].startswith("make reproduce ")
     assert "snakemake --cores" not in run.stdout
 
@@ -74,9 +85,7 @@ def test_a_copy_without_tests_says_so_before_anything_is_made(tmp_path: Path) ->
     for name in ("Makefile", "requirements.lock", "pyproject.toml", "workflow/environment.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(name, tmp_path / name)
-    run = subprocess.run(
-        ["make", "test"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    run = make("test", cwd=tmp_path)
     assert run.returncode == 2
     assert run.stdout == ""
     assert run.stderr.startswith("error: no tests in this folder")

@@ -23,7 +23,7 @@ from textbcs.evaluation.leak.leak_rows import LEAK, Asked, leak_rows
 from textbcs.evaluation.leak.mask_facts import Measured, fit_limits, measure
 from textbcs.imaging.geometry import lps_orientation, spacing, to_lps
 from textbcs.imaging.volume_files import read_mask
-from textbcs.intake.folder_walk import every_file
+from textbcs.intake.folder_walk import every_file, shown
 from textbcs.masks.mask_files import Named, match_files
 from textbcs.prompts.reader_tables import KEYS, Joined, join, read_rows, read_table, read_words
 from textbcs.slices.resize import SquareGrid
@@ -87,6 +87,7 @@ def leak_lines(path: Path, folder: Path, out: Path | None = None) -> Iterator[st
         write_csv(out, pd.DataFrame(found, columns=list(LEAK)))
     yield from _printed(found)
     yield from _left_out(slices, asked, joined)
+    yield from _not_read(folder)
 
 
 def _mask_slices(folder: Path, patients: Iterable[str]) -> Iterator[MaskSlice]:
@@ -206,3 +207,11 @@ def _left_out(
     if missing:
         yield f"left out: {len(missing)} slices with a mask and without a prompt"
         yield from (f"  {problem}" for problem in joined.problems[:_FEW])
+
+
+def _not_read(folder: Path) -> Iterator[str]:
+    """Which files of the folder were not read, and why: here no mask may be missing without a word."""
+    faulty = [one for one in every_file(folder) if one.fault]
+    if faulty:
+        yield f"not read: {len(faulty)} of the names in {folder}"
+        yield from (f"  {shown(one.path, folder)}: {one.fault}" for one in faulty[:_FEW])
