@@ -84,7 +84,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     """`audit verify`: exit code 1 where something was found."""
     from pathlib import Path
 
-    from textbcs.lineage.audit.verify import as_json, as_text, verify
+    from textbcs.lineage.audit.summary import as_json, as_text
+    from textbcs.lineage.audit.verify import verify
 
     if arguments.folder is not None or is_export():
         from textbcs.lineage.audit.exported import verify_export

@@ -29,8 +29,9 @@ from textbcs.settings.params import flatten
 from textbcs.stage import run_information
 from textbcs.stage.definition import Definition, Makers
 from textbcs.stage.ignored_files import files_in
+from textbcs.stage.own_code import loaded_beside
 
-VERSION = 2
+VERSION = 3
 ENVIRONMENT = "requirements.lock"
 
 
@@ -170,6 +171,7 @@ class Stage:
         return {
             "version": VERSION,
             "stage": self.definition.address,
+            "definition": self.definition.digest,
             "argv": self.argv,
             "params": params,
             "seed": self.seed,
@@ -178,6 +180,7 @@ class Stage:
             "environment": {ENVIRONMENT: self._environment},
             "kernels": kernels.wanted(platform.machine()),
             "code": self._code,
+            "loaded": loaded_beside(self._code),
             "inputs": [
                 {"path": name, "stage": makers.of(name) if makers else None, **self._inputs[name]}
                 for name in sorted(self._inputs)

@@ -10,7 +10,8 @@ from fabricated import build, run
 from fabricated_lock import write_lock
 from fabricated_stages import Recipe
 
-from textbcs.lineage.audit.verify import Report, verify
+from textbcs.lineage.audit.summary import Report
+from textbcs.lineage.audit.verify import verify
 from textbcs.settings.params import read_yaml
 from textbcs.stage.definition import Makers, define_all
 

@@ -12,11 +12,9 @@ from typing import Any
 
 from textbcs.base.io import InputError, read_tensors, records
 from textbcs.lineage.audit.runs import comparisons
-from textbcs.lineage.records.data_tables import FLOW, SERIES, SPLIT, SPLITS, slices_of
+from textbcs.lineage.records.data_tables import FILES, FLOW, SERIES, SPLIT, SPLITS, slices_of
 from textbcs.lineage.records.findings import Finding, Remark, some
 from textbcs.lineage.records.tree import Tree
-
-_FILES = "data/cohort/files.csv"
 
 
 def check_leaks(tree: Tree) -> Iterator[Finding | Remark]:
@@ -90,7 +88,7 @@ def _leaking_series(
         rows = [row | {"frame_of_reference_uid": frames.get(row["series_uid"], "")} for row in rows]
         for path, reason in unread:
             detail = f"{reason}; its frame of reference was not compared"
-            yield Finding("TAMPERED", tree.node(_FILES), path, detail, (_FILES,))
+            yield Finding("TAMPERED", tree.node(FILES), path, detail, (FILES,))
         if not frames:
             yield Remark("frames of reference were not compared: they stand in raw files only")
     first: dict[tuple[str, str], tuple[str, str]] = {}
@@ -112,7 +110,7 @@ def _frames_of_reference(tree: Tree) -> tuple[dict[str, str], list[tuple[str, st
     series the first file that should be a DICOM instance and cannot be read, with why."""
     from textbcs.imaging.dicom_headers import read_header_or_reason
 
-    table = tree.table(_FILES)
+    table = tree.table(FILES)
     found: dict[str, str] = {}
     unread: dict[str, tuple[str, str]] = {}
     for row in records(table) if table is not None else []:

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from textbcs.base.io import InputError, read_json
 from textbcs.lineage.audit import runs
-from textbcs.lineage.audit.verify import Report, in_order
+from textbcs.lineage.audit.summary import Judged, Report
+from textbcs.lineage.audit.verify import in_order
 from textbcs.lineage.export.entities import METADATA
 from textbcs.lineage.records.findings import CLASSES, Finding, short
 from textbcs.lineage.records.form import Form, check_form
@@ -78,9 +79,7 @@ def verify_export(folder: Path, deep: bool = False) -> Report:
                 "devices, seeds and the use of test data cannot be judged without dvc.yaml"
             )
             findings.sort(key=lambda one: (list(CLASSES).index(one.kind), one.path))
-    hashes = crate.hashes
-    done = (hashes.files, hashes.bytes, hashes.seconds, hashes.remembered)
-    return Report(findings, remarks, len(crate.receipts), *done, None)
+    return Report(findings, remarks, crate.hashes, Judged(len(crate.receipts)))
 
 
 def _read(folder: Path) -> _Crate:

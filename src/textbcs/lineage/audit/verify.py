@@ -4,38 +4,28 @@ Hashes every file itself (DVC trusts sizes and times), runs all checks, names th
 Writes only `.cache/audit`.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
-from textbcs.lineage.audit import content, files, lock, runs
-from textbcs.lineage.audit.cost import Cost, receipt_cost
+from textbcs.base.io import InputError
+from textbcs.lineage.audit import (
+    content,
+    definitions,
+    files,
+    lock,
+    run_facts,
+    runs,
+    strangers,
+)
+from textbcs.lineage.audit.cost import receipt_cost
+from textbcs.lineage.audit.summary import Judged, Report
 from textbcs.lineage.records.findings import CLASSES, Finding, Remark
 from textbcs.lineage.records.form import Form
 from textbcs.lineage.records.graph import Graph, load_graph
 from textbcs.lineage.records.tree import Tree, load_tree
 
-_INTEGRITY = ("TAMPERED", "MISSING")
-
-
-@dataclass
-class Report:
-    """The audit's verdict: faults, the first bad node first, remarks, and what was done."""
-
-    findings: Sequence[Finding]
-    remarks: Sequence[str]
-    stages: int
-    files: int
-    bytes: int
-    seconds: float
-    remembered: int
-    cost: Cost | None
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether there is no fault."""
-        return not self.findings
+Found: TypeAlias = "Finding | Remark"
+_INTEGRITY = ("TAMPERED", "MISSING", "UNREADABLE")
 
 
 def verify(quick: bool = False, deep: bool = False, sample: int = 1) -> Report:
@@ -47,35 +37,43 @@ def verify(quick: bool = False, deep: bool = False, sample: int = 1) -> Report:
         sample: with `deep`, batches a run and split that are predicted again.
 
     Raises:
-        InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
+        InputError: dvc.yaml or params.yaml cannot be read.
     """
     graph = load_graph(Form())
     tree = load_tree(graph, quick)
     found = list(_checks(tree))
     if deep:
-        from textbcs.lineage.audit.predictions import check_predictions
-        from textbcs.lineage.audit.recomputation import check_cells
-        from textbcs.lineage.audit.scores import check_scores
-
-        judged = (one for one in found if isinstance(one, Finding))
-        stale = {one.node for one in judged if one.kind in ("STALE", "FORGED-LOCK")}
-        found += [*check_cells(tree, stale), *check_scores(tree, stale)]
-        found += check_predictions(tree, sample, stale)
+        found += _deep(tree, found, sample)
     findings, remarks = _settle([one for one in found if isinstance(one, Finding)])
-    remarks += [one.text for one in found if isinstance(one, Remark)]
-    never = [name for name in graph.definitions if _never_ran(graph, name)]
-    if never:
-        remarks.append(f"{len(never)} of {len(graph.definitions)} stages have not run yet")
-    hashes = tree.hashes
+    told = [one for one in found if isinstance(one, Remark)]
+    remarks += [one.text for one in told]
     return Report(
         in_order(findings, graph),
         remarks,
-        sum(1 for _ in graph.active()),
-        hashes.files,
-        hashes.bytes,
-        hashes.seconds,
-        hashes.remembered,
+        tree.hashes,
+        _judged(tree, told, deep),
         receipt_cost(),
+    )
+
+
+def _judged(tree: Tree, told: Iterable[Remark], deep: bool) -> Judged:
+    """What was looked at, and what was left out."""
+    graph = tree.graph
+    never = [name for name in graph.definitions if _never_ran(graph, name)]
+    left = [f"{len(never)} of {len(graph.definitions)} stages have not run yet"] if never else []
+    left += [one.left_out for one in told if one.left_out]
+    if tree.folders.ignored:
+        left.append(f"{len(tree.folders.ignored)} files with names that .dvcignore lists")
+    if tree.hashes.remembered:
+        left.append(f"the bytes of {tree.hashes.remembered} files that --quick took as they were")
+    if not deep:
+        left.append("cells, scores and predictions were not computed again (--deep)")
+    return Judged(
+        stages=sum(1 for _ in graph.active()),
+        defined=len(graph.definitions),
+        cells=sum(one.cells for one in told),
+        replayed=0,
+        left_out=left,
     )
 
 
@@ -83,27 +81,64 @@ def _never_ran(graph: Graph, address: str) -> bool:
     return address not in graph.receipts and address not in (graph.lock or {})
 
 
-def _checks(tree: Tree) -> Iterable[Finding | Remark]:
+def _deep(tree: Tree, found: Iterable[Found], sample: int) -> list[Found]:
+    """What is computed again; what rests on a stale stage is left out."""
+    from textbcs.lineage.audit.predictions import check_predictions
+    from textbcs.lineage.audit.recomputation import check_cells
+    from textbcs.lineage.audit.scores import check_scores
+
+    judged = (one for one in found if isinstance(one, Finding))
+    stale = {one.node for one in judged if one.kind in ("STALE", "FORGED-LOCK")}
+    return [
+        *_guarded("table cells", lambda: check_cells(tree, stale)),
+        *_guarded("rows of slices", lambda: check_scores(tree, stale)),
+        *_guarded("predictions", lambda: check_predictions(tree, sample, stale)),
+    ]
+
+
+def _checks(tree: Tree) -> Iterator[Found]:
     """All checks of `audit verify`; a node whose lock is forged is not called stale as well."""
     graph = tree.graph
-    yield from files.check_receipts(tree)
-    yield from files.check_outputs(tree)
-    yield from files.check_outside_inputs(tree)
-    yield from files.check_orphans(tree)
-    yield from files.check_listed(tree)
-    yield from files.check_cache(tree)
-    locked = list(lock.check_lock(tree))
+    yield from _guarded("receipts", lambda: files.check_receipts(tree))
+    yield from _guarded("versions of receipts", lambda: definitions.check_versions(tree))
+    yield from _guarded("definitions", lambda: definitions.check_definitions(tree))
+    yield from _guarded("outputs", lambda: files.check_outputs(tree))
+    yield from _guarded("inputs from outside", lambda: files.check_outside_inputs(tree))
+    yield from _guarded("orphans", lambda: strangers.check_orphans(tree))
+    yield from _guarded("folders of reports", lambda: strangers.check_reports(tree))
+    yield from _guarded("files that no list names", lambda: strangers.check_unlisted(tree))
+    yield from _guarded("run information's folder", lambda: strangers.check_runinfo_folder(tree))
+    yield from _guarded("listed files", lambda: files.check_listed(tree))
+    yield from _guarded("DVC's cache", lambda: files.check_cache(tree))
+    locked = list(_guarded("dvc.lock", lambda: lock.check_lock(tree)))
     yield from locked
-    forged = {one.node for one in locked if one.kind == "FORGED-LOCK"}
-    yield from lock.check_stale(tree, forged)
-    yield from lock.check_code(tree)
-    yield from lock.check_environment(tree)
-    yield from runs.check_devices(graph)
-    yield from runs.check_seeds(graph)
-    yield from runs.check_test_peek(graph)
-    yield from content.check_leaks(tree)
-    yield from content.check_denominators(tree)
-    yield from content.check_counts(tree)
+    forged = {one.node for one in locked if isinstance(one, Finding) and one.kind == "FORGED-LOCK"}
+    yield from _guarded("what is stale", lambda: lock.check_stale(tree, forged))
+    yield from _guarded("code in commits", lambda: lock.check_code(tree))
+    yield from _guarded("dvc.yaml in git", lambda: lock.check_definition_file(tree))
+    yield from _guarded("environments", lambda: lock.check_environment(tree))
+    yield from _guarded("run information", lambda: run_facts.check_run_information(tree))
+    yield from _guarded("devices", lambda: runs.check_devices(graph))
+    yield from _guarded("seeds", lambda: runs.check_seeds(graph))
+    yield from _guarded("use of test data", lambda: runs.check_test_peek(graph))
+    yield from _guarded("leaks", lambda: content.check_leaks(tree))
+    yield from _guarded("denominators", lambda: content.check_denominators(tree))
+    yield from _guarded("counts", lambda: content.check_counts(tree))
+    for path, reason in tree.unread.items():
+        yield Finding("UNREADABLE", tree.node(path), path, reason)
+
+
+def _guarded(name: str, check: Callable[[], Iterable[Found]]) -> Iterator[Found]:
+    """What a check says; where it breaks off, that is a finding, and the other checks go on.
+
+    Whatever lies in a tree was put there by somebody: no content of a file may end an audit.
+    """
+    try:
+        yield from check()
+    except InputError as error:
+        yield Finding("UNJUDGED", "", "", f"{name}: {error}")
+    except Exception as error:
+        yield Finding("UNJUDGED", "", "", f"{name}: {type(error).__name__}: {error}")
 
 
 def _settle(found: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
@@ -129,53 +164,3 @@ def in_order(findings: Iterable[Finding], graph: Graph) -> list[Finding]:
         findings,
         key=lambda one: (graph.order.get(one.node, last), classes.index(one.kind), one.path),
     )
-
-
-def as_text(report: Report, limit: int = 20) -> list[str]:
-    """The report for people: at most `limit` faults a class and node, remarks, a summary."""
-    lines = []
-    shown: Counter[tuple[str, str]] = Counter()
-    for one in report.findings:
-        shown[one.kind, one.node] += 1
-        if shown[one.kind, one.node] <= limit:
-            lines += [f"{one.kind:12} {one.node or '-'}  {one.path}", f"{'':12} {one.detail}"]
-    lines += [
-        f"{kind:12} {node or '-'}  and {count - limit} more"
-        for (kind, node), count in shown.items()
-        if count > limit
-    ]
-    lines += [f"note: {text}" for text in report.remarks]
-    again = f", {report.remembered} taken from the last audit" if report.remembered else ""
-    rate = report.bytes / 1e6 / report.seconds if report.seconds else 0.0
-    lines.append(
-        f"checked {report.stages} stages; hashed {report.files} files, {report.bytes / 1e6:.1f} MB "
-        f"in {report.seconds:.1f} s ({rate:.0f} MB/s){again}"
-    )
-    if report.cost:
-        lines.append(report.cost.text())
-    if report.is_clean:
-        return [*lines, "clean: every file is what its receipt says"]
-    counts = Counter(one.kind for one in report.findings)
-    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in CLASSES if counts[kind])
-    return [*lines, f"{kinds}; first bad node: {report.findings[0].node or '-'}"]
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The report for programs."""
-    return {
-        "clean": report.is_clean,
-        "first_bad_node": report.findings[0].node if report.findings else None,
-        "findings": [
-            {**asdict(one), "evidence": list(one.evidence), "meaning": CLASSES[one.kind]}
-            for one in report.findings
-        ],
-        "remarks": list(report.remarks),
-        "stages": report.stages,
-        "hashed": {
-            "files": report.files,
-            "bytes": report.bytes,
-            "seconds": round(report.seconds, 3),
-            "remembered": report.remembered,
-        },
-        "receipt_cost": asdict(report.cost) if report.cost else None,
-    }
