@@ -1,8 +1,8 @@
 """The project's own modules that a stage has loaded, by what was in their files when they were loaded.
 
 A stage's code dependencies are hashed when it starts. What is loaded besides (the launcher, what surrounds a
-stage), and a module that somebody edited between the two, is known only here. `workflow/start_stage.py` loads
-own modules from their sources alone and notes the hash of each; elsewhere the files are hashed as they are.
+stage), and a module that was edited between the two, is known only here. `workflow/own_code.py` loads own
+modules from their sources alone and notes the hash of each; elsewhere the files are hashed as they are.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from textbcs.base.io import sha256_file
 
-_SOURCES = "src"
+_FOLDERS = ("src", "workflow")
 
 
 def loaded_beside(code: Mapping[str, str]) -> dict[str, str]:
@@ -25,14 +25,14 @@ def loaded_beside(code: Mapping[str, str]) -> dict[str, str]:
 
 
 def _loaded() -> Iterator[tuple[str, str]]:
-    root = Path.cwd()
-    sources = (root / _SOURCES).resolve()
+    roots = {name: (Path.cwd() / name).resolve() for name in _FOLDERS}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or not file.endswith(".py"):
             continue
         place = Path(file).resolve()
-        if place.is_relative_to(sources) and place.is_file():
-            loader = getattr(getattr(module, "__spec__", None), "loader", None)
-            noted = getattr(loader, "sha256", None)
-            yield f"{_SOURCES}/{place.relative_to(sources).as_posix()}", noted or sha256_file(place)
+        for name, root in roots.items():
+            if place.is_relative_to(root) and place.is_file():
+                loader = getattr(getattr(module, "__spec__", None), "loader", None)
+                noted = getattr(loader, "sha256", None)
+                yield f"{name}/{place.relative_to(root).as_posix()}", noted or sha256_file(place)

@@ -6,7 +6,6 @@ Where a stage is defined otherwise than when it ran it is STALE, and only that.
 import shlex
 from collections.abc import Iterator
 
-from textbcs.lineage.audit.lock import ran_as_defined
 from textbcs.lineage.records.findings import Finding, some
 from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.records.tree import Tree
@@ -41,7 +40,7 @@ def check_definitions(tree: Tree) -> Iterator[Finding]:
                 detail = f"{other} and {receipt.address} both say that they wrote {item.path}"
                 yield Finding("CONTRADICTION", receipt.address, receipt.path, detail)
         definition = tree.graph.definitions[receipt.address]
-        if receipt.definition and not ran_as_defined(receipt, definition):
+        if receipt.definition and not receipt.ran_as(definition):
             continue
         faults = [*_run(receipt, definition), *_files(tree, receipt, definition)]
         if faults:

@@ -9,7 +9,7 @@ from textbcs.lineage.records.graph import Receipt, difference
 from textbcs.lineage.records.hashing import folder_md5
 from textbcs.lineage.records.history import committed, is_shallow, show
 from textbcs.lineage.records.lock_file import LOCK, Locked
-from textbcs.lineage.records.tree import KEPT_BY_DVC, Tree, cached, files_of
+from textbcs.lineage.records.tree import KEPT_BY_DVC, Tree, cached, files_of, modules_of
 from textbcs.settings.params import flatten, select
 from textbcs.stage.definition import Definition
 from textbcs.stage.receipt import ENVIRONMENT
@@ -39,10 +39,28 @@ def check_lock(tree: Tree) -> Iterator[Finding]:
         yield from _receipt_itself(tree, receipt, locked)
 
 
+def check_lock_in_export(tree: Tree) -> Iterator[Finding]:
+    """dvc.lock against the definitions and the receipts' parameters, where most files are not here."""
+    for receipt in tree.graph.active():
+        locked = (tree.graph.lock or {}).get(receipt.address)
+        if locked is None:
+            continue
+        changed = difference(receipt.params, locked.params)
+        lies = [f"parameters: the receipt has {some(changed)} in the lock"] if changed else []
+        lies += _undefined(tree, receipt, locked)
+        found, md5 = tree.digest(receipt.path), locked.outs.get(receipt.path)
+        if found is not None and md5 != found.md5:
+            lies.append(
+                f"{receipt.path}: md5 is {short(found.md5)}, the lock says {short(md5 or '')}"
+            )
+        if lies:
+            yield Finding("FORGED-LOCK", receipt.address, str(LOCK), "; ".join(lies))
+
+
 def _undefined(tree: Tree, receipt: Receipt, locked: Locked) -> Iterator[str]:
     """What the lock says of a stage and its definition denies, where the stage ran as it is defined."""
     definition = tree.graph.definitions[receipt.address]
-    if not ran_as_defined(receipt, definition):
+    if not receipt.ran_as(definition):
         return
     if locked.command != definition.command:
         yield f"command: {locked.command!r} in the lock, {definition.command!r} in {_DEFINITION}"
@@ -61,11 +79,6 @@ def _undefined(tree: Tree, receipt: Receipt, locked: Locked) -> Iterator[str]:
         here = _extent_now(tree, path) if md5 == _md5_now(tree, path) else None
         if here is not None and (size, files or here[1]) != here:
             yield f"{path}: {size} bytes in {files or 1} files, of that content it has {here[0]} in {here[1]}"
-
-
-def ran_as_defined(receipt: Receipt, definition: Definition) -> bool:
-    """Whether a stage is defined as it was when it ran."""
-    return receipt.definition == definition.digest
 
 
 def _lies(tree: Tree, receipt: Receipt, locked: Locked) -> Iterator[str]:
@@ -189,7 +202,7 @@ def _reasons(tree: Tree, receipt: Receipt) -> Iterator[str]:
             if now is not None and now != item.sha256:
                 yield f"{item.path} has changed since"
     definition = graph.definitions[receipt.address]
-    if receipt.definition and not ran_as_defined(receipt, definition):
+    if receipt.definition and not receipt.ran_as(definition):
         yield f"{_DEFINITION} defines it otherwise now"
     for out in definition.outputs:
         if out != receipt.path and not any(_within(item.path, out) for item in receipt.outputs):
@@ -224,16 +237,6 @@ def _other_files(tree: Tree, receipt: Receipt, definition: Definition) -> Iterat
         if None not in (md5, here) and md5 != here:
             beside = [path for path in tree.folders.files(folder) if not path.endswith(".py")]
             yield f"{folder} holds other files than then: see {some(beside) or 'what was deleted'}"
-
-
-def modules_of(tree: Tree, definition: Definition) -> list[str]:
-    """The Python files of a stage's code, and the files that it names as such."""
-    found: list[str] = []
-    for name in sorted(set(definition.code)):
-        inside = tree.folders.files(name)
-        found += [path for path in inside if path.endswith(".py")]
-        found += [name] if not inside and Path(name).is_file() else []
-    return found
 
 
 def check_code(tree: Tree) -> Iterator[Finding | Remark]:

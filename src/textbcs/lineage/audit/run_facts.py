@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from textbcs.base.io import InputError
-from textbcs.lineage.records.bounded import read_record
+from textbcs.lineage.records.bounded import read_record, read_regular
 from textbcs.lineage.records.findings import Finding, Remark, short, some
 from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.records.history import files_at, is_shallow, no_history, sha256_of_blobs
 from textbcs.lineage.records.tree import RUNINFO, Tree
 from textbcs.stage.definition import covered
+from textbcs.stage.receipt import ENVIRONMENT
 
 _LIMIT = 4 << 20  # bytes
 _AHEAD = timedelta(hours=1)  # a clock may be wrong by that
@@ -49,6 +50,51 @@ def check_run_information(tree: Tree) -> Iterator[Finding | Remark]:
     if others:
         yield Remark(f"run information of {others} stages is of other runs than their receipts")
     yield from _commits(told)
+    yield from _environments(told)
+
+
+def _environments(told: Told) -> Iterator[Remark]:
+    """What stages ran with besides the code: no fault, but another machine may not give the same."""
+    versions: dict[str, dict[str, list[str]]] = {}
+    preloaded = [one.address for one, facts in told if facts.get("preloads")]
+    for receipt, facts in told:
+        installed = facts.get("installed")
+        for name, value in installed.items() if isinstance(installed, dict) else ():
+            version = str(value[0]) if isinstance(value, list) and value else "?"
+            versions.setdefault(_plain(name), {}).setdefault(version, []).append(receipt.address)
+    mixed = [
+        f"{name} {' and '.join(sorted(own))}" for name, own in versions.items() if len(own) > 1
+    ]
+    if mixed:
+        yield Remark(f"stages ran with several versions of {some(sorted(mixed))}")
+    if preloaded:
+        yield Remark(f"libraries from outside were put before the environment's: {some(preloaded)}")
+    pins = _pins()
+    others = [
+        f"{name} {version} ({pins[name]})"
+        for name, own in versions.items()
+        for version in own
+        if name in pins and version.partition("+")[0] != pins[name].partition("+")[0]
+    ]
+    if others:
+        yield Remark(
+            f"stages ran with other versions than {ENVIRONMENT} has: {some(sorted(others))}"
+        )
+
+
+def _pins() -> dict[str, str]:
+    """Distribution, as its folder is named -> version, of the lock of the environment."""
+    try:
+        text = read_regular(ENVIRONMENT).decode()
+    except (InputError, UnicodeDecodeError):
+        return {}
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE)
+    return {_plain(name): version for name, version in found}
+
+
+def _plain(name: object) -> str:
+    """The name of a distribution as every index compares it."""
+    return re.sub(r"[-_.]+", "_", str(name)).lower()
 
 
 def _times(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -68,7 +114,7 @@ def _times(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _costs(facts: Mapping[str, Any]) -> Iterator[str]:
     whole, part = facts.get("cpu_seconds"), facts.get("receipt_cpu_seconds")
-    numbers = [value for value in (whole, part) if type(value) in (int, float)]
+    numbers = [float(value) for value in (whole, part) if isinstance(value, int | float)]
     if len(numbers) != 2 or not 0 <= numbers[1] <= numbers[0]:
         yield f"CPU times cannot be: {part!r} s of {whole!r} s"
 

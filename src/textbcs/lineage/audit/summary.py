@@ -87,7 +87,7 @@ def _summary(report: Report) -> Iterator[str]:
     if report.cost:
         yield report.cost.text()
     if report.seal:
-        yield report.seal
+        yield f"seal of all receipts and outputs: {report.seal}"
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -103,6 +103,13 @@ def _verdict(report: Report) -> Iterator[str]:
         counts = Counter(one.kind for one in report.findings)
         kinds = ", ".join(f"{counts[kind]} {kind}" for kind in CLASSES if counts[kind])
         yield f"{kinds}; first bad node: {report.findings[0].node or '-'}"
+
+
+def as_verdict(report: Report) -> dict[str, Any]:
+    """What a crate carries: the verdict alone, so that two exports of one tree are equal."""
+    whole = as_json(report)
+    del whole["receipt_cost"], whole["hashed"]
+    return whole
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -124,6 +131,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "seconds": round(hashes.seconds, 3),
             "remembered": hashes.remembered,
         },
+        "seal": report.seal or None,
         "receipt_cost": asdict(report.cost) if report.cost else None,
         "no_proof": HONESTY,
     }

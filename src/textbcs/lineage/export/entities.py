@@ -14,6 +14,7 @@ from textbcs.stage.definition import covered
 Entity = dict[str, Any]
 
 METADATA = "ro-crate-metadata.json"
+VERDICT = "audit-verdict.json"
 CONTEXT = [
     "https://w3id.org/ro/crate/1.1/context",
     "https://w3id.org/ro/terms/workflow-run/context",

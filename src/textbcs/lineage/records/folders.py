@@ -4,11 +4,10 @@ The same folders are asked for by many checks: a stage's code, an output's files
 Names that `.dvcignore` lists are left out, as DVC does; how many there are is kept.
 """
 
-import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from textbcs.lineage.records.bounded import kind_of
 from textbcs.stage.ignored_files import is_ignored
@@ -39,12 +38,15 @@ class Folders:
     """Reads folders, and keeps what it has read.
 
     Attributes:
+        heeds_list: whether what `.dvcignore` lists is left out; in a tree that is received it is not.
         ignored: paths whose names `.dvcignore` lists.
         unreadable: folder -> why it cannot be read.
     """
 
+    heeds_list: bool = True
     ignored: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, bool] = field(default_factory=dict)
     _read: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     _below: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
 
@@ -80,10 +82,15 @@ class Folders:
             return
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if _ignored(entry.name):
+            if self._is_left_out(entry.name):
                 self.ignored.add(path)
             else:
                 yield _entry(path, entry)
+
+    def _is_left_out(self, name: str) -> bool:
+        if name not in self._names:
+            self._names[name] = self.heeds_list and is_ignored(PurePosixPath(name))
+        return self._names[name]
 
 
 def _entry(path: str, entry: "os.DirEntry[str]") -> Entry:
@@ -98,13 +105,3 @@ def _entry(path: str, entry: "os.DirEntry[str]") -> Entry:
         return Entry(path, kind_of(entry.stat().st_mode), target)
     except OSError:  # a link to nothing, or to itself
         return Entry(path, "lost", target)
-
-
-@functools.cache
-def _ignored(name: str) -> bool:
-    return is_ignored(PurePosixPath(name))
-
-
-def is_folder(path: str) -> bool:
-    """Whether a path is a folder here, also through a link."""
-    return Path(path).is_dir()

@@ -63,6 +63,10 @@ class Receipt:
         """Where the receipt lies."""
         return f"{RECEIPTS}/{self.address}.json"
 
+    def ran_as(self, definition: Definition) -> bool:
+        """Whether the stage is defined as it was when it ran; older receipts do not say."""
+        return self.definition == definition.digest
+
     def output(self, path: str) -> Item | None:
         """The output at `path`, or None."""
         return next((item for item in self.outputs if item.path == path), None)
@@ -137,11 +141,12 @@ class Graph:
                 yield self.receipts[address]
 
 
-def load_graph(form: Form | None = None) -> Graph:
+def load_graph(form: Form | None = None, heeds_list: bool = True) -> Graph:
     """Read the tree in the working folder.
 
     Args:
         form: judges every receipt's form; a receipt of another form counts as unreadable.
+        heeds_list: whether files that `.dvcignore` lists are left out; in a received tree they are not.
 
     Raises:
         InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
@@ -149,7 +154,7 @@ def load_graph(form: Form | None = None) -> Graph:
     params = read_yaml("params.yaml")
     receipts, unreadable = {}, {}
     for path in sorted(RECEIPTS.glob("*.json")):
-        if is_ignored(path):
+        if heeds_list and is_ignored(path):
             continue
         try:
             facts = parse_json(read_regular(path))

@@ -34,7 +34,16 @@ def as_tree(trace: Facts, limit: int = 5) -> list[str]:
         lines.append(f"DICOM {role} ({split}): {len(group)} series, {count} instances")
         lines += [f"  {line}" for one in group[:limit] for line in _series(one, limit)]
         lines += _more(group, limit)
+    lines += _seal(trace.get("seal"))
     return [visible(line) for line in lines]
+
+
+def _seal(way: Facts | None) -> Iterator[str]:
+    """The path from a file to the seal, with every hash in full."""
+    if way:
+        yield f"seal: {way['root']}, of {way['leaves']} lines; this is line {way['place']}:"
+        yield f"  {way['leaf'].rstrip()}"
+        yield from (f"  joined on the {step['side']} with {step['sha256']}" for step in way["path"])
 
 
 def _more(things: Sequence[object], limit: int) -> list[str]:

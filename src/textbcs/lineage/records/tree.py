@@ -20,6 +20,7 @@ from textbcs.lineage.records.history import lock_at
 from textbcs.lineage.records.lock_file import Locked
 from textbcs.stage.definition import Definition, covered
 from textbcs.stage.receipt import ENVIRONMENT
+from textbcs.stage.trainings import LIST as TRAININGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ LISTED = (
     ("data/cohort/files.csv", "data/raw", "download"),
     ("data/phantom/manifest.csv", "data/phantom/archive", "phantom"),
 )
-_LEDGERS = ("results/trainings.jsonl",)
+_LEDGERS = (TRAININGS.parent.as_posix(), TRAININGS.as_posix())
 _APART = (*(folder for _, folder, _ in LISTED), RUNINFO.as_posix())
 
 
@@ -157,6 +158,16 @@ def code_files(definition: Definition, folders: Folders) -> list[str]:
 def files_of(name: str, folders: Folders) -> list[str]:
     """A file, or the files of a folder; nothing where neither is there."""
     return folders.files(name) or ([name] if Path(name).is_file() else [])
+
+
+def modules_of(tree: Tree, definition: Definition) -> list[str]:
+    """The Python files of a stage's code, and the files that it names as such."""
+    found: list[str] = []
+    for name in sorted(set(definition.code)):
+        inside = tree.folders.files(name)
+        found += [path for path in inside if path.endswith(".py")]
+        found += [name] if not inside and Path(name).is_file() else []
+    return found
 
 
 def managed_files(graph: Graph, folders: Folders) -> list[str]:
