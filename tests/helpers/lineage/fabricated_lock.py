@@ -79,5 +79,9 @@ def commit(message: str) -> None:
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
     for name in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{name}_NAME": "test", f"GIT_{name}_EMAIL": "test@example.org"}
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", message]):
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["commit", "-qm", message, "--allow-empty"],
+    ):
         subprocess.run(["git", *command], check=True, env=environment, capture_output=True)
