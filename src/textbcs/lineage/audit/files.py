@@ -76,7 +76,7 @@ def check_listed(tree: Tree) -> Iterator[Finding | Remark]:
     absent: dict[str, int] = {}
     total: dict[str, int] = {}
     listings = {stage: listing for listing, _, stage in LISTED}
-    for path, stage, row in listed_files():
+    for path, stage, row in listed_files(tree.lists):
         total[stage] = total.get(stage, 0) + 1
         found = tree.digest(path)
         if found is None:
@@ -86,7 +86,7 @@ def check_listed(tree: Tree) -> Iterator[Finding | Remark]:
                 f"sha256 is {short(found.sha256)}, {listings[stage]} says {short(row['sha256'])}"
             )
             yield Finding("TAMPERED", stage, path, detail, (listings[stage],))
-    for listing, stage, path in listed_outside():
+    for listing, stage, path in listed_outside(tree.lists):
         yield Finding(
             "TAMPERED", stage, listing, f"the path {path!r} leaves its folder", (listing,)
         )

@@ -84,12 +84,17 @@ def check_predictions(
         yield from faults[:1]  # the first explains the others
         if 0 < largest <= _TOLERANCE:
             inexact.append(f"{receipt.address} ({largest:.2g})")
+    yield from _told(inexact, left)
+    text = f"{done} predictions of {judged} runs computed again from checkpoints"
+    yield Remark(text + (f", drawn with the seed {seed}" if sample and done else ""))
+
+
+def _told(inexact: Sequence[str], left: Sequence[str]) -> Iterator[Remark]:
+    """Runs that were equal but for rounding, and those that were left out."""
     if inexact:
         yield Remark(f"predicted again within rounding, not bit for bit: {some(inexact)}")
     if left:
         yield Remark(f"not predicted again, since something they rest on changed: {some(left)}")
-    text = f"{done} predictions of {judged} runs computed again from checkpoints"
-    yield Remark(text + (f", drawn with the seed {seed}" if sample and done else ""))
 
 
 def _threshold(graph: Graph) -> float | None:

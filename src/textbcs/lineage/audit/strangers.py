@@ -110,7 +110,7 @@ def check_reports(tree: Tree) -> Iterator[Finding]:
 
 def check_unlisted(tree: Tree) -> Iterator[Finding]:
     """Files among the raw ones that no list names: nobody can say whence they are."""
-    listed = {path for path, _, _ in listed_files()}
+    listed = {path for path, _, _ in listed_files(tree.lists)}
     for listing, folder, stage in LISTED:
         if not Path(listing).is_file() or tree.node(listing) not in tree.graph.receipts:
             continue

@@ -56,6 +56,10 @@ class Folders:
             self._read[folder] = tuple(sorted(self._scan(folder), key=lambda one: one.path))
         return self._read[folder]
 
+    def read(self) -> list[str]:
+        """All folders that were looked into."""
+        return list(self._read)
+
     def below(self, folder: str) -> tuple[Entry, ...]:
         """What lies in a folder and the folders in it; a link to a folder is not followed."""
         if folder not in self._below:

@@ -13,7 +13,7 @@ from typing import Any
 from textbcs.base.io import InputError
 from textbcs.lineage.records.bounded import parse_json, path_fault, read_regular
 from textbcs.lineage.records.form import Form, judge
-from textbcs.lineage.records.lock_file import Locked, read_lock
+from textbcs.lineage.records.lock_file import Locked, parse_yaml, read_lock
 from textbcs.lineage.records.run_rows import rows_of, stands_behind
 from textbcs.settings.params import read_yaml
 from textbcs.stage.definition import Definition, Makers, define_all
@@ -151,7 +151,7 @@ def load_graph(form: Form | None = None, heeds_list: bool = True) -> Graph:
     Raises:
         InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
     """
-    params = read_yaml("params.yaml")
+    params = _mapping("params.yaml")
     receipts, unreadable = {}, {}
     for path in sorted(RECEIPTS.glob("*.json")):
         if heeds_list and is_ignored(path):
@@ -172,6 +172,18 @@ def load_graph(form: Form | None = None, heeds_list: bool = True) -> Graph:
     return Graph(params, _define(params), receipts, unreadable, lock, fault)
 
 
+def _mapping(path: str) -> Mapping[str, Any]:
+    """A YAML file of the project, by libyaml; what that cannot read is told by the reader that is strict.
+
+    Raises:
+        InputError: the file is missing or is no mapping.
+    """
+    try:
+        return parse_yaml(read_regular(path))
+    except InputError:
+        return read_yaml(path)
+
+
 def _define(params: Mapping[str, Any]) -> dict[str, Definition]:
     """Every stage that dvc.yaml defines.
 
@@ -179,7 +191,7 @@ def _define(params: Mapping[str, Any]) -> dict[str, Definition]:
         InputError: it is not what a definition of stages looks like.
     """
     try:
-        return define_all(params)
+        return define_all(params, _mapping("dvc.yaml")["stages"])
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise InputError(
             f"dvc.yaml: does not define stages ({type(error).__name__}: {error}); git checkout dvc.yaml"

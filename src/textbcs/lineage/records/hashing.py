@@ -168,6 +168,12 @@ def _mark(facts: os.stat_result) -> list[int]:
     return [facts.st_size, facts.st_mtime_ns, facts.st_ino]
 
 
+def mark_of(path: str) -> list[int] | None:
+    """By what a file is taken to be as it was: size, time and inode; None for what is no file."""
+    facts = _stat(path)
+    return None if facts is None else _mark(facts)
+
+
 def _recall() -> dict[str, tuple[list[int], Digest]]:
     """The hashes of the last audit by path, or {} where there are none to read or to believe."""
     try:

@@ -4,7 +4,7 @@ Reads every file that a receipt, a declared folder, DVC's cache or a list of raw
 """
 
 import configparser
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,8 @@ class Tree:
         hashes: of the files.
         folders: what lies where.
         unread: path -> why a table of the tree cannot be read.
+        lists: rows of the lists that stand for raw files, by the list's path.
+        wanted: every file that was looked for.
         md5s: path -> DVC's hash of the file or folder as it is now, once it was asked for.
     """
 
@@ -55,6 +57,8 @@ class Tree:
     folders: Folders = field(default_factory=Folders)
     unread: dict[str, str] = field(default_factory=dict)
     md5s: dict[str, str | None] = field(default_factory=dict)
+    lists: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    wanted: Collection[str] = ()
     _tables: dict[str, "pd.DataFrame | None"] = field(default_factory=dict)
 
     def digest(self, path: str) -> Digest | None:
@@ -111,7 +115,11 @@ def load_tree(graph: Graph, quick: bool = False) -> Tree:
         quick: trust sizes and times since the last audit.
     """
     folders = Folders()
-    return Tree(graph, hash_files(wanted_files(graph, folders), quick, remember=True), folders)
+    lists = {listing: _rows_of(listing) for listing, _, _ in LISTED}
+    wanted = wanted_files(graph, folders, lists)
+    return Tree(
+        graph, hash_files(wanted, quick, remember=True), folders, lists=lists, wanted=wanted
+    )
 
 
 def _read_table(path: str) -> "pd.DataFrame":
@@ -128,9 +136,15 @@ def _read_table(path: str) -> "pd.DataFrame":
         raise InputError(f"{path}: not a readable table ({error}); regenerate it") from error
 
 
-def wanted_files(graph: Graph, folders: Folders | None = None) -> dict[str, tuple[str, ...]]:
+Lists = Mapping[str, list[dict[str, Any]]]
+
+
+def wanted_files(
+    graph: Graph, folders: Folders | None = None, lists: Lists | None = None
+) -> dict[str, tuple[str, ...]]:
     """Every file that the graph concerns, and which hashes of it are needed."""
     folders = folders or Folders()
+    lists = {one: _rows_of(one) for one, _, _ in LISTED} if lists is None else lists
     wanted: dict[str, tuple[str, ...]] = {}
     for receipt in graph.receipts.values():
         wanted |= dict.fromkeys((item.path for item in receipt.outputs), BOTH)
@@ -143,7 +157,7 @@ def wanted_files(graph: Graph, folders: Folders | None = None) -> dict[str, tupl
         wanted |= dict.fromkeys(code_files(definition, folders), BOTH)
     wanted |= dict.fromkeys(managed_files(graph, folders), BOTH)
     wanted[ENVIRONMENT] = BOTH
-    for path, _, _ in listed_files():
+    for path, _, _ in listed_files(lists):
         wanted.setdefault(path, ("sha256",))
     for cached_object in cache_objects():
         wanted.setdefault(cached_object, ("md5",))
@@ -213,18 +227,18 @@ def _holds(graph: Graph, folder: str) -> bool:
     return any(covered(out, (folder,)) for out in graph.makers.paths)
 
 
-def listed_files() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def listed_files(lists: Lists) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Each file of a list: its path, the list's stage, its row (`bytes`, `sha256` and more)."""
     for listing, folder, stage in LISTED:
-        for row in _rows_of(listing):
+        for row in lists.get(listing, ()):
             if not path_fault(row["path"]):
                 yield f"{folder}/{row['path']}", stage, row
 
 
-def listed_outside() -> Iterator[tuple[str, str, str]]:
+def listed_outside(lists: Lists) -> Iterator[tuple[str, str, str]]:
     """Paths of a list that leave its folder: the list, its stage, the path."""
     for listing, _, stage in LISTED:
-        for row in _rows_of(listing):
+        for row in lists.get(listing, ()):
             if path_fault(row["path"]):
                 yield listing, stage, row["path"]
 

@@ -72,7 +72,7 @@ def _copy(root: Path, items: Iterable[Item]) -> None:
 def _link(root: Path, tree: Tree, receipt: Receipt) -> None:
     """Links to raw files that are as their lists say, and to folders that no stage makes."""
     makes = {stage for _, _, stage in LISTED if stage == receipt.stage}
-    for path, stage, row in listed_files():
+    for path, stage, row in listed_files(tree.lists):
         if stage not in makes and tree.sha256(path) == row["sha256"]:
             _place(root, path)
     for name in outside_folders(tree, tree.graph.definitions[receipt.address]):

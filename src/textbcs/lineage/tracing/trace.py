@@ -167,9 +167,11 @@ def _readers_first(graph: Graph, receipts: Mapping[str, Receipt]) -> list[Receip
 
 def _stage(graph: Graph, receipt: Receipt, reads: Iterable[Item], hashes: Hashes) -> Facts:
     """What a stage read and wrote, and how it ran."""
+    definition = graph.definitions.get(receipt.address)
     return {
         "address": receipt.address,
         "receipt": receipt.path,
+        "command": definition.command if definition else " ".join(receipt.argv),
         "params": dict(receipt.params),
         "seed": receipt.seed,
         "device": receipt.device,
