@@ -28,11 +28,12 @@ def _loaded() -> Iterator[tuple[str, str]]:
     roots = {name: (Path.cwd() / name).resolve() for name in _FOLDERS}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or not file.endswith(".py"):
+        # To resolve the names of a few thousand foreign modules would cost more than all hashes.
+        if not isinstance(file, str) or not any(f"/{name}/" in file for name in _FOLDERS):
             continue
         place = Path(file).resolve()
         for name, root in roots.items():
-            if place.is_relative_to(root) and place.is_file():
+            if place.is_relative_to(root) and place.is_file() and place.suffix == ".py":
                 loader = getattr(getattr(module, "__spec__", None), "loader", None)
                 noted = getattr(loader, "sha256", None)
                 yield f"{name}/{place.relative_to(root).as_posix()}", noted or sha256_file(place)

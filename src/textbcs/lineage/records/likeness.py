@@ -2,8 +2,8 @@
 
 An image becomes a grid of at most 16 x 16 means, without its mean and scaled to length one. Two images are
 alike where their grids' distance, one minus the correlation, is below `ALIKE`. On the tiny phantom the
-closest images of two patients are 0.075 apart and neighbouring slices of one patient 0.025; a copy with one
-pixel changed by a unit in the last place is 1e-7 from its original; with noise of 5 % of the contrast it is 6e-4.
+closest images of two patients are 0.075 apart and neighbouring slices of one patient 0.025. A copy with one
+pixel changed by a unit in the last place is 1e-7 from its original, with noise of 5 % of the contrast 6e-4.
 """
 
 from collections.abc import Iterator
