@@ -26,6 +26,8 @@ def test_edited_parameters_are_stale(tree: Path) -> None:
 
 def test_a_new_output_in_the_definition_is_stale(tree: Path) -> None:
     edit_yaml("dvc.yaml", lambda file: file["stages"]["split"]["outs"].append("data/splits/b.csv"))
+    assert named(verify()) == [("STALE", "split"), ("UNKNOWN-CODE", "")]
+    commit("another definition")
     assert named(verify()) == [("STALE", "split")]
 
 

@@ -82,6 +82,9 @@ COMMITTED = {
         [("LEAK", "cohort")],
     ),
     "image in two splits": (Recipe(images={"P4-z0": "P2-z1"}), [("LEAK", "slices")]),
+    "image in two splits, one pixel changed": (
+        Recipe(images={"P4-z0": "P2-z1"}, nudged=("P4-z0",)), [("LEAK", "slices")],
+    ),
     "prompt of another patient": (
         Recipe(edits={"data/prompts/test.csv": row("borrowed_from", 2, "P5-z1")}),
         [("LEAK", "prompts")],

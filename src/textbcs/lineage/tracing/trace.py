@@ -149,7 +149,15 @@ def _trace(graph: Graph, path: str, receipt: Receipt, items: Iterable[Item], fil
     }
     hashes = files.hashes or hash_files(wanted)
     stages = [_stage(graph, one, reads[one.address], hashes) for one in chain]
-    return {"target": path, "stages": stages, "slices": [], "dicom": []}
+    known = {one["address"] for one in stages}
+    made_by = {item["made_by"] for one in stages for item in one["reads"]} - {None}
+    return {
+        "target": path,
+        "stages": stages,
+        "without_receipt": sorted(made_by - known),
+        "slices": [],
+        "dicom": [],
+    }
 
 
 def _readers_first(graph: Graph, receipts: Mapping[str, Receipt]) -> list[Receipt]:
@@ -159,9 +167,11 @@ def _readers_first(graph: Graph, receipts: Mapping[str, Receipt]) -> list[Receip
 
 def _stage(graph: Graph, receipt: Receipt, reads: Iterable[Item], hashes: Hashes) -> Facts:
     """What a stage read and wrote, and how it ran."""
+    definition = graph.definitions.get(receipt.address)
     return {
         "address": receipt.address,
         "receipt": receipt.path,
+        "command": definition.command if definition else " ".join(receipt.argv),
         "params": dict(receipt.params),
         "seed": receipt.seed,
         "device": receipt.device,
@@ -170,7 +180,7 @@ def _stage(graph: Graph, receipt: Receipt, reads: Iterable[Item], hashes: Hashes
         "reads": [
             {
                 **_file(item, hashes),
-                "made_by": made.address if (made := graph.maker(item)) else None,
+                "made_by": item.stage or graph.makers.of(item.path),
             }
             for item in reads
         ],
