@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from textbcs.base.io import InputError, existing, read_csv, read_json, records
+from textbcs.base.io import InputError, existing, read_csv, read_json, records, sha256_file
 from textbcs.lineage.records.data_tables import SPLITS, slices_of
 from textbcs.lineage.records.graph import Graph, Item, Receipt
 from textbcs.lineage.records.hashing import Hashes, hash_files
@@ -197,8 +197,6 @@ def _file(item: Item, hashes: Hashes) -> Facts:
 
 def _run_information(receipt: Receipt) -> Facts:
     """Commit and time of the run, where run information belongs to this very receipt."""
-    from textbcs.base.io import sha256_file
-
     nothing: Facts = {"commit": None, "uncommitted": None, "started": None}
     try:
         facts = read_json(FOLDER / f"{receipt.address}.json")
@@ -281,9 +279,8 @@ def _roles(stages: Iterable[Facts]) -> dict[str, str]:
             tables = (slices_of(split), volume_cells.volumes_of(split))
             if any(item["path"] in tables for item in stage["reads"]):
                 roles[split] = rank[max(kind, rank.index(roles.get(split, rank[0])))]
-    if set(roles.values()) - {rank[0]}:
-        return {split: role for split, role in roles.items() if role != rank[0]}
-    return roles
+    told = {split: role for split, role in roles.items() if role != rank[0]}
+    return told or roles
 
 
 def _dicom(stages: Iterable[Facts], scored: set[str] | None, tables: Files) -> Iterator[Facts]:
