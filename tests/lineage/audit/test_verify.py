@@ -16,7 +16,7 @@ from fabricated_lock import commit
 from textbcs.base.io import write_text
 from textbcs.lineage.audit.summary import as_json, as_text
 from textbcs.lineage.audit.verify import verify
-from textbcs.lineage.records.findings import CLASSES
+from textbcs.lineage.records.findings import CLASSES, Finding
 from textbcs.lineage.records.graph import load_graph
 from textbcs.lineage.tracing.trace import trace_file
 
@@ -24,11 +24,12 @@ from textbcs.lineage.tracing.trace import trace_file
 def test_a_clean_tree_is_silent(tree: Path) -> None:
     report = verify()
     assert report.findings == []
-    assert report.remarks == []
+    (told,) = report.remarks
+    assert told.startswith("trainings here: 4 begun, 4 ended")
     said = as_text(report)
     assert said[-2] == "clean by hashes: 17 stages left what their receipts say"
     assert said[-1].startswith("Receipts are no proof of honesty")
-    assert any(line.startswith("left out: cells, scores and predictions") for line in said)
+    assert any(line.startswith("left out: no stage was run again") for line in said)
     assert as_json(report)["clean"] is True
 
 
@@ -77,6 +78,26 @@ def test_without_git_the_rest_is_checked(tree: Path) -> None:
     report = verify()
     assert named(report) == [("NO-HISTORY", "")]
     assert "this is no git repository" in report.findings[0].detail
+
+
+def test_701_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever nobody has thought of: no content of a tree may end an audit."""
+
+    def broken(_: object) -> list[Finding]:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("textbcs.lineage.audit.content.check_counts", broken)
+    monkeypatch.setattr("textbcs.lineage.audit.files.check_receipts", broken)
+    flip(TABLE)
+    report = verify()
+    assert sorted(named(report)) == [("TAMPERED", "table1"), ("UNJUDGED", ""), ("UNJUDGED", "")]
+    details = [one.detail for one in report.findings if one.kind == "UNJUDGED"]
+    assert set(details) == {
+        "receipts: RecursionError: too deep",
+        "counts: RecursionError: too deep",
+    }
 
 
 def test_every_class_has_a_test() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from textbcs.base.io import InputError, existing, read_csv, read_json, records, sha256_file
+from textbcs.base.io import InputError, existing, read_csv, records, sha256_file
+from textbcs.lineage.records.bounded import read_record
 from textbcs.lineage.records.data_tables import SPLITS, slices_of
 from textbcs.lineage.records.graph import Graph, Item, Receipt
 from textbcs.lineage.records.hashing import Hashes, hash_files
@@ -149,12 +150,11 @@ def _trace(graph: Graph, path: str, receipt: Receipt, items: Iterable[Item], fil
     }
     hashes = files.hashes or hash_files(wanted)
     stages = [_stage(graph, one, reads[one.address], hashes) for one in chain]
-    known = {one["address"] for one in stages}
     made_by = {item["made_by"] for one in stages for item in one["reads"]} - {None}
     return {
         "target": path,
         "stages": stages,
-        "without_receipt": sorted(made_by - known),
+        "without_receipt": sorted(made_by - {one["address"] for one in stages}),
         "slices": [],
         "dicom": [],
     }
@@ -199,7 +199,7 @@ def _run_information(receipt: Receipt) -> Facts:
     """Commit and time of the run, where run information belongs to this very receipt."""
     nothing: Facts = {"commit": None, "uncommitted": None, "started": None}
     try:
-        facts = read_json(FOLDER / f"{receipt.address}.json")
+        facts = read_record(FOLDER / f"{receipt.address}.json")
         if facts["receipt"] != sha256_file(receipt.path):
             return nothing
         return {name: facts[name] for name in nothing}
