@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RUNS = Path("results/runs")
 FOLDER_OF_PACKAGES = "packages"
 _RUN = re.compile(r"(?P<method>[a-z][a-z0-9_]*)-s(?P<seed>\d{1,10})")
-_TRAINED = Words("ls results/runs 2>/dev/null")
+_TRAINED = Words("ls results/runs 2>/dev/null | cat")
 
 
 def add_package(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
