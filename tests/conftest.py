@@ -10,6 +10,7 @@ import pytest
 
 from textbcs.base import kernels
 from textbcs.stage.definition import Definition
+from textbcs.stage.process import PARENT
 from textbcs.stage.receipt import Stage
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +26,8 @@ hypothesis.settings.load_profile("project")
 @pytest.fixture(autouse=True)
 def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    # A test that begins a run in this process names it as the parent with which later stages would end.
+    monkeypatch.delenv(PARENT, raising=False)
 
 
 @pytest.fixture

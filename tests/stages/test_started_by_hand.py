@@ -6,15 +6,8 @@ import pytest
 
 from textbcs.base.io import InputError
 from textbcs.stage.definition import read_stages
-from textbcs.stage.process import PARENT
 from textbcs.stages.__main__ import main
 from textbcs.stages.modules import module_names, module_of
-
-
-@pytest.fixture(autouse=True)
-def no_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever starts a stage by hand names no parent with whom it should end."""
-    monkeypatch.delenv(PARENT, raising=False)
 
 
 @pytest.mark.parametrize(
