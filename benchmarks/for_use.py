@@ -126,7 +126,13 @@ def reached(folder: Path, params: Mapping[str, Any], options: argparse.Namespace
     change_parameters(clone, changes | {"volumes": {"methods": methods}})
     targets = ["results/receipts/volume_score.json", "results/receipts/prompt_check.json"]
     run_targets(clone, targets, options.cores)
-    tables = over_trainings(io.read_csv(clone / SCORES))
+    scores = io.read_csv(clone / SCORES)
+    return {**judged(scores, params), "auroc_of_wrong_sides": detectors(clone, options.seeds)}
+
+
+def judged(scores: pd.DataFrame, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rows of patients say: the trainings behind them, means over these, and the aims."""
+    tables = over_trainings(scores)
     bootstrap = params["evaluation"]["bootstrap"]
     means = [
         {"method": method, "source": source, "metric": metric}
@@ -134,15 +140,14 @@ def reached(folder: Path, params: Mapping[str, Any], options: argparse.Namespace
         for (method, source), own in tables.items()
         for metric in SHOWN
     ]
-    detectors = {
-        name: [detection(clone, f"{name}-s{seed}") for seed in options.seeds]
-        for name in (FOR_USE, PAPER)
-    }
+    seeds = {name: sorted({*own["seed"].tolist()}) for name, own in scores.groupby("method")}
+    return {"seeds": seeds, "means": means, "aims": aims(tables, bootstrap)}
+
+
+def detectors(clone: Path, seeds: list[int]) -> dict[str, list[float]]:
+    """The AUROC of wrong sides of each training's detector."""
     return {
-        "seeds": options.seeds,
-        "means": means,
-        "aims": aims(tables, bootstrap),
-        "auroc_of_wrong_sides": detectors,
+        name: [detection(clone, f"{name}-s{seed}") for seed in seeds] for name in (FOR_USE, PAPER)
     }
 
 
