@@ -25,6 +25,10 @@ from textbcs.commands.completion import (
 )
 from textbcs.commands.import_images import add_import
 from textbcs.commands.track import add_track
+from textbcs.commands.use.evaluate_models import add_evaluate
+from textbcs.commands.use.package_run import add_package
+from textbcs.commands.use.predict_study import add_predict
+from textbcs.commands.use.serve import add_serve
 from textbcs.models.common.device import slow_precision
 from textbcs.settings import params as parameters
 from textbcs.settings.methods import method_names
@@ -84,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     add_import(commands)
     add_audit(commands)
     add_track(commands)
+    add_package(commands)
+    add_predict(commands)
+    add_serve(commands)
+    add_evaluate(commands)
     return parser
 
 

@@ -47,6 +47,13 @@ def test_a_finished_run_is_clean_to_the_last_digit(tiny: Checkout) -> None:
     assert cost["receipt_seconds"] < 0.03 * cost["stage_seconds"]
 
 
+def test_stages_that_run_again_write_the_same(tiny: Checkout) -> None:
+    found = audit(tiny, "replay", "split", "score", "table1")
+    assert {one["address"]: one["outcome"] for one in found["stages"]} == dict.fromkeys(
+        ("split", "score", "table1"), "equal"
+    )
+
+
 def test_dvc_commit_forges_the_lock(tiny: Checkout) -> None:
     tiny.set_param("training.weight_decay", 0.02)
     assert {kind for kind, _ in named(audit(tiny, "verify"))} == {"STALE"}

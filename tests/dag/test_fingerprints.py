@@ -29,10 +29,10 @@ from textbcs.stage.definition import define_all, read_stages
 pytestmark = pytest.mark.dag
 
 FILE = SOURCE / "tests/fingerprints.json"
-# Weights, arrays, rows and tables. Not receipts, pages and tables as they are printed: they hold the hashes
-# of the code, or words.
+# Weights, arrays, rows and tables. Not receipts, packages, which hold some, pages and tables as they are
+# printed: there are the hashes of the code, or words.
 KINDS = (".safetensors", ".csv", ".json", ".gz")
-LEFT_OUT = ("results/receipts/", "results/runinfo/", "results/tables/")
+LEFT_OUT = ("results/receipts/", "results/packages/", "results/runinfo/", "results/tables/")
 
 
 def cpu() -> str:

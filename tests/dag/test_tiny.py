@@ -74,7 +74,9 @@ def test_one_learning_rate_runs_that_method_and_what_depends_on_it(tiny: Checkou
     tiny.set_param("methods.clip.grid", [[1.0e-3, 4]])
     before = versioned(tiny)
     ran = tiny.ran()
+    # The package holds the receipt of the stage that scores all methods.
     assert [address for address in ran if "@" in address] == [
+        "package@textbcs_plus-1",
         "predict@clip-1",
         "search@clip",
         "train@clip-1",
@@ -91,6 +93,7 @@ def test_one_loss_weight_runs_one_training(tiny: Checkout) -> None:
     tiny.set_param("variants.evidence_e0.loss.lambda_evidence", 0.5)
     ran = tiny.ran()
     assert [address for address in ran if "@" in address] == [
+        "package@textbcs_plus-1",
         "predict_variant@evidence_e0-1",
         "train_variant@evidence_e0-1",
     ]

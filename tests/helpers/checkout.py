@@ -119,7 +119,7 @@ class Checkout:
             path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(files)
             if path.name not in ("README.md", ".gitignore", ".snakemake_timestamp")
-            and "runinfo" not in path.parts  # says when and where, which differs
+            and not {"runinfo", "ledger"} & set(path.parts)  # say when and where, which differs
         }
 
     def set_param(self, key: str, value: object) -> None:

@@ -47,6 +47,7 @@ def test_a_long_value_is_cut_in_its_line(key: str, value: Any) -> None:
             "textbcs",
             "allowed: a name in volumes.methods.image or volumes.variants",
         ),
+        ("volumes.first_pass", "unet", "a name in volumes.variants.image, which is packed beside"),
         ("volumes.thresholds", [0.5, 0.25], "volumes.thresholds = [0.5, 0.25]: allowed: ascending"),
         (
             "volumes.smallest_mm3",

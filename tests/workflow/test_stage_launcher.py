@@ -26,7 +26,8 @@ def checkout(tmp_path: Path) -> Path:
     (package / "stages/__init__.py").touch()
     (package / "stages/__main__.py").write_text(PROBE)
     (tmp_path / "workflow").mkdir()
-    shutil.copy("workflow/stage", tmp_path / "workflow/stage")
+    for name in ("stage", "own_code.py"):
+        shutil.copy(f"workflow/{name}", tmp_path / "workflow" / name)
     return tmp_path
 
 

@@ -180,6 +180,11 @@ def _impossible_volumes(values: Params) -> Iterable[str]:
             f"volumes.first_pass = {_shown(volumes['first_pass'])}: allowed: a name in volumes.methods.image "
             "or volumes.variants.image"
         )
+    elif volumes["variants"]["text"] and volumes["first_pass"] not in volumes["variants"]["image"]:
+        yield (
+            f"volumes.first_pass = {_shown(volumes['first_pass'])}: allowed with a network in "
+            "volumes.variants.text: a name in volumes.variants.image, which is packed beside it"
+        )
     for key in ("thresholds", "smallest_mm3"):
         if volumes[key] != sorted(volumes[key]):
             yield f"volumes.{key} = {_shown(volumes[key])}: allowed: ascending"

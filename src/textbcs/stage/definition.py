@@ -7,12 +7,12 @@ asks here for the whole pipeline, without DVC, so that it can contradict DVC.
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from textbcs.base.io import InputError
+from textbcs.base.io import InputError, canonical_json, sha256_bytes
 from textbcs.settings.params import flatten, read_yaml
 
 _FIELD = re.compile(r"\$\{([\w.\[\]]+)\}")
@@ -29,6 +29,7 @@ class Definition:
         inputs: files and folders it may read.
         outputs: files and folders it writes.
         items: its matrix values by name, as text.
+        command: what the engines run.
     """
 
     address: str
@@ -36,11 +37,23 @@ class Definition:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     items: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
 
     @property
     def stage(self) -> str:
         """The stage's name without matrix values."""
         return self.address.partition("@")[0]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of all that is said here, in the form that receipts hold: order says nothing."""
+        said = {
+            "command": self.command,
+            "deps": sorted(self.inputs),
+            "outs": sorted(self.outputs),
+            "params": sorted(self.keys),
+        }
+        return sha256_bytes(canonical_json(said).encode())
 
     @property
     def receipt(self) -> str:
@@ -132,6 +145,11 @@ class Makers:
             for output in definition.outputs
         }
 
+    @property
+    def paths(self) -> Collection[str]:
+        """All declared outputs, files and folders."""
+        return self._outputs.keys()
+
     def of(self, path: str) -> str | None:
         """The address of the stage that writes `path` or a folder above it; None: no stage does."""
         for name in (path, *(parent.as_posix() for parent in PurePosixPath(path).parents)):
@@ -184,14 +202,17 @@ def _fill(
         **{f"item.{name}": item for name, item in items.items()},
     }
 
+    def fill(line: str) -> str:
+        return _FIELD.sub(lambda match: _text(values[match[1]]), line)
+
     def filled(*sections: str) -> tuple[str, ...]:
         """The lines of these sections, filled in."""
-        named = (line for section in sections for line in lines(entry, section))
-        return tuple(_FIELD.sub(lambda match: _text(values[match[1]]), line) for line in named)
+        return tuple(fill(line) for section in sections for line in lines(entry, section))
 
     address = f"{stage}@{'-'.join(items.values())}" if items else stage
     outputs = filled("outs", "metrics", "plots")
-    return Definition(address, filled("params"), filled("deps"), outputs, items)
+    command = fill(str(entry.get("cmd", "")))
+    return Definition(address, filled("params"), filled("deps"), outputs, items, command)
 
 
 def _text(value: Any) -> str:

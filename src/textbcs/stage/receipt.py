@@ -3,7 +3,8 @@
 A receipt is a declared output of its stage and holds nothing that varies between identical runs
 (no time, host or commit), so a re-run with identical bytes leaves everything downstream clean. It
 names each input by the stage that made it and the sha256 of its content, never by the bytes of that
-stage's receipt. Downstream stages never read it. What does vary goes to `run_information.py`.
+stage's receipt. One stage alone reads receipts, `package`, which hands them on. What does vary goes to
+`run_information.py`.
 
 Written around a stage by `textbcs.stages`, and none of its code dependencies: editing it re-runs nothing.
 """
@@ -26,11 +27,12 @@ from textbcs.base.io import (
     write_json,
 )
 from textbcs.settings.params import flatten
-from textbcs.stage import run_information
+from textbcs.stage import run_information, trainings
 from textbcs.stage.definition import Definition, Makers
 from textbcs.stage.ignored_files import files_in
+from textbcs.stage.own_code import loaded_beside
 
-VERSION = 2
+VERSION = 3
 ENVIRONMENT = "requirements.lock"
 
 
@@ -143,7 +145,16 @@ class Stage:
             lock = Path(ENVIRONMENT)
             self._environment = sha256_file(lock) if lock.is_file() else None
             self._clock.start()
+        self._note("started")
         return self
+
+    def _note(self, event: str, receipt: str | None = None) -> None:
+        """Tell the list of trainings of one; a list that cannot be written is not worth a stage."""
+        if trainings.TRAINS.fullmatch(self.definition.stage):
+            try:
+                trainings.note(self.definition.address, event, receipt)
+            except OSError as fault:
+                self.log(f"the list of trainings was not written ({fault})")
 
     def __exit__(
         self,
@@ -155,11 +166,14 @@ class Stage:
             # What a failed stage leaves must not look like a result.
             for name in self._outputs:
                 Path(name).unlink(missing_ok=True)
+            self._note("failed")
             return
         with self._clock.receipt():
             write_json(self.definition.receipt, self._receipt())
+        digest = sha256_file(self.definition.receipt)
+        self._note("ended", digest)
         try:
-            self._clock.write(self.definition.address, sha256_file(self.definition.receipt))
+            self._clock.write(self.definition.address, digest)
         except Exception as fault:
             self.log(f"no run information was written ({fault})")
 
@@ -170,6 +184,7 @@ class Stage:
         return {
             "version": VERSION,
             "stage": self.definition.address,
+            "definition": self.definition.digest,
             "argv": self.argv,
             "params": params,
             "seed": self.seed,
@@ -178,6 +193,7 @@ class Stage:
             "environment": {ENVIRONMENT: self._environment},
             "kernels": kernels.wanted(platform.machine()),
             "code": self._code,
+            "loaded": loaded_beside(self._code),
             "inputs": [
                 {"path": name, "stage": makers.of(name) if makers else None, **self._inputs[name]}
                 for name in sorted(self._inputs)

@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.base import kernels
-from textbcs.base.io import write_bytes
+from textbcs.base.io import sha256_file, write_bytes
 
 FOLDER = Path("results/runinfo")
 
 # Of the CPU, those that libraries choose their code by.
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
+
+# What loads other libraries than the environment's; the values name folders of a person, so only whether.
+PRELOADS = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT")
 
 # What makes a result: an uncommitted change elsewhere (a note, a README) is none of it.
 WATCHED = ("src", "workflow", "dvc.yaml", "params.yaml", "requirements.lock")
@@ -92,10 +95,22 @@ def machine() -> dict[str, Any]:
             "cores": os.cpu_count(),
         },
         "python": platform.python_version(),
+        "installed": installed(),
+        "preloads": [name for name in PRELOADS if os.environ.get(name)],
         "torch": str(torch.__version__) if torch else None,
         "card": torch.cuda.get_device_name() if torch and torch.cuda.is_initialized() else None,
         "driver": _first_line(Path("/proc/driver/nvidia/version"), ""),
     }
+
+
+def installed() -> dict[str, list[str]]:
+    """Name -> version and sha256 of the list of files, of each distribution that Python can import."""
+    found: dict[str, list[str]] = {}
+    for folder in map(Path, sys.path):
+        for record in sorted(folder.glob("*.dist-info/RECORD")):
+            name, _, version = record.parent.name.removesuffix(".dist-info").partition("-")
+            found.setdefault(name, [version, sha256_file(record)])
+    return dict(sorted(found.items()))
 
 
 def _git(*arguments: str) -> str | None:

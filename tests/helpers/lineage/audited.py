@@ -1,6 +1,6 @@
 """What the tests of `audit verify` share: files of the fabricated tree, and findings in short."""
 
-from textbcs.lineage.audit.verify import Report
+from textbcs.lineage.audit.summary import Report
 
 TABLE = "reports/tables/table1.csv"
 MODEL = "results/runs/unet-s1/model.safetensors"

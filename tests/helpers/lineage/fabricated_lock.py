@@ -23,7 +23,7 @@ def write_lock(only: str = "") -> None:
         if only not in ("", address):
             continue
         stages[address] = {
-            "cmd": address,
+            "cmd": definition.command,
             "deps": [_locked(path) for path in sorted(definition.inputs)],
             "params": {"params.yaml": _by_key(params, definition.keys)},
             "outs": [_locked(path, keep=True) for path in definition.outputs],
@@ -49,7 +49,8 @@ def _locked(name: str, keep: bool = False) -> dict[str, Any]:
         for file in files:
             _cache(file.read_bytes(), "")
     if not path.is_dir():
-        return {"path": name, "hash": "md5", "md5": _md5(path.read_bytes()), "size": 0}
+        content = path.read_bytes()
+        return {"path": name, "hash": "md5", "md5": _md5(content), "size": len(content)}
     listing = [
         {"md5": _md5(file.read_bytes()), "relpath": file.relative_to(path).as_posix()}
         for file in files
@@ -57,7 +58,9 @@ def _locked(name: str, keep: bool = False) -> dict[str, Any]:
     content = json.dumps(listing, sort_keys=True).encode()
     if keep:
         _cache(content, ".dir")
-    return {"path": name, "hash": "md5", "md5": _md5(content) + ".dir", "nfiles": len(files)}
+    size = sum(file.stat().st_size for file in files)
+    facts = {"hash": "md5", "md5": _md5(content) + ".dir", "size": size, "nfiles": len(files)}
+    return {"path": name, **facts}
 
 
 def _md5(content: bytes) -> str:
@@ -76,5 +79,9 @@ def commit(message: str) -> None:
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
     for name in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{name}_NAME": "test", f"GIT_{name}_EMAIL": "test@example.org"}
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", message]):
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["commit", "-qm", message, "--allow-empty"],
+    ):
         subprocess.run(["git", *command], check=True, env=environment, capture_output=True)

@@ -41,6 +41,7 @@ class Recipe:
         seeds: address -> the seed that the stage really takes.
         weights: address -> number that its weights, or its maps, are drawn from.
         images: slice_id -> the slice whose image it gets.
+        nudged: slices of whose image one pixel is changed by a unit in the last place.
         reads: stage -> further inputs.
         params: all parameters.
     """
@@ -50,6 +51,7 @@ class Recipe:
     seeds: dict[str, int] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+    nudged: tuple[str, ...] = ()
     reads: dict[str, list[str]] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PARAMS)))
 
@@ -134,7 +136,7 @@ def slices(stage: Stage, recipe: Recipe) -> None:
             for row, one in enumerate(ids)
         ]  # fmt: skip
         recipe.table(stage, f"data/slices/{name}/slices.csv", pd.DataFrame(rows))
-        images = [_image(recipe.images.get(one, one)) for one in ids]
+        images = [_image(recipe.images.get(one, one), one in recipe.nudged) for one in ids]
         path = stage.output(f"data/slices/{name}/slices.safetensors")
         write_tensors(path, {"image": np.stack(images), "mask": _masks(ids)})
 
@@ -148,9 +150,12 @@ def _masks(slice_ids: list[str]) -> np.ndarray:
     ).astype(np.uint8)
 
 
-def _image(slice_id: str) -> np.ndarray:
+def _image(slice_id: str, nudged: bool = False) -> np.ndarray:
     generator = np.random.default_rng(list(slice_id.encode()))
-    return generator.random((4, 4)).astype(np.float16)
+    image = generator.random((4, 4)).astype(np.float16)
+    if nudged:
+        image[0, 0] = np.nextafter(image[0, 0], np.float16(2))
+    return image
 
 
 def flow(stage: Stage, recipe: Recipe) -> None:

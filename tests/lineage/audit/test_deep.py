@@ -10,7 +10,8 @@ from fabricated import build, run
 from fabricated_lock import write_lock
 from fabricated_stages import Recipe
 
-from textbcs.lineage.audit.verify import Report, verify
+from textbcs.lineage.audit.summary import Report
+from textbcs.lineage.audit.verify import Deep, verify
 from textbcs.settings.params import read_yaml
 from textbcs.stage.definition import Makers, define_all
 
@@ -21,7 +22,7 @@ SCORES = "results/evaluation/unet-s1/slices.csv"
 def deep(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Report]:
     """A deep audit; the fabricated tree has no network to predict with."""
     monkeypatch.setattr("textbcs.lineage.audit.predictions.check_predictions", lambda *_: [])
-    return lambda: verify(deep=True)
+    return lambda: verify(deep=Deep())
 
 
 def test_a_deep_audit_names_an_edited_cell_once(tree: Path, deep: Callable[[], Report]) -> None:

@@ -44,7 +44,7 @@ def test_an_export_is_clean_wherever_it_lies(
     count = sum(1 for _ in crate.rglob("results/receipts/*.json"))
     before = sorted(crate.rglob("*"))
     assert main(["audit", "verify", str(crate)]) == 0
-    assert f"checked {count} stages" in capsys.readouterr().out
+    assert f"judged {count} of {count} stages" in capsys.readouterr().out
     monkeypatch.chdir(crate)
     assert main(["audit", "verify", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["stages"] == count > 3

@@ -137,7 +137,7 @@ def test_a_selection_by_a_table_of_test_scores(
 def test_a_definition_that_would_let_training_peek(tree: Path) -> None:
     """Before anything has run with it."""
     edit_yaml("dvc.yaml", lambda file: file["stages"]["train"]["deps"].append("data/slices/test"))
-    found = named(verify())
+    found = [one for one in named(verify()) if one[0] == "TEST-PEEK"]
     assert found == [
         ("TEST-PEEK", f"train@{one}") for one in ("unet-1", "unet-2", "textbcs-1", "textbcs-2")
     ]

@@ -10,7 +10,7 @@ from fabricated_stages import Recipe
 
 from textbcs.base import kernels
 from textbcs.lineage.audit.predictions import network
-from textbcs.lineage.audit.verify import verify
+from textbcs.lineage.audit.verify import Deep, verify
 from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.tracing import cells, rules
 
@@ -19,7 +19,7 @@ def named(recipe: Recipe, root: Path, monkeypatch: pytest.MonkeyPatch) -> list[t
     """Class and node of what a deep audit finds, predictions aside (there is no network here)."""
     monkeypatch.setattr("textbcs.lineage.audit.predictions.check_predictions", lambda *_: [])
     monkeypatch.chdir(build(root, recipe))
-    return [(one.kind, one.node) for one in verify(deep=True).findings]
+    return [(one.kind, one.node) for one in verify(deep=Deep()).findings]
 
 
 def test_a_table_that_follows_from_its_rows(

@@ -14,8 +14,9 @@ from fabricated import flip
 from fabricated_lock import commit
 
 from textbcs.base.io import write_text
-from textbcs.lineage.audit.verify import as_json, as_text, verify
-from textbcs.lineage.records.findings import CLASSES
+from textbcs.lineage.audit.summary import as_json, as_text
+from textbcs.lineage.audit.verify import verify
+from textbcs.lineage.records.findings import CLASSES, Finding
 from textbcs.lineage.records.graph import load_graph
 from textbcs.lineage.tracing.trace import trace_file
 
@@ -23,8 +24,12 @@ from textbcs.lineage.tracing.trace import trace_file
 def test_a_clean_tree_is_silent(tree: Path) -> None:
     report = verify()
     assert report.findings == []
-    assert report.remarks == []
-    assert as_text(report)[-1] == "clean: every file is what its receipt says"
+    (told,) = report.remarks
+    assert told.startswith("trainings here: 4 begun, 4 ended")
+    said = as_text(report)
+    assert said[-2] == "clean by hashes: 17 stages left what their receipts say"
+    assert said[-1].startswith("Receipts are no proof of honesty")
+    assert any(line.startswith("left out: no stage was run again") for line in said)
     assert as_json(report)["clean"] is True
 
 
@@ -42,7 +47,7 @@ def test_quick_trusts_size_and_time_and_the_full_audit_does_not(tree: Path) -> N
     verify()
     trace_file(load_graph(), MODEL)  # hashes a few files, and must not forget the others
     first = verify(quick=True)
-    assert (first.files, first.findings) == (0, [])
+    assert (first.hashes.files, first.findings) == (0, [])
     flip(MODEL)  # same size, same time
     assert verify(quick=True).findings == []
     assert named(verify()) == [("TAMPERED", "train@unet-1")]
@@ -71,12 +76,33 @@ def test_a_shallow_history_cannot_accuse(tree: Path) -> None:
 def test_without_git_the_rest_is_checked(tree: Path) -> None:
     shutil.rmtree(".git")
     report = verify()
-    assert report.findings == []
-    assert any("no git repository" in text for text in report.remarks)
+    assert named(report) == [("NO-HISTORY", "")]
+    assert "this is no git repository" in report.findings[0].detail
+
+
+def test_701_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever nobody has thought of: no content of a tree may end an audit."""
+
+    def broken(_: object) -> list[Finding]:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("textbcs.lineage.audit.content.check_counts", broken)
+    monkeypatch.setattr("textbcs.lineage.audit.files.check_receipts", broken)
+    flip(TABLE)
+    report = verify()
+    assert sorted(named(report)) == [("TAMPERED", "table1"), ("UNJUDGED", ""), ("UNJUDGED", "")]
+    details = [one.detail for one in report.findings if one.kind == "UNJUDGED"]
+    assert set(details) == {
+        "receipts: RecursionError: too deep",
+        "counts: RecursionError: too deep",
+    }
 
 
 def test_every_class_has_a_test() -> None:
-    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_verify*.py"))
+    tests = Path(__file__).parents[1].rglob("test_*.py")
+    text = "".join(path.read_text() for path in tests)
     assert all(f'"{kind}"' in text for kind in CLASSES)
 
 

@@ -26,6 +26,8 @@ def test_edited_parameters_are_stale(tree: Path) -> None:
 
 def test_a_new_output_in_the_definition_is_stale(tree: Path) -> None:
     edit_yaml("dvc.yaml", lambda file: file["stages"]["split"]["outs"].append("data/splits/b.csv"))
+    assert named(verify()) == [("STALE", "split"), ("UNKNOWN-CODE", "")]
+    commit("another definition")
     assert named(verify()) == [("STALE", "split")]
 
 
@@ -51,6 +53,19 @@ def test_a_rerun_above_without_the_stage_below(tree: Path) -> None:
     run(definitions["train@unet-1"], recipe, Makers(definitions))
     write_lock(only="train@unet-1")
     assert named(verify()) == [("STALE", "predict@unet-1")]
+
+
+def test_a_stage_that_reads_a_receipt_is_stale_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = "results/receipts/split.json"
+    monkeypatch.chdir(build(tmp_path / "tree", Recipe(reads={"flow": [receipt]})))
+    assert verify().findings == []
+    write_text(receipt, Path(receipt).read_text() + "\n")
+    stale = [one for one in verify().findings if one.kind == "STALE"]
+    assert [(one.node, one.detail) for one in stale] == [
+        ("flow", f"read another {receipt} than split has written since")
+    ]
 
 
 def set_locked(address: str, section: str, path: str, md5: str) -> Callable[[dict], None]:

@@ -52,7 +52,10 @@ COMMITTED = {
         Recipe(devices={"train@unet-2": "cpu x86_64, its own"}),
         [("MIXED-DEVICE", "table1")],
     ),
-    "one seed twice": (Recipe(seeds={"train@unet-2": 1}), [("SEED-REUSE", "train@unet-2")]),
+    "one seed twice": (
+        Recipe(seeds={"train@unet-2": 1}),
+        [("CONTRADICTION", "train@unet-2"), ("SEED-REUSE", "train@unet-2")],
+    ),
     "one training twice": (
         Recipe(weights={"train@textbcs-1": 7, "train@textbcs-2": 7}),
         [("SEED-REUSE", "train@textbcs-2")],
@@ -82,6 +85,9 @@ COMMITTED = {
         [("LEAK", "cohort")],
     ),
     "image in two splits": (Recipe(images={"P4-z0": "P2-z1"}), [("LEAK", "slices")]),
+    "image in two splits, one pixel changed": (
+        Recipe(images={"P4-z0": "P2-z1"}, nudged=("P4-z0",)), [("LEAK", "slices")],
+    ),
     "prompt of another patient": (
         Recipe(edits={"data/prompts/test.csv": row("borrowed_from", 2, "P5-z1")}),
         [("LEAK", "prompts")],
@@ -144,7 +150,10 @@ def repeated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe]:
         ({}, []),
         (
             {"seeds": {"train_replicate@textbcs-3": 2}},
-            [("SEED-REUSE", "train_replicate@textbcs-3")],
+            [
+                ("CONTRADICTION", "train_replicate@textbcs-3"),
+                ("SEED-REUSE", "train_replicate@textbcs-3"),
+            ],
         ),
         (
             {"weights": {"train_replicate@textbcs-3": 7, "train@textbcs-1": 7}},

@@ -69,7 +69,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no code": (without("code"), "code is missing"),
     "no seeds": (without("seeds"), "seeds is missing"),
     "a time": (put("started", "2026-01-01"), "started = '2026-01-01': unknown key"),
-    "version": (put("version", 3), "version = 3"),
+    "version": (put("version", 4), "version = 4"),
     "seed as text": (put("seed", "1"), "seed = '1'"),
     "negative seed": (put("seed", -1), "seed = -1"),
     "seed in the list": (put("seeds", {"run": "1"}), "seeds.run = '1'"),
@@ -106,7 +106,7 @@ def test_a_malformed_receipt_is_named(tree: Path, fault: str) -> None:
     assert words in report.findings[0].detail
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"[]", "found list"), (b"{", "no receipt")])
+@pytest.mark.parametrize(("content", "words"), [(b"[]", "found list"), (b"{", "no JSON")])
 def test_what_is_no_receipt_at_all(tree: Path, content: bytes, words: str) -> None:
     Path(RECEIPT).write_bytes(content)
     report = verify()
@@ -116,7 +116,7 @@ def test_what_is_no_receipt_at_all(tree: Path, content: bytes, words: str) -> No
 
 def test_an_older_version_has_no_code(tree: Path) -> None:
     facts = json.loads(Path(RECEIPT).read_text())
-    for key in ("code", "seeds", "environment"):
+    for key in ("code", "seeds", "environment", "definition", "loaded"):
         del facts[key]
     check_form(json.dumps({**facts, "version": 1}).encode(), Form())
     with pytest.raises(InputError, match="is missing"):

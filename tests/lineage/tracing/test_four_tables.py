@@ -19,7 +19,7 @@ from textbcs.cli import main
 from textbcs.evaluation.statistics import ablation_rows
 from textbcs.evaluation.statistics.comparisons import compare
 from textbcs.evaluation.statistics.runs import by_method, read_runs
-from textbcs.lineage.audit.verify import verify
+from textbcs.lineage.audit.verify import Deep, verify
 from textbcs.lineage.records.graph import load_graph
 from textbcs.lineage.tracing import cells
 from textbcs.lineage.tracing.trace import trace_cell
@@ -136,7 +136,7 @@ def finished(make: Callable[..., Path]) -> Path:
 
 def test_every_table_follows_from_its_rows(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished)
-    report = verify(deep=True)
+    report = verify(deep=Deep())
     assert report.findings == []
     # Table 4: eight p values, difference, interval, two effects, counts and three verdicts, two methods.
     for words in ("table2 24 of 48", "table3 21 of 33", "table4 34 of 40", "metrics 52 of 68"):
@@ -178,13 +178,13 @@ def test_a_stage_that_errs_in_one_column(
         return table
 
     monkeypatch.chdir(make({path: other}))
-    report = verify(deep=True)
+    report = verify(deep=Deep())
     assert {(one.kind, one.node) for one in report.findings} == {("TAMPERED", "tables")}
 
 
 def test_a_row_that_is_left_out(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make({"reports/tables/table4.csv": lambda table: table.iloc[1:]}))
-    found = verify(deep=True).findings
+    found = verify(deep=Deep()).findings
     assert [(one.kind, one.node) for one in found] == [("TAMPERED", "tables")]
     assert "row unet is missing" in found[0].detail
 

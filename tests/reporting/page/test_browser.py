@@ -1,48 +1,15 @@
 """The page in a real Chromium without a window: what a reader's browser makes of it."""
 
-import json
-import os
-import re
-import shutil
-import subprocess
-from html import unescape
 from pathlib import Path
 
 import pytest
+from browser import needs_browser, run, seen_by
 from pagecase import page
 
 from textbcs.reporting.page.page import render
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason=f"none of {', '.join(NAMES)} is installed; the page is not opened"
-)
-
+pytestmark = needs_browser
 DRIVER = (Path(__file__).parent / "browser_driver.js").read_text(encoding="utf-8")
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Chromium on arguments, with a profile of its own and no network."""
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--enable-logging=stderr",
-        "--v=0",
-        f"--user-data-dir={folder / 'profile'}",
-    ]
-    return subprocess.run(
-        [str(BROWSER), *options, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-        env={**os.environ, "HOME": str(folder)},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +19,7 @@ def seen(tmp_path_factory) -> dict:
     file.write_text(
         render(page()).replace("</body>", f"<script>{DRIVER}</script></body>"), encoding="utf-8"
     )
-    done = run(folder, "--dump-dom", file.as_uri())
-    found = re.search(r'data-seen="([^"]*)"', done.stdout)
-    assert found, f"the page never became ready: {done.stderr[-2000:]}"
-    return json.loads(unescape(found[1])) | {"log": done.stderr}
+    return seen_by(run(folder, "--dump-dom", file.as_uri()))
 
 
 def test_no_error_reaches_the_console(seen) -> None:

@@ -12,11 +12,10 @@ from typing import Any
 
 from textbcs.base.io import InputError, read_tensors, records
 from textbcs.lineage.audit.runs import comparisons
-from textbcs.lineage.records.data_tables import FLOW, SERIES, SPLIT, SPLITS, slices_of
+from textbcs.lineage.records.data_tables import FILES, FLOW, SERIES, SPLIT, SPLITS, slices_of
 from textbcs.lineage.records.findings import Finding, Remark, some
+from textbcs.lineage.records.likeness import ALIKE, alike, grids
 from textbcs.lineage.records.tree import Tree
-
-_FILES = "data/cohort/files.csv"
 
 
 def check_leaks(tree: Tree) -> Iterator[Finding | Remark]:
@@ -90,7 +89,7 @@ def _leaking_series(
         rows = [row | {"frame_of_reference_uid": frames.get(row["series_uid"], "")} for row in rows]
         for path, reason in unread:
             detail = f"{reason}; its frame of reference was not compared"
-            yield Finding("TAMPERED", tree.node(_FILES), path, detail, (_FILES,))
+            yield Finding("TAMPERED", tree.node(FILES), path, detail, (FILES,))
         if not frames:
             yield Remark("frames of reference were not compared: they stand in raw files only")
     first: dict[tuple[str, str], tuple[str, str]] = {}
@@ -112,7 +111,7 @@ def _frames_of_reference(tree: Tree) -> tuple[dict[str, str], list[tuple[str, st
     series the first file that should be a DICOM instance and cannot be read, with why."""
     from textbcs.imaging.dicom_headers import read_header_or_reason
 
-    table = tree.table(_FILES)
+    table = tree.table(FILES)
     found: dict[str, str] = {}
     unread: dict[str, tuple[str, str]] = {}
     for row in records(table) if table is not None else []:
@@ -133,8 +132,9 @@ def _is_text(value: Any) -> bool:
 
 
 def _leaking_pixels(tree: Tree, fresh: _Fresh) -> Iterator[Finding]:
-    """Equal images in two splits; a constant image says nothing."""
+    """Images in two splits that are equal, or nearly so; a constant image says nothing."""
     first: dict[str, tuple[str, str]] = {}
+    seen: list[tuple[str, list[dict[str, Any]], Any]] = []
     for name in SPLITS:
         table, path = tree.table(slices_of(name)), f"data/slices/{name}/slices.safetensors"
         if table is None or tree.digest(path) is None:
@@ -143,7 +143,8 @@ def _leaking_pixels(tree: Tree, fresh: _Fresh) -> Iterator[Finding]:
             images = read_tensors(path).get("image")
         except InputError:
             continue  # damaged: TAMPERED names it
-        for row, image in zip(records(table), images if images is not None else (), strict=False):
+        rows = records(table)
+        for row, image in zip(rows, images if images is not None else (), strict=False):
             if image.min() == image.max():
                 continue
             digest = hashlib.sha256(image.tobytes()).hexdigest()
@@ -151,6 +152,29 @@ def _leaking_pixels(tree: Tree, fresh: _Fresh) -> Iterator[Finding]:
             if place != name:
                 detail = f"slice {row['slice_id']} has the image of {slice_id} in {place}"
                 yield from fresh(path, row["patient"], detail, slices_of(name))
+        if images is not None and images.ndim == 3 and len(images) == len(rows):
+            own = grids(images)
+            yield from _alike(seen, name, rows, own, fresh)
+            seen.append((name, rows, own))
+
+
+def _alike(
+    seen: Iterable[tuple[str, list[dict[str, Any]], Any]],
+    name: str,
+    rows: list[dict[str, Any]],
+    own: Any,
+    fresh: _Fresh,
+) -> Iterator[Finding]:
+    """Images of a split that are nearly images of a split before it."""
+    for place, others, known in seen:
+        for here, there, apart in alike(own, known):
+            row, slice_id = rows[here], others[there]["slice_id"]
+            detail = (
+                f"slice {row['slice_id']} has nearly the image of {slice_id} in {place} "
+                f"(distance {apart:.1g}, other images are above {ALIKE:g})"
+            )
+            path = f"data/slices/{name}/slices.safetensors"
+            yield from fresh(path, row["patient"], detail, slices_of(name))
 
 
 def _leaking_prompts(tree: Tree) -> Iterator[Finding]:

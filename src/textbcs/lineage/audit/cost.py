@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from textbcs.base.io import InputError, read_json
+from textbcs.base.io import InputError
+from textbcs.lineage.records.bounded import read_record
 from textbcs.stage.run_information import FOLDER
 
 
@@ -32,9 +33,9 @@ def receipt_cost() -> Cost | None:
     seconds = []
     for path in sorted(FOLDER.glob("*.json")):
         try:
-            facts = read_json(path)
+            facts = read_record(path)
             seconds.append((float(facts["receipt_cpu_seconds"]), float(facts["cpu_seconds"])))
-        except (InputError, KeyError, TypeError, ValueError):
+        except (InputError, KeyError, TypeError, ValueError, OverflowError):
             continue  # run information is worth no error
     if not seconds:
         return None

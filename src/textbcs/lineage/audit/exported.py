@@ -1,27 +1,37 @@
 """`textbcs audit verify` of an export: does the crate hold what its metadata and its receipts say?
 
 An export stands alone: it holds copies of the smaller files and the hashes of all, so no working copy is
-needed, and no code that it holds is run. Writes nothing.
+needed, and no code that it holds is run. Writes nothing. `textbcs audit check` does the same with a zip.
 """
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from textbcs.base.io import InputError, read_json
-from textbcs.lineage.audit import runs
-from textbcs.lineage.audit.verify import Report, in_order
-from textbcs.lineage.export.entities import METADATA
-from textbcs.lineage.records.findings import CLASSES, Finding, short
-from textbcs.lineage.records.form import Form, check_form
-from textbcs.lineage.records.graph import RECEIPTS, Receipt, load_graph, parse_receipt
+from textbcs.base.io import InputError
+from textbcs.lineage.audit import content, definitions, files, lock, runs
+from textbcs.lineage.audit.summary import Judged, Report
+from textbcs.lineage.audit.verify import guarded, in_order
+from textbcs.lineage.audit.zipped import unpacked
+from textbcs.lineage.export.entities import METADATA, VERDICT
+from textbcs.lineage.records.bounded import parse_json, path_fault, read_record, read_regular
+from textbcs.lineage.records.findings import CLASSES, Finding, Remark, short
+from textbcs.lineage.records.folders import Folders
+from textbcs.lineage.records.form import Form, judge
+from textbcs.lineage.records.graph import RECEIPTS, Receipt, load_graph, receipt_of
 from textbcs.lineage.records.hashing import Hashes, hash_files
+from textbcs.lineage.records.tree import BOTH, Tree
 from textbcs.settings.working_copy import is_export
 
 _NAMED = "ni:"  # a file that is only named by its hash
 _DEFINED_BY = ("dvc.yaml", "params.yaml")
+_MOST_METADATA = 1 << 30  # bytes
+_LEFT = (
+    "whether the code that ran is committed, and what dvc.lock says of folders: a crate has no history",
+    "nothing was computed again: a crate holds no code that is run",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class _Crate:
         receipts: by path; those that can be read.
         faulty: path of a receipt -> why it cannot be read.
         hashes: of all files in the folder.
+        others: links, pipes and what else is no file.
     """
 
     inside: Mapping[str, str]
@@ -43,6 +54,7 @@ class _Crate:
     receipts: Mapping[str, Receipt]
     faulty: Mapping[str, str]
     hashes: Hashes
+    others: tuple[str, ...]
 
 
 def verify_export(folder: Path, deep: bool = False) -> Report:
@@ -68,19 +80,68 @@ def verify_export(folder: Path, deep: bool = False) -> Report:
         crate = _read(folder)
         findings = [*_check_files(crate), *_check_receipts(crate), *_check_chain(crate)]
         remarks = [f"{len(crate.named)} files are only named by their hash"] if crate.named else []
+        findings += _told_by_the_sender(crate)
+        defined = 0
         if all(Path(path).is_file() for path in _DEFINED_BY):
-            graph = load_graph(Form())
-            for check in (runs.check_devices, runs.check_seeds, runs.check_test_peek):
-                findings += check(graph)
-            findings = in_order(findings, graph)
+            graph = load_graph(Form(), heeds_list=False)
+            defined = len(graph.definitions)
+            found = list(_judge(Tree(graph, crate.hashes, Folders(heeds_list=False))))
+            findings += [one for one in found if isinstance(one, Finding)]
+            remarks += [one.text for one in found if isinstance(one, Remark)]
+            findings = in_order(_distinct(findings), graph)
         else:
             remarks.append(
                 "devices, seeds and the use of test data cannot be judged without dvc.yaml"
             )
             findings.sort(key=lambda one: (list(CLASSES).index(one.kind), one.path))
-    hashes = crate.hashes
-    done = (hashes.files, hashes.bytes, hashes.seconds, hashes.remembered)
-    return Report(findings, remarks, len(crate.receipts), *done, None)
+    return Report(
+        findings, remarks, crate.hashes, Judged(len(crate.receipts), defined, left_out=_LEFT)
+    )
+
+
+def check_crate(place: Path) -> Report:
+    """Check an export, a folder or a zip of it.
+
+    Raises:
+        InputError: it is neither, or the zip may not be unpacked.
+    """
+    if place.is_dir():
+        return verify_export(place)
+    with unpacked(place) as folder:
+        return verify_export(folder)
+
+
+def _judge(tree: Tree) -> Iterator[Finding | Remark]:
+    """What the receipts and tables of a crate say, as `verify` judges them in a working copy."""
+    graph = tree.graph
+    yield from guarded("receipts", lambda: files.check_receipts(tree))
+    yield from guarded("versions of receipts", lambda: definitions.check_versions(tree))
+    yield from guarded("definitions", lambda: definitions.check_definitions(tree))
+    yield from guarded("dvc.lock", lambda: lock.check_lock_in_export(tree))
+    for check in (runs.check_devices, runs.check_seeds, runs.check_test_peek):
+        yield from guarded("runs", lambda check=check: check(graph))  # type: ignore[misc]
+    for told in (content.check_leaks, content.check_denominators, content.check_counts):
+        yield from guarded("tables", lambda told=told: told(tree))  # type: ignore[misc]
+
+
+def _told_by_the_sender(crate: _Crate) -> Iterator[Finding]:
+    """The faults of the verdict that a crate carries; it is as true as the rest of the crate."""
+    if VERDICT not in crate.inside:
+        return
+    try:
+        told = read_record(VERDICT)
+        found = [] if told["clean"] is True else list(told["findings"])
+        for one in found:
+            detail = f"by the audit of who exported it: {one['detail']}"
+            kind = one["kind"] if one["kind"] in CLASSES else "UNJUDGED"
+            yield Finding(kind, str(one["node"]), str(one["path"]), detail)
+    except (InputError, KeyError, TypeError, AttributeError) as error:
+        yield Finding("UNREADABLE", "", VERDICT, f"is no verdict of an audit ({error})")
+
+
+def _distinct(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each class, node and file: a receipt that is none is found from two sides."""
+    return list({(one.kind, one.node, one.path): one for one in findings}.values())
 
 
 def _read(folder: Path) -> _Crate:
@@ -90,7 +151,8 @@ def _read(folder: Path) -> _Crate:
         InputError: its metadata is not what an export has.
     """
     try:
-        entities = {str(one["@id"]): one for one in read_json(METADATA)["@graph"]}
+        content = read_record(METADATA, _MOST_METADATA)
+        entities = {str(one["@id"]): one for one in content["@graph"]}
         files = {at: str(one["sha256"]) for at, one in entities.items() if "sha256" in one}
         actions = {
             str(one["subjectOf"]["@id"]): at.removeprefix("#action-")
@@ -106,7 +168,11 @@ def _read(folder: Path) -> _Crate:
         or any(not re.fullmatch("[0-9a-f]{64}", one) for one in files.values())
     ):
         raise InputError(f"{folder / METADATA}: not as textbcs audit export writes it")
-    present = sorted(path.as_posix() for path in Path().rglob("*") if path.is_file())
+    # A link would lead out of the crate, to a file of this machine.
+    there = [
+        one for one in Folders(heeds_list=False).below("") if one.kind != "folder" or one.target
+    ]
+    present = [one.path for one in there if one.kind == "file" and not one.target]
     receipts, faulty = _receipts()
     return _Crate(
         {at: digest for at, digest in files.items() if not at.startswith(_NAMED)},
@@ -114,14 +180,14 @@ def _read(folder: Path) -> _Crate:
         actions,
         receipts,
         faulty,
-        hash_files(dict.fromkeys(present, ("sha256",))),
+        hash_files(dict.fromkeys(sorted(present), BOTH)),
+        tuple(one.path for one in there if one.kind != "file" or one.target),
     )
 
 
 def _is_inside(path: str) -> bool:
     """Whether a path of the metadata stays in the crate."""
-    parts = PurePosixPath(path)
-    return not parts.is_absolute() and ".." not in parts.parts
+    return not path_fault(path)
 
 
 def _receipts() -> tuple[dict[str, Receipt], dict[str, str]]:
@@ -131,10 +197,10 @@ def _receipts() -> tuple[dict[str, Receipt], dict[str, str]]:
     faulty: dict[str, str] = {}
     for path in sorted(RECEIPTS.glob("*.json")):
         try:
-            content = path.read_bytes()
-            check_form(content, form)
-            found[path.as_posix()] = parse_receipt(content)
-        except (InputError, OSError) as error:
+            facts = parse_json(read_regular(path))
+            judge(facts, form)
+            found[path.as_posix()] = receipt_of(facts)
+        except InputError as error:
             faulty[path.as_posix()] = str(error)
     return found, faulty
 
@@ -152,6 +218,8 @@ def _check_files(crate: _Crate) -> Iterator[Finding]:
             yield Finding("TAMPERED", "", path, detail)
     for path in sorted({*crate.hashes.digests} - {*crate.inside, METADATA}):
         yield Finding("ORPHAN", "", path, f"{METADATA} does not name it")
+    for path in crate.others:
+        yield Finding("ORPHAN", "", path, "is no file, but a link, a pipe or a device")
 
 
 def _check_receipts(crate: _Crate) -> Iterator[Finding]:

@@ -1,10 +1,17 @@
-"""TAMPERED, MISSING and ORPHAN: every file against the receipt that names it, and the reverse."""
+"""TAMPERED and MISSING: every file against the receipt or the list that names it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from textbcs.lineage.records.findings import Finding, Remark, short, some
-from textbcs.lineage.records.tree import LISTED, Tree, cache_objects, listed_files, managed_files
+from textbcs.lineage.records.tree import (
+    LISTED,
+    Tree,
+    cache_objects,
+    is_pointer,
+    listed_files,
+    listed_outside,
+)
 
 
 def check_outputs(tree: Tree) -> Iterator[Finding]:
@@ -23,6 +30,8 @@ def check_outputs(tree: Tree) -> Iterator[Finding]:
                     f"sha256 is {short(found.sha256)}, its receipt says {short(item.sha256)} "
                     f"({found.bytes} bytes, were {item.bytes})"
                 )
+                if is_pointer(item.path):
+                    detail += "; it is a pointer of Git LFS: git lfs pull"
                 yield Finding("TAMPERED", receipt.address, item.path, detail)
 
 
@@ -62,29 +71,12 @@ def check_receipts(tree: Tree) -> Iterator[Finding]:
             yield Finding("MISSING", address, path, "there are results but no receipt of them")
 
 
-def check_orphans(tree: Tree) -> Iterator[Finding]:
-    """Files where only stages write that no stage has written."""
-    graph = tree.graph
-    known = set(tree.recorded) | {receipt.path for receipt in graph.receipts.values()}
-    known |= set(graph.unreadable)
-    gone = [one for address, one in graph.receipts.items() if address not in graph.definitions]
-    known |= {item.path for receipt in gone for item in receipt.outputs}
-    for path in managed_files(graph):
-        if path in known:
-            continue
-        address = tree.node(path)
-        if address and address not in graph.receipts:
-            continue  # its maker has no receipt: that is the fault, and it is named
-        detail = f"not among the outputs of {address}" if address else "no stage writes it"
-        yield Finding("ORPHAN", address, path, detail)
-
-
 def check_listed(tree: Tree) -> Iterator[Finding | Remark]:
     """Raw files against the lists that stand for them; one that is absent can be restored."""
     absent: dict[str, int] = {}
     total: dict[str, int] = {}
     listings = {stage: listing for listing, _, stage in LISTED}
-    for path, stage, row in listed_files():
+    for path, stage, row in listed_files(tree.lists):
         total[stage] = total.get(stage, 0) + 1
         found = tree.digest(path)
         if found is None:
@@ -94,6 +86,10 @@ def check_listed(tree: Tree) -> Iterator[Finding | Remark]:
                 f"sha256 is {short(found.sha256)}, {listings[stage]} says {short(row['sha256'])}"
             )
             yield Finding("TAMPERED", stage, path, detail, (listings[stage],))
+    for listing, stage, path in listed_outside(tree.lists):
+        yield Finding(
+            "TAMPERED", stage, listing, f"the path {path!r} leaves its folder", (listing,)
+        )
     for stage, count in absent.items():
         folder = next(folder for _, folder, name in LISTED if name == stage)
         yield Remark(
@@ -102,17 +98,20 @@ def check_listed(tree: Tree) -> Iterator[Finding | Remark]:
         )
 
 
-def check_cache(tree: Tree) -> Iterator[Finding]:
+def check_cache(tree: Tree) -> Iterator[Finding | Remark]:
     """DVC's objects against their own names: DVC restores a damaged one without a word."""
     users = _users(tree)
-    for path in cache_objects():
-        found = tree.digest(path.as_posix())
-        name = path.parent.name + path.name
+    objects = cache_objects()
+    if not objects and tree.graph.receipts:
+        yield Remark("DVC's cache is empty or not here: what it would restore was not looked at")
+    for path in objects:
+        found = tree.digest(path)
+        name = "".join(path.split("/")[-2:])
         if found and found.md5 != name.removesuffix(".dir"):
             address, out = users.get(name, ("", ""))
             what = f"the object of {out}" if out else "an object"
             detail = f"{what} in DVC's cache has md5 {short(found.md5)}; delete it, then dvc fetch"
-            yield Finding("TAMPERED", address, path.as_posix(), detail)
+            yield Finding("TAMPERED", address, path, detail)
 
 
 def _users(tree: Tree) -> dict[str, tuple[str, str]]:

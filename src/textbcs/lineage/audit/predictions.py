@@ -17,6 +17,7 @@ from textbcs.lineage.records.findings import Finding, Remark, some
 from textbcs.lineage.records.graph import Graph, Receipt
 from textbcs.lineage.records.stage_roles import PREDICTS
 from textbcs.lineage.records.tree import Tree
+from textbcs.lineage.replay.selection import fresh_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,11 @@ _STORED = "maps.safetensors"  # the same probabilities as tables and figures use
 
 
 def check_predictions(
-    tree: Tree, sample: int, stale: Collection[str] = ()
+    tree: Tree,
+    sample: int,
+    stale: Collection[str] = (),
+    seed: int | None = None,
+    equal: Collection[str] = (),
 ) -> Iterator[Finding | Remark]:
     """Some batches of every trained network's maps, predicted again.
 
@@ -51,10 +56,14 @@ def check_predictions(
         tree: the hashed tree.
         sample: batches a run and split; 0 takes all.
         stale: stages that ran on something else than there is now: what rests on them is not judged.
+        seed: of the draw of batches; None: a fresh one, which nobody knows before.
+        equal: stages that were run again as a whole, and wrote the same.
     """
     from tqdm import tqdm
 
+    seed = fresh_seed() if seed is None else seed
     runs = [one for one in tree.graph.active() if PREDICTS.fullmatch(one.stage)]
+    runs = [one for one in runs if one.address not in equal]
     threshold = _threshold(tree.graph)
     done = judged = 0
     inexact, left = [], []
@@ -64,7 +73,7 @@ def check_predictions(
             continue
         judged += 1
         try:
-            slices, largest, faults = _compare(receipt, sample, threshold)
+            slices, largest, faults = _compare(receipt, sample, threshold, seed)
         except (InputError, KeyError, ValueError, RuntimeError, StopIteration) as error:
             path = _path(receipt.inputs, "model.safetensors") or receipt.path
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -75,11 +84,17 @@ def check_predictions(
         yield from faults[:1]  # the first explains the others
         if 0 < largest <= _TOLERANCE:
             inexact.append(f"{receipt.address} ({largest:.2g})")
+    yield from _told(inexact, left)
+    text = f"{done} predictions of {judged} runs computed again from checkpoints"
+    yield Remark(text + (f", drawn with the seed {seed}" if sample and done else ""))
+
+
+def _told(inexact: Sequence[str], left: Sequence[str]) -> Iterator[Remark]:
+    """Runs that were equal but for rounding, and those that were left out."""
     if inexact:
         yield Remark(f"predicted again within rounding, not bit for bit: {some(inexact)}")
     if left:
         yield Remark(f"not predicted again, since something they rest on changed: {some(left)}")
-    yield Remark(f"{done} predictions of {judged} runs computed again from checkpoints")
 
 
 def _threshold(graph: Graph) -> float | None:
@@ -98,7 +113,7 @@ def _path(items: Sequence[Any], name: str) -> str | None:
 
 
 def _compare(
-    receipt: Receipt, sample: int, threshold: float | None
+    receipt: Receipt, sample: int, threshold: float | None, seed: int
 ) -> tuple[int, float, list[Finding]]:
     """How many slices were predicted again, the largest difference, and what is wrong."""
     done, largest = 0, 0.0
@@ -110,8 +125,9 @@ def _compare(
         recorded = read_tensors(path)
         if "probability" not in recorded and part.split == "val":
             continue  # an evidential head gets no temperature, so nothing is kept to fit one on
+        places = chosen_slices(len(recorded["probability"]), sample, f"{seed} {receipt.address}")
         slices, gap, other = _compare_part(
-            receipt, part, recorded["probability"], sample, threshold
+            receipt, part, recorded["probability"], places, threshold
         )
         done, largest = done + slices, max(largest, gap)
         if not gap <= _TOLERANCE:
@@ -126,7 +142,7 @@ def _compare(
 
 
 def _compare_part(
-    receipt: Receipt, part: Part, recorded: "np.ndarray", sample: int, threshold: float | None
+    receipt: Receipt, part: Part, recorded: "np.ndarray", chosen: list[int], threshold: float | None
 ) -> tuple[int, float, list[str]]:
     """Of one split: slices predicted again, the largest difference, the slices with other pixel counts."""
     import numpy as np
@@ -135,7 +151,6 @@ def _compare_part(
     slices = read_csv(f"{folder}.csv")
     if len(recorded) != len(slices):
         raise ValueError(f"{part.file} holds other slices than {folder}.csv")
-    chosen = chosen_slices(len(slices), sample, receipt.address)
     if not chosen:
         return 0, 0.0, []
     images = read_tensors(f"{folder}.safetensors")["image"][chosen]
@@ -166,12 +181,12 @@ def _stored(receipt: Receipt, exact: "dict[str, np.ndarray]") -> Iterator[Findin
 
 
 def chosen_slices(total: int, sample: int, name: str) -> list[int]:
-    """Places of the slices of some batches, the same in every audit of a run, others in another run.
+    """Places of the slices of some batches, others in another run and with another seed.
 
     Args:
         total: slices of the run.
         sample: batches to choose; 0 takes all.
-        name: of the run.
+        name: the seed of the draw, and the run.
     """
     starts = list(range(0, total, _BATCH))
     if 0 < sample < len(starts):

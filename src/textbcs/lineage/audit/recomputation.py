@@ -25,7 +25,7 @@ def check_cells(tree: Tree, stale: Collection[str] = ()) -> Iterator[Finding | R
         tree: the hashed tree.
         stale: stages that ran on something else than there is now: what rests on them is not judged.
     """
-    counts, left = [], []
+    counts, left, cells_done = [], [], 0
     for receipt in tree.graph.active():
         for item in receipt.outputs:
             if not item.path.startswith(cells.TABLES) or not item.path.endswith(".csv"):
@@ -35,11 +35,13 @@ def check_cells(tree: Tree, stale: Collection[str] = ()) -> Iterator[Finding | R
                 continue
             table = cells.read_table(item.path)
             done, wrong = _check_table(tree, receipt, item.path, table)
+            cells_done += done
             if done:
                 counts.append(f"{Path(item.path).stem} {done} of {table.size}")
             if wrong:
                 yield Finding("TAMPERED", receipt.address, item.path, some(wrong), (item.path,))
-    yield Remark(f"cells computed again from per-slice rows: {', '.join(counts) or 'none'}")
+    text = f"cells computed again from per-slice rows: {', '.join(counts) or 'none'}"
+    yield Remark(text, cells=cells_done)
     if left:
         yield Remark(f"not computed again, since they or what they rest on changed: {some(left)}")
 

@@ -4,78 +4,123 @@ Hashes every file itself (DVC trusts sizes and times), runs all checks, names th
 Writes only `.cache/audit`.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from textbcs.lineage.audit import content, files, lock, runs
-from textbcs.lineage.audit.cost import Cost, receipt_cost
+from textbcs.base.io import InputError
+from textbcs.lineage.audit import (
+    content,
+    definitions,
+    files,
+    lock,
+    run_facts,
+    runs,
+    strangers,
+)
+from textbcs.lineage.audit.cost import receipt_cost
+from textbcs.lineage.audit.remembered import recall, remember
+from textbcs.lineage.audit.summary import Judged, Report
 from textbcs.lineage.records.findings import CLASSES, Finding, Remark
 from textbcs.lineage.records.form import Form
 from textbcs.lineage.records.graph import Graph, load_graph
 from textbcs.lineage.records.tree import Tree, load_tree
+from textbcs.lineage.replay.replaying import Replayed, as_findings, run_again
+from textbcs.lineage.replay.selection import Choice
+from textbcs.lineage.seal.sealing import check_seal, digests_here, root_of
+from textbcs.lineage.seal.trainings import check_trainings
 
-_INTEGRITY = ("TAMPERED", "MISSING")
-
-
-@dataclass
-class Report:
-    """The audit's verdict: faults, the first bad node first, remarks, and what was done."""
-
-    findings: Sequence[Finding]
-    remarks: Sequence[str]
-    stages: int
-    files: int
-    bytes: int
-    seconds: float
-    remembered: int
-    cost: Cost | None
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether there is no fault."""
-        return not self.findings
+Found: TypeAlias = "Finding | Remark"
+_INTEGRITY = ("TAMPERED", "MISSING", "UNREADABLE")
 
 
-def verify(quick: bool = False, deep: bool = False, sample: int = 1) -> Report:
+@dataclass(frozen=True)
+class Deep:
+    """What a deep audit does again, beside all stages that train nothing.
+
+    Attributes:
+        sample: batches a run and split that are predicted again where a stage cannot run again; 0: all.
+        trainings: how many trainings are run again.
+        seed: of the draw of both; None: a fresh one.
+    """
+
+    sample: int = 1
+    trainings: int = 0
+    seed: int | None = None
+
+
+def verify(
+    quick: bool = False, deep: Deep | None = None, against: str = "", head: str = ""
+) -> Report:
     """Audit the tree in the working folder.
 
     Args:
         quick: trust sizes and times since the last audit.
-        deep: also compute table cells, per-slice rows and a sample of predictions again.
-        sample: with `deep`, batches a run and split that are predicted again.
+        deep: also run stages again, and compute table cells, rows and predictions by code of its own.
+        against: a seal that what lies here has to have; the empty string asks for none.
+        head: the head of the list of trainings, as `seal` printed it once; likewise.
 
     Raises:
-        InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
+        InputError: dvc.yaml or params.yaml cannot be read, or `against` is no seal.
     """
+    plain = not (deep or against or head)
+    known = recall() if quick and plain else None
+    if known is not None:
+        return known
+    tree, report = audited(quick, deep, against, head)
+    if plain:
+        remember(tree, report)
+    return report
+
+
+def audited(
+    quick: bool = False, deep: Deep | None = None, against: str = "", head: str = ""
+) -> tuple[Tree, Report]:
+    """The hashed tree and what `verify` says of it."""
     graph = load_graph(Form())
     tree = load_tree(graph, quick)
     found = list(_checks(tree))
+    found += guarded("trainings", lambda: check_trainings(tree, head))
+    found += check_seal(tree, against) if against else []
+    replayed = None
     if deep:
-        from textbcs.lineage.audit.predictions import check_predictions
-        from textbcs.lineage.audit.recomputation import check_cells
-        from textbcs.lineage.audit.scores import check_scores
-
-        judged = (one for one in found if isinstance(one, Finding))
-        stale = {one.node for one in judged if one.kind in ("STALE", "FORGED-LOCK")}
-        found += [*check_cells(tree, stale), *check_scores(tree, stale)]
-        found += check_predictions(tree, sample, stale)
+        more, replayed = _deep(tree, found, deep)
+        found += more
     findings, remarks = _settle([one for one in found if isinstance(one, Finding)])
-    remarks += [one.text for one in found if isinstance(one, Remark)]
-    never = [name for name in graph.definitions if _never_ran(graph, name)]
-    if never:
-        remarks.append(f"{len(never)} of {len(graph.definitions)} stages have not run yet")
-    hashes = tree.hashes
-    return Report(
+    told = [one for one in found if isinstance(one, Remark)]
+    remarks += [one.text for one in told]
+    return tree, Report(
         in_order(findings, graph),
         remarks,
-        sum(1 for _ in graph.active()),
-        hashes.files,
-        hashes.bytes,
-        hashes.seconds,
-        hashes.remembered,
+        tree.hashes,
+        _judged(tree, told, replayed),
         receipt_cost(),
+        root_of(digests_here(tree)),
+    )
+
+
+def _judged(tree: Tree, told: Iterable[Remark], replayed: Replayed | None) -> Judged:
+    """What was looked at, and what was left out."""
+    graph = tree.graph
+    never = [name for name in graph.definitions if _never_ran(graph, name)]
+    left = [f"{len(never)} of {len(graph.definitions)} stages have not run yet"] if never else []
+    left += [one.left_out for one in told if one.left_out]
+    if tree.folders.ignored:
+        left.append(f"{len(tree.folders.ignored)} files with names that .dvcignore lists")
+    if tree.hashes.remembered:
+        left.append(f"the bytes of {tree.hashes.remembered} files that --quick took as they were")
+    if replayed is None:
+        left.append(
+            "no stage was run again, no cell or score computed again (--deep, or audit replay)"
+        )
+    else:
+        left += replayed.left_out()
+    return Judged(
+        stages=sum(1 for _ in graph.active()),
+        defined=len(graph.definitions),
+        cells=sum(one.cells for one in told),
+        replayed=replayed.equal if replayed else 0,
+        left_out=left,
     )
 
 
@@ -83,27 +128,70 @@ def _never_ran(graph: Graph, address: str) -> bool:
     return address not in graph.receipts and address not in (graph.lock or {})
 
 
-def _checks(tree: Tree) -> Iterable[Finding | Remark]:
+def _deep(tree: Tree, found: Iterable[Found], options: Deep) -> tuple[list[Found], Replayed]:
+    """What is computed again; what rests on a stale stage is left out."""
+    from textbcs.lineage.audit.predictions import check_predictions
+    from textbcs.lineage.audit.recomputation import check_cells
+    from textbcs.lineage.audit.scores import check_scores
+
+    judged = (one for one in found if isinstance(one, Finding))
+    stale = {one.node for one in judged if one.kind in ("STALE", "FORGED-LOCK")}
+    replayed = run_again(tree, Choice(trainings=options.trainings, seed=options.seed))
+    equal = {one.address for one in replayed.replays if one.outcome == "equal"}
+    return [
+        *as_findings(replayed.replays),
+        *guarded("table cells", lambda: check_cells(tree, stale)),
+        *guarded("rows of slices", lambda: check_scores(tree, stale)),
+        *guarded(
+            "predictions",
+            lambda: check_predictions(tree, options.sample, stale, replayed.seed, equal),
+        ),
+    ], replayed
+
+
+def _checks(tree: Tree) -> Iterator[Found]:
     """All checks of `audit verify`; a node whose lock is forged is not called stale as well."""
     graph = tree.graph
-    yield from files.check_receipts(tree)
-    yield from files.check_outputs(tree)
-    yield from files.check_outside_inputs(tree)
-    yield from files.check_orphans(tree)
-    yield from files.check_listed(tree)
-    yield from files.check_cache(tree)
-    locked = list(lock.check_lock(tree))
+    yield from guarded("receipts", lambda: files.check_receipts(tree))
+    yield from guarded("versions of receipts", lambda: definitions.check_versions(tree))
+    yield from guarded("definitions", lambda: definitions.check_definitions(tree))
+    yield from guarded("outputs", lambda: files.check_outputs(tree))
+    yield from guarded("inputs from outside", lambda: files.check_outside_inputs(tree))
+    yield from guarded("orphans", lambda: strangers.check_orphans(tree))
+    yield from guarded("folders of reports", lambda: strangers.check_reports(tree))
+    yield from guarded("files that no list names", lambda: strangers.check_unlisted(tree))
+    yield from guarded("run information's folder", lambda: strangers.check_runinfo_folder(tree))
+    yield from guarded("listed files", lambda: files.check_listed(tree))
+    yield from guarded("DVC's cache", lambda: files.check_cache(tree))
+    locked = list(guarded("dvc.lock", lambda: lock.check_lock(tree)))
     yield from locked
-    forged = {one.node for one in locked if one.kind == "FORGED-LOCK"}
-    yield from lock.check_stale(tree, forged)
-    yield from lock.check_code(tree)
-    yield from lock.check_environment(tree)
-    yield from runs.check_devices(graph)
-    yield from runs.check_seeds(graph)
-    yield from runs.check_test_peek(graph)
-    yield from content.check_leaks(tree)
-    yield from content.check_denominators(tree)
-    yield from content.check_counts(tree)
+    forged = {one.node for one in locked if isinstance(one, Finding) and one.kind == "FORGED-LOCK"}
+    yield from guarded("what is stale", lambda: lock.check_stale(tree, forged))
+    yield from guarded("code in commits", lambda: lock.check_code(tree))
+    yield from guarded("dvc.yaml in git", lambda: lock.check_definition_file(tree))
+    yield from guarded("environments", lambda: lock.check_environment(tree))
+    yield from guarded("run information", lambda: run_facts.check_run_information(tree))
+    yield from guarded("devices", lambda: runs.check_devices(graph))
+    yield from guarded("seeds", lambda: runs.check_seeds(graph))
+    yield from guarded("use of test data", lambda: runs.check_test_peek(graph))
+    yield from guarded("leaks", lambda: content.check_leaks(tree))
+    yield from guarded("denominators", lambda: content.check_denominators(tree))
+    yield from guarded("counts", lambda: content.check_counts(tree))
+    for path, reason in tree.unread.items():
+        yield Finding("UNREADABLE", tree.node(path), path, reason)
+
+
+def guarded(name: str, check: Callable[[], Iterable[Found]]) -> Iterator[Found]:
+    """What a check says; where it breaks off, that is a finding, and the other checks go on.
+
+    Whatever lies in a tree was put there by somebody: no content of a file may end an audit.
+    """
+    try:
+        yield from check()
+    except InputError as error:
+        yield Finding("UNJUDGED", "", "", f"{name}: {error}")
+    except Exception as error:
+        yield Finding("UNJUDGED", "", "", f"{name}: {type(error).__name__}: {error}")
 
 
 def _settle(found: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
@@ -129,53 +217,3 @@ def in_order(findings: Iterable[Finding], graph: Graph) -> list[Finding]:
         findings,
         key=lambda one: (graph.order.get(one.node, last), classes.index(one.kind), one.path),
     )
-
-
-def as_text(report: Report, limit: int = 20) -> list[str]:
-    """The report for people: at most `limit` faults a class and node, remarks, a summary."""
-    lines = []
-    shown: Counter[tuple[str, str]] = Counter()
-    for one in report.findings:
-        shown[one.kind, one.node] += 1
-        if shown[one.kind, one.node] <= limit:
-            lines += [f"{one.kind:12} {one.node or '-'}  {one.path}", f"{'':12} {one.detail}"]
-    lines += [
-        f"{kind:12} {node or '-'}  and {count - limit} more"
-        for (kind, node), count in shown.items()
-        if count > limit
-    ]
-    lines += [f"note: {text}" for text in report.remarks]
-    again = f", {report.remembered} taken from the last audit" if report.remembered else ""
-    rate = report.bytes / 1e6 / report.seconds if report.seconds else 0.0
-    lines.append(
-        f"checked {report.stages} stages; hashed {report.files} files, {report.bytes / 1e6:.1f} MB "
-        f"in {report.seconds:.1f} s ({rate:.0f} MB/s){again}"
-    )
-    if report.cost:
-        lines.append(report.cost.text())
-    if report.is_clean:
-        return [*lines, "clean: every file is what its receipt says"]
-    counts = Counter(one.kind for one in report.findings)
-    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in CLASSES if counts[kind])
-    return [*lines, f"{kinds}; first bad node: {report.findings[0].node or '-'}"]
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The report for programs."""
-    return {
-        "clean": report.is_clean,
-        "first_bad_node": report.findings[0].node if report.findings else None,
-        "findings": [
-            {**asdict(one), "evidence": list(one.evidence), "meaning": CLASSES[one.kind]}
-            for one in report.findings
-        ],
-        "remarks": list(report.remarks),
-        "stages": report.stages,
-        "hashed": {
-            "files": report.files,
-            "bytes": report.bytes,
-            "seconds": round(report.seconds, 3),
-            "remembered": report.remembered,
-        },
-        "receipt_cost": asdict(report.cost) if report.cost else None,
-    }

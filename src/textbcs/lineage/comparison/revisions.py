@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textbcs.base.io import InputError
-from textbcs.lineage.records.graph import LOCK, RECEIPTS, Locked, Receipt, parse_lock, parse_receipt
+from textbcs.lineage.records.bounded import read_regular
+from textbcs.lineage.records.graph import RECEIPTS, Receipt, parse_receipt
 from textbcs.lineage.records.history import git, lock_at, show
+from textbcs.lineage.records.lock_file import LOCK, Locked, read_lock
 from textbcs.lineage.records.tree import cached
 from textbcs.lineage.tracing import cells
-from textbcs.settings.params import read_yaml
 from textbcs.stage.ignored_files import is_ignored
 
 if TYPE_CHECKING:
@@ -167,10 +168,15 @@ def here() -> Side:
         if is_ignored(path):
             continue
         try:
-            receipts[path.stem] = parse_receipt(path.read_bytes())
+            receipts[path.stem] = parse_receipt(read_regular(path))
         except InputError:
             continue  # audit verify names it
-    return Side(HERE, tables, parse_lock(read_yaml(LOCK)), receipts)
+    lock, fault = read_lock()
+    if lock is None:
+        raise InputError(
+            f"{LOCK}: {fault or 'file is missing'}; git checkout {LOCK}, or run the stages"
+        )
+    return Side(HERE, tables, lock, receipts)
 
 
 def _text_table(text: str) -> "pd.DataFrame":

@@ -9,10 +9,12 @@ from textbcs.base.io import InputError, sha256_file
 from textbcs.intake.series_uids import whole_uid
 from textbcs.lineage.records.graph import Item
 from textbcs.lineage.records.history import git
+from textbcs.stage.definition import covered
 
 Entity = dict[str, Any]
 
 METADATA = "ro-crate-metadata.json"
+VERDICT = "audit-verdict.json"
 CONTEXT = [
     "https://w3id.org/ro/crate/1.1/context",
     "https://w3id.org/ro/terms/workflow-run/context",
@@ -26,6 +28,8 @@ PROFILES = {
 }
 # Name files of a person's own, and a file's name may be a patient's: only their hash goes anywhere.
 KEPT_HERE = ("data/cohort/intake.csv", "data/masks/unused.csv")
+# Copied whatever their size: without them a crate says nothing that could be checked.
+NEEDED = ("results/receipts", "dvc.yaml", "params.yaml", "dvc.lock")
 COMPLETED = "http://schema.org/CompletedActionStatus"
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 _FORMATS = {
@@ -67,7 +71,8 @@ class Entities:
         is_here = source.is_file()
         if is_here and sha256_file(source) != sha256:
             raise InputError(f"{path}: is not what its receipt says; run textbcs audit verify")
-        fits = path not in KEPT_HERE and (self.limit == 0 or size <= self.limit)
+        small = self.limit == 0 or size <= self.limit or covered(path, NEEDED)
+        fits = path not in KEPT_HERE and small
         facts = {
             "name": path,
             "sha256": sha256,

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from textbcs.base.io import InputError, read_json, sha256_file
+from textbcs.base.io import InputError, sha256_file
 from textbcs.lineage.export.entities import COMPLETED, WORKFLOW, Entities, Entity, distinct, to
+from textbcs.lineage.records.bounded import read_record
 from textbcs.lineage.records.graph import Graph, Receipt
 from textbcs.stage.run_information import FOLDER
 
@@ -203,7 +204,7 @@ def _type(value: Any) -> str:
 def _run_information(receipt: Receipt) -> Mapping[str, Any]:
     """Times of the run, where run information belongs to this very receipt."""
     try:
-        facts: Mapping[str, Any] = read_json(FOLDER / f"{receipt.address}.json")
+        facts: Mapping[str, Any] = read_record(FOLDER / f"{receipt.address}.json")
         return facts if facts["receipt"] == sha256_file(receipt.path) else {}
     except (InputError, KeyError, TypeError, OSError):
         return {}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.base.io import InputError, read_json
+from textbcs.lineage.records.bounded import parse_json
 from textbcs.lineage.records.schema_faults import first_fault
 from textbcs.settings.working_copy import project_folder
 
@@ -62,12 +63,18 @@ def check_form(content: bytes, form: Form) -> None:
     Raises:
         InputError: they are no JSON or have another form.
     """
-    import json
+    judge(parse_json(content), form)
 
+
+def judge(facts: Any, form: Form) -> None:
+    """Check what stands in a receipt.
+
+    Raises:
+        InputError: it has another form, or is nested too deep to be judged.
+    """
     try:
-        facts = json.loads(content)
-    except ValueError as error:
-        raise InputError(f"no receipt (ValueError: {error})") from error
-    fault = form.fault(facts)
+        fault = form.fault(facts)
+    except RecursionError as error:
+        raise InputError(f"not of the form of {SCHEMA}: nested too deep") from error
     if fault:
         raise InputError(f"not of the form of {SCHEMA}: {fault}")

@@ -11,14 +11,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from textbcs.base.io import InputError
-from textbcs.lineage.records.form import Form, check_form
+from textbcs.lineage.records.bounded import parse_json, path_fault, read_regular
+from textbcs.lineage.records.form import Form, judge
+from textbcs.lineage.records.lock_file import Locked, parse_yaml, read_lock
 from textbcs.lineage.records.run_rows import rows_of, stands_behind
-from textbcs.settings.params import flatten, read_yaml
+from textbcs.settings.params import read_yaml
 from textbcs.stage.definition import Definition, Makers, define_all
 from textbcs.stage.ignored_files import is_ignored
 
 RECEIPTS = Path("results/receipts")
-LOCK = Path("dvc.lock")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What `receipt.py` wrote about one stage; `code` is empty in receipts of version 1."""
+    """What `receipt.py` wrote about one stage.
+
+    Receipts of older versions say less: `code` is empty in version 1, `definition` and `loaded` before 3.
+    """
 
     address: str
     argv: tuple[str, ...]
@@ -44,6 +48,10 @@ class Receipt:
     environment: Mapping[str, str | None]
     inputs: tuple[Item, ...]
     outputs: tuple[Item, ...]
+    definition: str = ""
+    loaded: Mapping[str, str] = field(default_factory=dict)
+    seeds: Mapping[str, Any] | None = None
+    version: int = 0
 
     @property
     def stage(self) -> str:
@@ -54,6 +62,10 @@ class Receipt:
     def path(self) -> str:
         """Where the receipt lies."""
         return f"{RECEIPTS}/{self.address}.json"
+
+    def ran_as(self, definition: Definition) -> bool:
+        """Whether the stage is defined as it was when it ran; older receipts do not say."""
+        return self.definition == definition.digest
 
     def output(self, path: str) -> Item | None:
         """The output at `path`, or None."""
@@ -72,15 +84,6 @@ class Receipt:
         return replace(self, inputs=tuple(inputs), outputs=tuple(own))
 
 
-@dataclass(frozen=True)
-class Locked:
-    """One stage of dvc.lock: md5 of each dep and out by path (folders end in `.dir`), parameters."""
-
-    deps: Mapping[str, str]
-    outs: Mapping[str, str]
-    params: Mapping[str, Any]
-
-
 @dataclass
 class Graph:
     """A tree's stages.
@@ -90,7 +93,8 @@ class Graph:
         definitions: every stage that dvc.yaml and the parameters define, by address.
         receipts: by address; also those of stages that are defined no more.
         unreadable: receipt path -> why it cannot be read.
-        lock: dvc.lock by address; None where there is no such file.
+        lock: dvc.lock by address; None where there is no such file, or none that can be read.
+        lock_fault: why dvc.lock cannot be read; the empty string where it can, or is absent.
         order: address -> place in an order in which makers come before readers.
     """
 
@@ -99,6 +103,7 @@ class Graph:
     receipts: Mapping[str, Receipt]
     unreadable: Mapping[str, str]
     lock: Mapping[str, Locked] | None
+    lock_fault: str = ""
     makers: Makers = field(init=False)
     order: Mapping[str, int] = field(init=False)
 
@@ -136,25 +141,26 @@ class Graph:
                 yield self.receipts[address]
 
 
-def load_graph(form: Form | None = None) -> Graph:
+def load_graph(form: Form | None = None, heeds_list: bool = True) -> Graph:
     """Read the tree in the working folder.
 
     Args:
         form: judges every receipt's form; a receipt of another form counts as unreadable.
+        heeds_list: whether files that `.dvcignore` lists are left out; in a received tree they are not.
 
     Raises:
         InputError: dvc.yaml, params.yaml or dvc.lock cannot be read.
     """
-    params = read_yaml("params.yaml")
+    params = _mapping("params.yaml")
     receipts, unreadable = {}, {}
     for path in sorted(RECEIPTS.glob("*.json")):
-        if is_ignored(path):
+        if heeds_list and is_ignored(path):
             continue
         try:
-            content = path.read_bytes()
+            facts = parse_json(read_regular(path))
             if form:
-                check_form(content, form)
-            receipt = parse_receipt(content)
+                judge(facts, form)
+            receipt = receipt_of(facts)
         except InputError as error:
             unreadable[path.as_posix()] = str(error)
             continue
@@ -162,19 +168,53 @@ def load_graph(form: Form | None = None) -> Graph:
             unreadable[path.as_posix()] = f"says it is of stage {receipt.address}"
             continue
         receipts[receipt.address] = receipt
-    lock = parse_lock(read_yaml(LOCK)) if LOCK.is_file() else None
-    return Graph(params, define_all(params), receipts, unreadable, lock)
+    lock, fault = read_lock()
+    return Graph(params, _define(params), receipts, unreadable, lock, fault)
+
+
+def _mapping(path: str) -> Mapping[str, Any]:
+    """A YAML file of the project, by libyaml; what that cannot read is told by the reader that is strict.
+
+    Raises:
+        InputError: the file is missing or is no mapping.
+    """
+    try:
+        return parse_yaml(read_regular(path))
+    except InputError:
+        return read_yaml(path)
+
+
+def _define(params: Mapping[str, Any]) -> dict[str, Definition]:
+    """Every stage that dvc.yaml defines.
+
+    Raises:
+        InputError: it is not what a definition of stages looks like.
+    """
+    try:
+        return define_all(params, _mapping("dvc.yaml")["stages"])
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"dvc.yaml: does not define stages ({type(error).__name__}: {error}); git checkout dvc.yaml"
+        ) from error
 
 
 def parse_receipt(content: bytes) -> Receipt:
     """A receipt from its bytes.
 
     Raises:
-        InputError: it is no JSON or lacks a field.
+        InputError: it is no JSON, lacks a field or names a path that leaves the checkout.
+    """
+    return receipt_of(parse_json(content))
+
+
+def receipt_of(facts: Any) -> Receipt:
+    """A receipt from what stands in it.
+
+    Raises:
+        InputError: it lacks a field or names a path that leaves the checkout.
     """
     try:
-        facts = json.loads(content)
-        return Receipt(
+        receipt = Receipt(
             address=str(facts["stage"]),
             argv=tuple(facts["argv"]),
             params=dict(facts["params"]),
@@ -184,42 +224,27 @@ def parse_receipt(content: bytes) -> Receipt:
             environment=dict(facts.get("environment", {})),
             inputs=tuple(_item(entry) for entry in facts["inputs"]),
             outputs=tuple(_item(entry) for entry in facts["outputs"]),
+            definition=str(facts.get("definition", "")),
+            loaded=dict(facts.get("loaded", {})),
+            seeds=facts.get("seeds"),
+            version=int(facts.get("version", 0)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"no receipt ({type(error).__name__}: {error})") from error
+    for path in (
+        *(item.path for item in (*receipt.inputs, *receipt.outputs)),
+        *receipt.code,
+        *receipt.loaded,
+    ):
+        if path_fault(path):
+            raise InputError(f"the path {path!r} {path_fault(path)}")
+    return receipt
 
 
 def _item(entry: Mapping[str, Any]) -> Item:
     return Item(
         str(entry["path"]), str(entry["sha256"]), int(entry["bytes"]), entry.get("stage") or None
     )
-
-
-def parse_lock(content: Mapping[str, Any]) -> dict[str, Locked]:
-    """The stages of a dvc.lock.
-
-    Raises:
-        InputError: it does not have the form of schema 2.0.
-    """
-    try:
-        return {
-            address: Locked(
-                {entry["path"]: str(entry.get("md5", "")) for entry in stage.get("deps", [])},
-                {entry["path"]: str(entry.get("md5", "")) for entry in stage.get("outs", [])},
-                locked_params(stage.get("params", {})),
-            )
-            for address, stage in (content.get("stages") or {}).items()
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{LOCK}: not a lock file of DVC ({error!r}); restore it") from error
-
-
-def locked_params(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The lock's parameters as `dotted.key -> value`, as receipts have them."""
-    flat: dict[str, Any] = {}
-    for values in files.values():
-        flat |= flatten(values)
-    return flat
 
 
 def plain_params(values: Mapping[str, Any]) -> dict[str, Any]:

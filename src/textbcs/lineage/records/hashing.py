@@ -14,10 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from textbcs.base.io import canonical_json, write_bytes
+from textbcs.base.io import InputError, canonical_json, write_bytes
+from textbcs.lineage.records.bounded import parse_json, read_regular
 
 REMEMBERED = Path(".cache/audit/hashes.json")
 _CHUNK = 1 << 18
+_MOST_REMEMBERED = 1 << 30  # bytes
 _BATCH = 1 << 22  # bytes of small files that a thread gets at once
 _FILE_COST = 1 << 15  # what opening a file costs, in bytes hashed meanwhile
 _MAKERS = {"sha256": hashlib.sha256, "md5": hashlib.md5}
@@ -157,7 +159,7 @@ def folder_md5(files: Mapping[str, str]) -> str:
 def _stat(path: str) -> os.stat_result | None:
     try:
         found = os.stat(path)  # noqa: PTH116 (twice as fast as Path.stat, and there are many)
-    except OSError:
+    except (OSError, ValueError):  # a NUL, or half a character, names no file
         return None
     return found if stat.S_ISREG(found.st_mode) else None
 
@@ -166,15 +168,25 @@ def _mark(facts: os.stat_result) -> list[int]:
     return [facts.st_size, facts.st_mtime_ns, facts.st_ino]
 
 
-def _recall() -> dict[str, tuple[list[int], Digest]]:
-    """The hashes of the last audit by path, or {} where there are none to read."""
-    import json
+def mark_of(path: str) -> list[int] | None:
+    """By what a file is taken to be as it was: size, time and inode; None for what is no file."""
+    facts = _stat(path)
+    return None if facts is None else _mark(facts)
 
+
+def _recall() -> dict[str, tuple[list[int], Digest]]:
+    """The hashes of the last audit by path, or {} where there are none to read or to believe."""
     try:
-        entries = json.loads(REMEMBERED.read_text())
-        return {path: (mark, Digest(*digest)) for path, (mark, digest) in entries.items()}
-    except (OSError, ValueError, TypeError):
+        entries = parse_json(read_regular(REMEMBERED, _MOST_REMEMBERED))
+        known = {path: (mark, Digest(*digest)) for path, (mark, digest) in entries.items()}
+    except (InputError, ValueError, TypeError, AttributeError):
         return {}
+    return {path: one for path, one in known.items() if _is_digest(one[1])}
+
+
+def _is_digest(one: Digest) -> bool:
+    texts = isinstance(one.sha256, str) and isinstance(one.md5, str)
+    return isinstance(one.bytes, int) and texts
 
 
 def _remember(entries: Mapping[str, tuple[list[int], Digest]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from textbcs.intake.series_uids import whole_uid
-from textbcs.lineage.records.findings import short, some
+from textbcs.lineage.records.findings import short, some, visible
 
 Facts = Mapping[str, Any]
 
@@ -18,6 +18,10 @@ def as_tree(trace: Facts, limit: int = 5) -> list[str]:
             head += f"  (from its rows again: {trace['recomputed']})"
     stages = {stage["address"]: stage for stage in trace["stages"]}
     lines = [head, *_branch(trace["stages"][0], stages, "", set())]
+    if trace.get("without_receipt"):
+        lines.append(
+            f"! the chain is broken: no usable receipt of {some(trace['without_receipt'])}"
+        )
     if trace["slices"]:
         lines.append(f"scored slices: {len(trace['slices'])}")
         lines += [f"  {line}" for one in trace["slices"][:limit] for line in _slice(one)]
@@ -30,7 +34,16 @@ def as_tree(trace: Facts, limit: int = 5) -> list[str]:
         lines.append(f"DICOM {role} ({split}): {len(group)} series, {count} instances")
         lines += [f"  {line}" for one in group[:limit] for line in _series(one, limit)]
         lines += _more(group, limit)
-    return lines
+    lines += _seal(trace.get("seal"))
+    return [visible(line) for line in lines]
+
+
+def _seal(way: Facts | None) -> Iterator[str]:
+    """The path from a file to the seal, with every hash in full."""
+    if way:
+        yield f"seal: {way['root']}, of {way['leaves']} lines; this is line {way['place']}:"
+        yield f"  {way['leaf'].rstrip()}"
+        yield from (f"  joined on the {step['side']} with {step['sha256']}" for step in way["path"])
 
 
 def _more(things: Sequence[object], limit: int) -> list[str]:
@@ -56,7 +69,9 @@ def _branch(
         groups.setdefault(item["made_by"], []).append(item)
     for maker, items in groups.items():
         yield f"{inner}├─ {some((_named(one) for one in items), 2)}"
-        if maker is not None and maker in stages:
+        if maker is not None and maker not in stages:
+            yield f"{inner}│  ! {maker} has no receipt that can be used: what is behind this is not known"
+        elif maker is not None:
             if maker in seen:
                 yield f"{inner}│  └─ {maker} (see above)"
             else:

@@ -21,6 +21,7 @@ TEST = (
     "data/slices/test", "data/volumes/test", "data/prompts/test.csv", "data/prompts/patients.csv",
     "data/volumes/prompts.csv", "results/evaluation", "results/robustness", "results/volume_scores",
     "results/prompt_features", "results/prompt_check", "results/prompt_leak", "results/volume_viewer",
+    "results/packages",
 )  # fmt: skip
 _PROBE = "data/text/probe"
 # Of a run's maps those of the validation slices may be learned from. The folder above holds both, so

@@ -4,19 +4,23 @@ Reads every file that a receipt, a declared folder, DVC's cache or a list of raw
 """
 
 import configparser
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textbcs.base.io import InputError, read_csv, records
-from textbcs.lineage.records.graph import Graph, Locked
+from textbcs.lineage.records.bounded import POINTER, path_fault, read_regular
+from textbcs.lineage.records.data_tables import columns_of
+from textbcs.lineage.records.folders import Entry, Folders
+from textbcs.lineage.records.graph import Graph
 from textbcs.lineage.records.hashing import Digest, Hashes, hash_files
 from textbcs.lineage.records.history import lock_at
-from textbcs.stage.definition import Definition
-from textbcs.stage.ignored_files import files_in, is_ignored
+from textbcs.lineage.records.lock_file import Locked
+from textbcs.stage.definition import Definition, covered
 from textbcs.stage.receipt import ENVIRONMENT
+from textbcs.stage.trainings import LIST as TRAININGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +34,32 @@ LISTED = (
     ("data/cohort/files.csv", "data/raw", "download"),
     ("data/phantom/manifest.csv", "data/phantom/archive", "phantom"),
 )
+_LEDGERS = (TRAININGS.parent.as_posix(), TRAININGS.as_posix())
+_APART = (*(folder for _, folder, _ in LISTED), RUNINFO.as_posix())
 
 
 @dataclass
 class Tree:
-    """The tree in the working folder, hashed."""
+    """The tree in the working folder, hashed.
+
+    Attributes:
+        graph: its stages.
+        hashes: of the files.
+        folders: what lies where.
+        unread: path -> why a table of the tree cannot be read.
+        lists: rows of the lists that stand for raw files, by the list's path.
+        wanted: every file that was looked for.
+        md5s: path -> DVC's hash of the file or folder as it is now, once it was asked for.
+    """
 
     graph: Graph
     hashes: Hashes
-    tables: dict[str, "pd.DataFrame"] = field(default_factory=dict)
+    folders: Folders = field(default_factory=Folders)
+    unread: dict[str, str] = field(default_factory=dict)
+    md5s: dict[str, str | None] = field(default_factory=dict)
+    lists: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    wanted: Collection[str] = ()
+    _tables: dict[str, "pd.DataFrame | None"] = field(default_factory=dict)
 
     def digest(self, path: str) -> Digest | None:
         """Size and hashes of a file, or None where there is none."""
@@ -60,8 +81,11 @@ class Tree:
 
     @cached_property
     def committed_lock(self) -> Mapping[str, Locked]:
-        """dvc.lock as the last commit has it."""
-        return lock_at("HEAD") or {}
+        """dvc.lock as the last commit has it; nothing where that is none."""
+        try:
+            return lock_at("HEAD") or {}
+        except InputError:
+            return {}
 
     def is_authentic(self, path: str) -> bool:
         """Whether a file is what its maker's receipt says."""
@@ -72,13 +96,15 @@ class Tree:
         return self.graph.makers.of(path) or ""
 
     def table(self, path: str) -> "pd.DataFrame | None":
-        """A CSV of the tree, read once; None where it is missing or cannot be read."""
-        if path not in self.tables:
+        """A CSV of the tree, read once; None where it is missing, cannot be read or is another table."""
+        if path not in self._tables:
+            self._tables[path] = None
             try:
-                self.tables[path] = read_csv(path)
-            except InputError:
-                return None
-        return self.tables[path]
+                self._tables[path] = _read_table(path)
+            except InputError as error:
+                if self.digest(path) is not None:
+                    self.unread[path] = str(error).removeprefix(f"{path}: ")
+        return self._tables[path]
 
 
 def load_tree(graph: Graph, quick: bool = False) -> Tree:
@@ -88,11 +114,37 @@ def load_tree(graph: Graph, quick: bool = False) -> Tree:
         graph: the stages.
         quick: trust sizes and times since the last audit.
     """
-    return Tree(graph, hash_files(wanted_files(graph), quick, remember=True))
+    folders = Folders()
+    lists = {listing: _rows_of(listing) for listing, _, _ in LISTED}
+    wanted = wanted_files(graph, folders, lists)
+    return Tree(
+        graph, hash_files(wanted, quick, remember=True), folders, lists=lists, wanted=wanted
+    )
 
 
-def wanted_files(graph: Graph) -> dict[str, tuple[str, ...]]:
+def _read_table(path: str) -> "pd.DataFrame":
+    """A CSV that has the columns that the checks need.
+
+    Raises:
+        InputError: it cannot be read, or is another table.
+    """
+    if is_pointer(path):
+        raise InputError(f"{path}: no table but a pointer of Git LFS; git lfs pull")
+    try:
+        return read_csv(path, columns_of(path))
+    except (OSError, UnicodeError, RecursionError, OverflowError) as error:
+        raise InputError(f"{path}: not a readable table ({error}); regenerate it") from error
+
+
+Lists = Mapping[str, list[dict[str, Any]]]
+
+
+def wanted_files(
+    graph: Graph, folders: Folders | None = None, lists: Lists | None = None
+) -> dict[str, tuple[str, ...]]:
     """Every file that the graph concerns, and which hashes of it are needed."""
+    folders = folders or Folders()
+    lists = {one: _rows_of(one) for one, _, _ in LISTED} if lists is None else lists
     wanted: dict[str, tuple[str, ...]] = {}
     for receipt in graph.receipts.values():
         wanted |= dict.fromkeys((item.path for item in receipt.outputs), BOTH)
@@ -102,59 +154,113 @@ def wanted_files(graph: Graph) -> dict[str, tuple[str, ...]]:
     for path in graph.unreadable:
         wanted[path] = BOTH
     for definition in graph.definitions.values():
-        wanted |= dict.fromkeys(code_files(definition), BOTH)
-    wanted |= dict.fromkeys(managed_files(graph), BOTH)
+        wanted |= dict.fromkeys(code_files(definition, folders), BOTH)
+    wanted |= dict.fromkeys(managed_files(graph, folders), BOTH)
     wanted[ENVIRONMENT] = BOTH
-    for path, _, _ in listed_files():
+    for path, _, _ in listed_files(lists):
         wanted.setdefault(path, ("sha256",))
     for cached_object in cache_objects():
-        wanted.setdefault(cached_object.as_posix(), ("md5",))
+        wanted.setdefault(cached_object, ("md5",))
     return wanted
 
 
-def code_files(definition: Definition) -> list[str]:
+def code_files(definition: Definition, folders: Folders) -> list[str]:
     """Every file of a stage's code that DVC hashes: modules, and what they read that lies beside them."""
-    found: set[Path] = set()
-    for name in map(Path, definition.code):
-        found.update(files_in(name) if name.is_dir() else [name] if name.is_file() else [])
-    return sorted(path.as_posix() for path in found)
+    return sorted({path for name in definition.code for path in files_of(name, folders)})
 
 
-def managed_files(graph: Graph) -> list[str]:
+def files_of(name: str, folders: Folders) -> list[str]:
+    """A file, or the files of a folder; nothing where neither is there."""
+    return folders.files(name) or ([name] if Path(name).is_file() else [])
+
+
+def modules_of(tree: Tree, definition: Definition) -> list[str]:
+    """The Python files of a stage's code, and the files that it names as such."""
+    found: list[str] = []
+    for name in sorted(set(definition.code)):
+        inside = tree.folders.files(name)
+        found += [path for path in inside if path.endswith(".py")]
+        found += [name] if not inside and Path(name).is_file() else []
+    return found
+
+
+def managed_files(graph: Graph, folders: Folders) -> list[str]:
     """Every file where only stages write: beside declared outputs, in them, and anywhere in results/.
 
     Raw files stand in lists and are no outputs; a top folder may hold a README and users' own files.
     """
-    outside = [Path(folder) for _, folder, _ in LISTED] + [RUNINFO]
-    roots: set[tuple[Path, bool]] = {(Path("results"), True)}
+    return sorted({one.path for one in managed_entries(graph, folders) if one.kind == "file"})
+
+
+def managed_entries(graph: Graph, folders: Folders) -> Iterator[Entry]:
+    """Whatever lies where only stages write: files, folders, links and all else."""
+    roots: dict[str, bool] = {"results": True}
     for definition in graph.definitions.values():
         for out in definition.outputs:
-            parent = Path(out).parent
-            roots.add((parent, len(parent.parts) > 1))
-            if Path(out).is_dir():
-                roots.add((Path(out), True))
+            parent = out.rpartition("/")[0]
+            roots[parent] = roots.get(parent, False) or "/" in parent
+            roots[out.rstrip("/")] = True
     inputs = {name for one in graph.definitions.values() for name in one.data}
-    found: set[str] = set()
-    for root, deep in roots:
-        for path in root.rglob("*") if deep else root.glob("*"):
-            skipped = path.name == KEPT_BY_DVC or (len(path.parts) == 2 and path.suffix == ".md")
-            if skipped or is_ignored(path) or any(path.is_relative_to(one) for one in outside):
+    seen: set[str] = set()
+    for root, deep in roots.items():
+        for one in folders.below(root) if deep else folders.entries(root):
+            if one.path in seen:
                 continue
-            if path.is_file() and (path.as_posix() not in inputs or graph.makers.of(str(path))):
-                found.add(path.as_posix())
-    return sorted(found)
+            seen.add(one.path)
+            if _is_explained(one) or any(covered(one.path, (apart,)) for apart in _APART):
+                continue
+            # A top folder also holds people's own folders, or links to them.
+            if not deep and one.kind == "folder" and not (one.target and _holds(graph, one.path)):
+                continue
+            if one.path not in inputs or graph.makers.of(one.path):
+                yield one
 
 
-def listed_files() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _is_explained(one: Entry) -> bool:
+    """Whether a file tells of its folder, or of trainings: neither is a result."""
+    is_text = one.name == "README.md" or (one.path.startswith("data/") and one.name.endswith(".md"))
+    return one.path in _LEDGERS or (one.path.count("/") == 1 and is_text)
+
+
+def _holds(graph: Graph, folder: str) -> bool:
+    """Whether an output is a folder, or lies in it."""
+    return any(covered(out, (folder,)) for out in graph.makers.paths)
+
+
+def listed_files(lists: Lists) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Each file of a list: its path, the list's stage, its row (`bytes`, `sha256` and more)."""
     for listing, folder, stage in LISTED:
-        if Path(listing).is_file():
-            try:
-                table = read_csv(listing, ["path", "bytes", "sha256"], {"path": str, "sha256": str})
-            except InputError:
-                continue  # it is hashed as an output; what is wrong shows there
-            for row in records(table):
+        for row in lists.get(listing, ()):
+            if not path_fault(row["path"]):
                 yield f"{folder}/{row['path']}", stage, row
+
+
+def listed_outside(lists: Lists) -> Iterator[tuple[str, str, str]]:
+    """Paths of a list that leave its folder: the list, its stage, the path."""
+    for listing, _, stage in LISTED:
+        for row in lists.get(listing, ()):
+            if path_fault(row["path"]):
+                yield listing, stage, row["path"]
+
+
+def _rows_of(listing: str) -> list[dict[str, Any]]:
+    """The rows of a list; none where it cannot be read: it is hashed as an output, and that shows there."""
+    if not Path(listing).is_file() or is_pointer(listing):
+        return []
+    try:
+        table = read_csv(listing, ["path", "bytes", "sha256"], {"path": str, "sha256": str})
+    except (InputError, OSError, UnicodeError):
+        return []
+    return records(table.astype({"path": str, "sha256": str}))
+
+
+def is_pointer(path: str) -> bool:
+    """Whether a file is what Git LFS leaves in a file's place until it is fetched."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except OSError:
+        return False
 
 
 def cache_folder() -> Path:
@@ -162,17 +268,19 @@ def cache_folder() -> Path:
     for name in ("config.local", "config"):
         settings = configparser.ConfigParser(strict=False, interpolation=None)
         try:
-            settings.read(Path(".dvc") / name)
-        except configparser.Error:
-            continue
+            settings.read_string(read_regular(Path(".dvc") / name).decode("utf-8"))
+        except (InputError, configparser.Error, UnicodeDecodeError):
+            continue  # it is absent, or DVC does not read it either
         if settings.has_option("cache", "dir"):
             return Path(".dvc") / settings.get("cache", "dir").strip("'\"") / "files/md5"
     return Path(".dvc/cache/files/md5")
 
 
-def cache_objects() -> list[Path]:
+def cache_objects() -> list[str]:
     """DVC's objects: a file `ab/cdef...` holds what has the md5 `abcdef...`."""
-    return sorted(path for path in cache_folder().glob("??/*") if path.is_file())
+    folders = Folders()
+    inner = (one for one in folders.entries(cache_folder().as_posix()) if len(one.name) == 2)
+    return [one.path for each in inner for one in folders.entries(each.path) if one.kind == "file"]
 
 
 def cached(md5: str) -> Path:

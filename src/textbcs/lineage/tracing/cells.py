@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.base.io import InputError, read_csv, read_json
+from textbcs.base.io import InputError, read_csv
+from textbcs.lineage.records.bounded import read_record
 from textbcs.lineage.records.graph import Graph, Item, Receipt
 from textbcs.lineage.tracing import rules, volume_cells
 from textbcs.lineage.tracing.effects import mean_limits, settings
@@ -162,7 +163,7 @@ def _said(path: str, row: str, column: str) -> list[str] | None:
     beside = Path(path).with_suffix(".cells.json")
     if not beside.is_file():
         return None
-    said = read_json(beside)
+    said = read_record(beside)
     found = said.get("cells", {}).get(row, {}).get(column) or said.get("rows", {}).get(row)
     return [str(name) for name in found] if found else None
 

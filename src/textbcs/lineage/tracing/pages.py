@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.base.io import InputError, write_text
+from textbcs.lineage.records.findings import some, visible
 from textbcs.lineage.records.graph import Graph
 from textbcs.lineage.records.hashing import hash_files
 from textbcs.lineage.records.show import as_tree
@@ -40,7 +41,8 @@ def write_pages(graph: Graph, folder: Path = FOLDER) -> list[Path]:
     pages = []
     for path in tables(graph):
         page = folder / f"{Path(path).stem}.html"
-        write_text(page, "\n".join(_page(graph, path, files)) + "\n")
+        text = "\n".join(_page(graph, path, files)) + "\n"
+        write_text(page, text.encode("utf-8", "backslashreplace").decode())
         pages.append(page)
     if not pages:
         raise InputError(f"{cells.TABLES}: no stage has written a table; run snakemake first")
@@ -69,7 +71,40 @@ def _page(graph: Graph, path: str, files: Files) -> Iterator[str]:
         # The cells of a row share their chain; the one that rests on the most slices shows it.
         longest = max(traces, key=lambda trace: (len(trace["slices"]), len(trace["stages"])))
         yield f"</ul><pre>{html.escape(chr(10).join(as_tree(longest)))}</pre>"
+        yield from _way(longest)
     yield "</body></html>"
+
+
+def _way(trace: Mapping[str, Any]) -> Iterator[str]:
+    """Every stage behind a row with its command, commit and files, each hash in full, down to the series."""
+    files = [item for one in trace["stages"] for item in (*one["reads"], *one["writes"])]
+    wrong = sorted({item["path"] for item in files if item["state"] != "ok"})
+    gaps = list(trace["without_receipt"])
+    verdict = "verified: every file on the way was hashed now and is what its receipt says"
+    if wrong or gaps:
+        verdict = f"NOT verified: {some([*wrong, *gaps])}"
+    yield f"<p>{html.escape(visible(verdict))}</p><details><summary>The whole way</summary><ol>"
+    for stage in trace["stages"]:
+        commit = stage["commit"] or "not known"
+        loose = " with uncommitted changes" if stage["uncommitted"] else ""
+        head = (
+            f"{stage['address']}: {stage['command']}; commit {commit}{loose}; on {stage['device']}"
+        )
+        yield f"<li>{html.escape(visible(head))}<ul>"
+        for verb, items in (("wrote", stage["writes"]), ("read", stage["reads"])):
+            for item in items:
+                maker = f", made by {item['made_by']}" if item.get("made_by") else ""
+                line = f"{verb} {item['path']} sha256 {item['sha256']} ({item['state']}){maker}"
+                yield f"<li>{html.escape(visible(line))}</li>"
+        yield "</ul></li>"
+    yield "</ol><ul>"
+    for one in trace["dicom"]:
+        line = (
+            f"DICOM series {one['series_uid']}, study {one['study_uid']}, {one['role']} ({one['split']}), "
+            f"{len(one['sop_uids'])} instances, {one['doi'] or one['source']}"
+        )
+        yield f"<li>{html.escape(visible(line))}</li>"
+    yield "</ul></details>"
 
 
 def _cell(number: int, trace: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from textbcs.base.io import InputError, existing, read_csv, read_json, records
+from textbcs.base.io import InputError, existing, read_csv, records, sha256_file
+from textbcs.lineage.records.bounded import read_record
 from textbcs.lineage.records.data_tables import SPLITS, slices_of
 from textbcs.lineage.records.graph import Graph, Item, Receipt
 from textbcs.lineage.records.hashing import Hashes, hash_files
@@ -149,7 +150,14 @@ def _trace(graph: Graph, path: str, receipt: Receipt, items: Iterable[Item], fil
     }
     hashes = files.hashes or hash_files(wanted)
     stages = [_stage(graph, one, reads[one.address], hashes) for one in chain]
-    return {"target": path, "stages": stages, "slices": [], "dicom": []}
+    made_by = {item["made_by"] for one in stages for item in one["reads"]} - {None}
+    return {
+        "target": path,
+        "stages": stages,
+        "without_receipt": sorted(made_by - {one["address"] for one in stages}),
+        "slices": [],
+        "dicom": [],
+    }
 
 
 def _readers_first(graph: Graph, receipts: Mapping[str, Receipt]) -> list[Receipt]:
@@ -159,9 +167,11 @@ def _readers_first(graph: Graph, receipts: Mapping[str, Receipt]) -> list[Receip
 
 def _stage(graph: Graph, receipt: Receipt, reads: Iterable[Item], hashes: Hashes) -> Facts:
     """What a stage read and wrote, and how it ran."""
+    definition = graph.definitions.get(receipt.address)
     return {
         "address": receipt.address,
         "receipt": receipt.path,
+        "command": definition.command if definition else " ".join(receipt.argv),
         "params": dict(receipt.params),
         "seed": receipt.seed,
         "device": receipt.device,
@@ -170,7 +180,7 @@ def _stage(graph: Graph, receipt: Receipt, reads: Iterable[Item], hashes: Hashes
         "reads": [
             {
                 **_file(item, hashes),
-                "made_by": made.address if (made := graph.maker(item)) else None,
+                "made_by": item.stage or graph.makers.of(item.path),
             }
             for item in reads
         ],
@@ -187,11 +197,9 @@ def _file(item: Item, hashes: Hashes) -> Facts:
 
 def _run_information(receipt: Receipt) -> Facts:
     """Commit and time of the run, where run information belongs to this very receipt."""
-    from textbcs.base.io import sha256_file
-
     nothing: Facts = {"commit": None, "uncommitted": None, "started": None}
     try:
-        facts = read_json(FOLDER / f"{receipt.address}.json")
+        facts = read_record(FOLDER / f"{receipt.address}.json")
         if facts["receipt"] != sha256_file(receipt.path):
             return nothing
         return {name: facts[name] for name in nothing}
@@ -271,9 +279,8 @@ def _roles(stages: Iterable[Facts]) -> dict[str, str]:
             tables = (slices_of(split), volume_cells.volumes_of(split))
             if any(item["path"] in tables for item in stage["reads"]):
                 roles[split] = rank[max(kind, rank.index(roles.get(split, rank[0])))]
-    if set(roles.values()) - {rank[0]}:
-        return {split: role for split, role in roles.items() if role != rank[0]}
-    return roles
+    told = {split: role for split, role in roles.items() if role != rank[0]}
+    return told or roles
 
 
 def _dicom(stages: Iterable[Facts], scored: set[str] | None, tables: Files) -> Iterator[Facts]:

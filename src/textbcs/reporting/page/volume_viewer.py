@@ -80,9 +80,17 @@ def grey_levels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.minimum(steps, 255).astype(np.uint8)
 
 
-def volume_count(data: Mapping[str, Any]) -> str:
-    """What is shown and what is left out, in words, for the page."""
-    told = f"{len(data['patients'])} test patients, chosen by the 3-D Dice of the method for use"
+def volume_count(
+    data: Mapping[str, Any],
+    whose: str = "test patients, chosen by the 3-D Dice of the method for use",
+) -> str:
+    """What is shown and what is left out, in words, for the page.
+
+    Args:
+        data: as `volume_data` gives it.
+        whose: who the shown patients are.
+    """
+    told = f"{len(data['patients'])} {whose}"
     parts = [
         f"{one['patient']}: {_share(one)}"
         for one in data["patients"]

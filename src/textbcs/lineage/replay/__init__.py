@@ -1,0 +1,1 @@
+"""`textbcs audit replay`: stages run again in a scratch folder, and what they then write."""

@@ -1,0 +1,1 @@
+"""One hash over all receipts and outputs, and the list of all trainings."""

@@ -1,0 +1,1 @@
+from cohort_fixtures import *  # noqa: F403
