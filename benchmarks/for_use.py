@@ -44,6 +44,7 @@ LINES: dict[str, dict[str, Any]] = {
     "without_tumour_free_slices": {"training": {"tumour_free": 0.0}},
     "without_case_prompts": {"training": {"asked": {"case": 0.0}}},
     "without_wrong_prompts": {"training": {"asked": {"wrong": 0.0}}},
+    "a_quarter_of_the_wrong_prompts": {"training": {"asked": {"wrong": 0.1}}},
     "without_empty_prompts": {"training": {"asked": {"empty": 0.0}}},
     "without_other_wordings": {"training": {"asked": {"reworded": 0.0}}},
     "dice_of_slices": {"loss": {"batch_dice": False}},

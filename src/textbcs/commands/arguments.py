@@ -4,8 +4,11 @@ Standard library only.
 """
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import Any
+
+MOST_JOBS = 64
 
 
 def add_command(
@@ -35,3 +38,12 @@ def number(kind: type, least: float, most: float) -> Callable[[str], Any]:
         return value
 
     return read
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """`--jobs`: two where there are two CPUs; more of them take more memory than a laptop has."""
+    two = min(2, len(os.sched_getaffinity(0)))
+    text = "processes that work at once; changes no byte (two, or one where there is one CPU)"
+    parser.add_argument(
+        "--jobs", metavar="N", type=number(int, 1, MOST_JOBS), default=two, help=text
+    )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.commands.arguments import add_command, number
+from textbcs.commands.arguments import add_command, add_jobs
 from textbcs.commands.completion import FILE, FOLDER, completed
 from textbcs.stage.command import one_line
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from textbcs.validation.cohort_folder import Cohort
     from textbcs.validation.evaluation import Evaluation
 
-_MOST_JOBS = 64
 _MOST_NAMED = 5
 
 
@@ -41,10 +40,7 @@ def add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     text = "a segment of a DICOM SEG or .seg.nrrd that is tumour (default: the one that there is)"
     parser.add_argument("--segment", metavar="NAME", action="append", help=text)
     _add_prompts(parser)
-    text = "processes that work at once; changes no byte (%(default)s)"
-    parser.add_argument(
-        "--jobs", metavar="N", type=number(int, 1, _MOST_JOBS), default=1, help=text
-    )
+    add_jobs(parser)
     text = "replace an evaluation of other packages"
     parser.add_argument("--overwrite", action="store_true", help=text)
     text = "say who would be asked and who not, write nothing"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbcs.commands.arguments import add_command, number
+from textbcs.commands.arguments import add_command, add_jobs
 from textbcs.commands.completion import FILE, FOLDER, completed
 from textbcs.commands.use.remote_study import address_of, download_bar, store_result
 from textbcs.stage.command import one_line
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from textbcs.study.dicomweb.address import Address
 
 TABLE = "batch.csv"
-_MOST_JOBS = 64
 _MOST_NAMED = 5
 
 
@@ -60,10 +59,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", action="store_true", help=text)
     text = "also write the probability as a fractional DICOM SEG"
     parser.add_argument("--fractional-seg", action="store_true", help=text)
-    text = "processes that work at once; changes no byte (%(default)s)"
-    parser.add_argument(
-        "--jobs", metavar="N", type=number(int, 1, _MOST_JOBS), default=1, help=text
-    )
+    add_jobs(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an older result")
     text = "say what would be read and written, write nothing"
     parser.add_argument("--dry-run", action="store_true", help=text)

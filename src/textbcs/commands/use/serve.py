@@ -6,12 +6,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from textbcs.commands.arguments import add_command, number
+from textbcs.commands.arguments import MOST_JOBS, add_command, number
 from textbcs.commands.completion import FILE, completed
 from textbcs.stage.command import one_line
 
 PORT = 8765
-_MOST_JOBS = 64
 _NEEDED = ("starlette", "uvicorn")
 
 
@@ -32,7 +31,7 @@ def add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     text = "port to listen on, 0 for any that is free (%(default)s)"
     parser.add_argument("--port", type=number(int, 0, 65535), default=PORT, help=text)
     text = "threads of the network (as many as this process may use CPUs)"
-    parser.add_argument("--jobs", metavar="N", type=number(int, 1, _MOST_JOBS), help=text)
+    parser.add_argument("--jobs", metavar="N", type=number(int, 1, MOST_JOBS), help=text)
     text = "most MB of an uploaded zip (%(default)s)"
     parser.add_argument(
         "--most-upload", metavar="MB", type=number(int, 1, 4000), default=2000, help=text
@@ -63,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> None:
     with listen(host, arguments.port) as listening:
         limits = Limits(most_bytes=arguments.most_upload * 1_000_000)
         jobs = arguments.jobs or len(os.sched_getaffinity(0))
-        studies = OpenStudies(package, paths, min(jobs, _MOST_JOBS), limits)
+        studies = OpenStudies(package, paths, min(jobs, MOST_JOBS), limits)
         if not is_loopback(host):
             told = (
                 f"{one_line(host)}: other machines can reach this page, and it asks for no password"
