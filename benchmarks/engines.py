@@ -98,7 +98,11 @@ def cost(command: tuple[str, ...], folder: Path, finished: bool = True) -> tuple
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "src"), "TEXTBCS_TRACKING": "off"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{folder}/src:{folder}/workflow",
+            "TEXTBCS_TRACKING": "off",
+        },
         capture_output=True,
         text=True,
         check=False,
