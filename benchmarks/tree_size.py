@@ -8,7 +8,7 @@ write a line into each of their files, all of them finished. Then, in turns, in 
 - job: what a job costs beside its stage, by DVC and the launcher (`workflow/run_stage.py`), run again;
 - run: the same in a whole run: `snakemake` made to run all stages `pretrain` again, less a no_op, per job.
 
-    python benchmarks/tree_size.py [--presets tiny duke] [--rounds 3]
+    python benchmarks/tree_size.py [--presets tiny duke] [--rounds 3] [--keep FOLDER]
 
 Ends with code 1 where a job costs 2 CPU seconds or more, or anything grows faster than the number of stages.
 Writes `benchmarks/results/tree_size.json`.
@@ -53,12 +53,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--presets", nargs="*", default=["tiny", "duke"])
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured")
+    parser.add_argument(
+        "--keep", type=Path, help="where the trees are made, stay and are used again"
+    )
     options = parser.parse_args()
     with ExitStack() as stack:
-        trees = {
-            name: Path(stack.enter_context(TemporaryDirectory(prefix="textbcs-")))
-            for name in options.presets
-        }
+        made = options.keep or Path(stack.enter_context(TemporaryDirectory(prefix="textbcs-")))
+        trees = {name: made.resolve() / name for name in options.presets}
         stages = {name: finished(tree, name) for name, tree in trees.items()}
         found = measured(trees, options.rounds)
     rows = [{"preset": name, "stages": stages[name], **found[name]} for name in trees]
@@ -73,6 +74,9 @@ def main() -> None:
 
 def finished(tree: Path, preset: str) -> int:
     """Make a finished stand-in with the parameters of a preset; returns its number of stages."""
+    if (tree / "dvc.lock").is_file():
+        return len(list((tree / "workflow/written").iterdir()))
+    tree.mkdir(parents=True)
     count = stand_in(ROOT, tree, preset)
     for words in (tree / "workflow/written").iterdir():
         for name in words.read_text().splitlines():

@@ -57,11 +57,14 @@ def braces_in_the_path() -> None:
 
 @contextmanager
 def parameters_read_once() -> Iterator[None]:
-    """Let DVC parse a file of parameters once, not once a stage.
+    """Let DVC parse a file of parameters once, not once a stage, and look each key up once.
 
     With the default's 115 stages that is 1.7 of the 6.2 CPU seconds of a Snakemake that finds nothing to do,
-    28 %. Only the start of a run asks for all stages: of a whole run it is less than 0.1 %.
+    28 %. Only the start of a run asks for all stages: of a whole run it is less than 0.1 %. Each look-up
+    walks through the whole file. With this and `files_hashed_once` a dry run of Duke's 361 stages takes 14
+    CPU seconds instead of 32.
     """
+    from dvc.dependency import param
     from dvc.utils import serialize
 
     load, known = serialize.LOADERS[".yaml"], {}
@@ -72,11 +75,50 @@ def parameters_read_once() -> Iterator[None]:
             known[key] = load(path, fs=fs, **settings)
         return deepcopy(known[key])
 
-    serialize.LOADERS[".yaml"] = load_once
+    read, values = param.read_param_file, {}
+
+    def read_once(
+        fs: Any, path: str, key_paths: Any = None, flatten: bool = False, **settings: Any
+    ) -> Any:
+        if not key_paths or not flatten:
+            return read(fs, path, key_paths, flatten, **settings)
+        found: dict[str, Any] = {}
+        for key in key_paths:
+            if (path, key) not in values:
+                values[path, key] = read(fs, path, [key], flatten, **settings)
+            found |= deepcopy(values[path, key])
+        return found
+
+    serialize.LOADERS[".yaml"], param.read_param_file = load_once, read_once
     try:
         yield
     finally:
-        serialize.LOADERS[".yaml"] = load
+        serialize.LOADERS[".yaml"], param.read_param_file = load, read
+
+
+@contextmanager
+def files_hashed_once() -> Iterator[None]:
+    """Let DVC look at a file or folder once, not once for each stage that reads it.
+
+    For the time of one question, under DVC's lock: Duke's 361 stages name 5,700 outs and deps. DVC keeps the
+    list of each folder that it hashes, and searches through all of them at the next, so without this a start
+    grows faster than the number of stages.
+    """
+    from dvc.output import Output
+
+    look, known = Output.get_hash, {}
+
+    def look_once(self: Any) -> Any:
+        key = (self.fs.protocol, self.fs_path)
+        if key not in known:
+            known[key] = look(self)
+        return known[key]
+
+    Output.get_hash = look_once  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Output.get_hash = look  # type: ignore[method-assign]
 
 
 @contextmanager

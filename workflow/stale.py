@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from locks import BusyError
-from patches import parameters_read_once
+from patches import files_hashed_once, parameters_read_once
 from stale_reasons import NEVER, few_words
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def ask_dvc(status: bool) -> Pipeline:
                 for stage, name in addresses.items()
                 if not any(o.hash_info for o in stage.outs)
             }
-            with parameters_read_once():
+            with parameters_read_once(), files_hashed_once():
                 changes = repo.status() if status else {}
     except LockError as error:
         raise BusyError(
