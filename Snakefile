@@ -5,14 +5,20 @@ import sys
 from pathlib import Path
 
 sys.path[:0] = [str(Path(workflow.basedir) / folder) for folder in ("workflow", "src")]
+from locks import forced_addresses
 from resources import gpus, threads
 from stages import Stages
+from stale_reasons import shorten
 from start import begin
 
 from textbcs.commands.track import track_after_run
 
 SESSION = begin(workflow.is_main_process, sys.argv[1:])
 STAGES = Stages(SESSION.pipeline)
+if workflow.is_main_process:
+    said = workflow.output_settings
+    whole = said.verbose or said.printshellcmds
+    shorten(SESSION.pipeline, lambda: workflow.dryrun, whole, forced_addresses())
 # TEXTBCS_JOBS: processes among which a stage may spread its patients (src/textbcs/stage/pool.py).
 # Braces in a path are no fields of Snakemake's.
 PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")

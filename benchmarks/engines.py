@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from textbcs.base.io import canonical_json
+from textbcs.settings.presets import preset_text
 
 # A stage that takes no time: the files that it has to write stand in a file named after its arguments.
 LAUNCHER = """#!/bin/sh
@@ -97,7 +98,11 @@ def cost(command: tuple[str, ...], folder: Path, finished: bool = True) -> tuple
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "src"), "TEXTBCS_TRACKING": "off"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{folder}/src:{folder}/workflow",
+            "TEXTBCS_TRACKING": "off",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -112,14 +117,20 @@ def cost(command: tuple[str, ...], folder: Path, finished: bool = True) -> tuple
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
-def stand_in(checkout: Path, copy: Path) -> int:
-    """Make a repository with the working files of a checkout and other stages; returns how many."""
+def stand_in(checkout: Path, copy: Path, preset: str = "") -> int:
+    """Make a repository with the working files of a checkout and other stages; returns how many.
+
+    Args:
+        preset: whose parameters it has; "" for those of the checkout.
+    """
     listing = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
     names = subprocess.run(listing, cwd=checkout, capture_output=True, text=True, check=True)
     for name in filter(None, names.stdout.split("\0")):
         if (checkout / name).is_file() and name != "dvc.lock":
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes((checkout / name).read_bytes())
+    if preset:
+        (copy / "params.yaml").write_text(preset_text(preset, copy / "presets"))
     subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
     launcher = copy / "workflow/stage"
     launcher.write_text(LAUNCHER)
@@ -146,8 +157,9 @@ def files_of_stages(copy: Path) -> Mapping[str, list[str]]:
     made = [out for names in outs.values() for out in names]
     for path in read:
         if not (copy / path).exists() and not any(_touch(path, out) for out in made):
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path).touch()
+            place = copy / _file(path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
     return {
         words: [f for out in names for f in _inside(out, read)] for words, names in outs.items()
     }
@@ -168,8 +180,12 @@ def _inside(out: str, read: list[str]) -> list[str]:
     """The files of an out: itself, or those of its files that are read, or one."""
     if PurePosixPath(out).suffix:
         return [out]
-    files = [path for path in read if path.startswith(f"{out}/") and PurePosixPath(path).suffix]
-    return files or [f"{out}/content.txt"]
+    return [_file(path) for path in read if path.startswith(f"{out}/")] or [_file(out)]
+
+
+def _file(path: str) -> str:
+    """A file, or one in a folder: by convention a path without a suffix is a folder."""
+    return path if PurePosixPath(path).suffix else f"{path}/content.txt"
 
 
 if __name__ == "__main__":

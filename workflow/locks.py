@@ -38,6 +38,11 @@ class BusyError(Exception):
     """Somebody else is at work in this checkout: one line that says who, and what to do."""
 
 
+def forced_addresses() -> list[str]:
+    """Addresses of the stages that are to run although DVC knows their results."""
+    return FORCED.read_text(encoding="utf-8").splitlines() if FORCED.is_file() else []
+
+
 def take_run_lock(purpose: str, wait: bool = False) -> int:
     """Take the run lock.
 

@@ -1,15 +1,13 @@
-"""What Snakemake should know of a stage beyond dvc.yaml: threads and GPU. It changes no result."""
+"""What Snakemake should know of a stage: threads, and whether it computes on a GPU. It changes no result."""
+
+from functools import cache
+
+from textbcs.stage.definition import lines, read_stages
+from textbcs.stage.gpu import computes_on_device
 
 # Most processes that a stage spreads its patients or runs over, as far as --cores allows; at Duke's size up
 # to 1 GB of memory each. Every other stage has one.
 THREADS = {"phantom": 8, "slices": 8, "volumes": 8, "score": 8, "volume_score": 8}
-
-# Stages that run a network: one at a time on the GPU, unless --resources gpu=N says otherwise.
-NETWORK = (
-    "pretrain", "search", "train", "train_variant", "train_use", "train_replicate",
-    "predict", "predict_variant", "predict_use", "predict_replicate", "robustness", "gradcam",
-    "volumes_image", "volumes_first", "volumes_text", "volumes_use", "prompt_features", "prompt_features_use",
-)  # fmt: skip
 
 
 def threads(stage: str) -> int:
@@ -18,5 +16,19 @@ def threads(stage: str) -> int:
 
 
 def gpus(stage: str, wanted: int) -> int:
-    """GPUs that a job of the stage asks for: `wanted` where it runs a network, else none."""
-    return wanted if stage in NETWORK else 0
+    """GPUs that a job of the stage asks for: `wanted` where it computes on the device, else none.
+
+    One at a time on this machine, unless --resources gpu=N says otherwise; which GPU it is, the stage decides
+    when it starts (src/textbcs/stage/gpu.py).
+    """
+    return wanted if stage in on_device() else 0
+
+
+@cache
+def on_device() -> frozenset[str]:
+    """Names of the stages that compute on the device of params.yaml, as dvc.yaml tells."""
+    return frozenset(
+        name
+        for name, one in read_stages().items()
+        if computes_on_device(lines(one, "params"), lines(one, "deps"))
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from locks import FORCED, share_jobs_lock
+from locks import forced_addresses, share_jobs_lock
 
 from textbcs.stage.process import PARENT, die_with_parent
 
@@ -48,7 +48,7 @@ def reproduce(address: str, log: Path, lock: int) -> int:
         os.environ[PARENT] = str(os.getpid())  # the stage's parent will be DVC
 
     dvc = str(Path(__file__).resolve().with_name("dvc_job.py"))
-    force = ["--force"] if address in _forced() else []
+    force = ["--force"] if address in forced_addresses() else []
     command = [sys.executable, dvc, "--wait-for-lock", "repro", *force, "--single-item", address]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -61,11 +61,6 @@ def reproduce(address: str, log: Path, lock: int) -> int:
             preexec_fn=before_dvc,
         ).wait()
     return code if code >= 0 else 128 - code
-
-
-def _forced() -> list[str]:
-    """Addresses of the stages that are to run although DVC knows their results."""
-    return FORCED.read_text(encoding="utf-8").splitlines() if FORCED.is_file() else []
 
 
 def error_line(log: Path) -> str:

@@ -5,13 +5,14 @@ other command changes dvc.lock in between. DVC's Python API may change: requirem
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from locks import BusyError
-from patches import parameters_read_once
+from patches import files_hashed_once, parameters_read_once
+from stale_reasons import NEVER, few_words
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -40,10 +41,11 @@ class StageFacts:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The stages by address, and the addresses that DVC calls stale (None: it was not asked)."""
+    """The stages by address; the addresses that DVC calls stale (None: it was not asked), and why."""
 
     stages: dict[str, StageFacts]
     stale: frozenset[str] | None = None
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     affected: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,15 +103,24 @@ def ask_dvc(status: bool) -> Pipeline:
                 )
                 for stage in stages
             }
-            with parameters_read_once():
-                stale = frozenset(repo.status()) & facts.keys() if status else None
+            new = {
+                name
+                for stage, name in addresses.items()
+                if not any(o.hash_info for o in stage.outs)
+            }
+            with parameters_read_once(), files_hashed_once():
+                changes = repo.status() if status else {}
     except LockError as error:
         raise BusyError(
             f"another DVC command is at work in this checkout: {_one_line(error)}"
         ) from error
     except DvcException as error:
         raise BusyError(f"DVC cannot read the pipeline: {_one_line(error)}") from error
-    return Pipeline(facts, stale)
+    reasons = {
+        name: (NEVER,) if name in new else few_words(changes[name])
+        for name in facts.keys() & changes
+    }
+    return Pipeline(facts, frozenset(reasons) if status else None, reasons)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Session:
 
     @property
     def gpus(self) -> int:
-        """GPUs that a job of training or evaluation takes."""
+        """GPUs that a job takes whose stage computes on the device."""
         return int(self.params["training"]["device"] != "cpu")
 
 

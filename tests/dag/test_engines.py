@@ -158,3 +158,17 @@ def test_failing_stage_prints_its_line_and_its_log(fresh_toy: Checkout) -> None:
     assert "slices: error: toy.csv: a column is missing; regenerate it" in done.stderr
     assert "logs/slices.log" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_is_a_table_with_reasons(toy: Checkout) -> None:
+    change_unet(toy)
+    told = toy.snakemake("-n").stdout
+    rows = [line.split(maxsplit=2) for line in told[told.index("stage ") :].splitlines()[1:5]]
+    assert rows == [
+        ["train", "1", "parameter methods.unet"],
+        ["predict", "1", "after train"],
+        ["table1", "1", "after predict"],
+        ["total", "3"],
+    ]
+    assert max(map(len, told.splitlines())) < 160
+    assert "Job 0: " in toy.snakemake("-n", "--printshellcmds").stdout

@@ -1,5 +1,6 @@
 """The loop learns, reproduces, resumes after a kill, stops early and refuses nonsense."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -70,6 +71,23 @@ def test_same_seed_same_bytes_and_another_seed_other_bytes(dataset, params, fake
     assert weights("textbcs") == first
     train(fake_stage(params), "textbcs", 4)
     assert weights("textbcs", 4) != first
+
+
+def test_a_compiled_network_is_trained_as_the_plain_one(dataset, params, fake_stage, monkeypatch):
+    """By the backend that traces and compiles nothing: the weights that are written are the network's."""
+    train(fake_stage(params), "unet", 3)
+    plain = weights("unet")
+    traced = []
+
+    def backend(graph, example):
+        traced.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    params["training"]["compile"] = True
+    train(fake_stage(params), "unet", 3)
+    assert traced
+    assert weights("unet") == plain
 
 
 @pytest.mark.parametrize("schedule", ["onecycle", "plateau"])

@@ -4,13 +4,15 @@ from collections import OrderedDict
 from io import StringIO
 from pathlib import Path
 
+import dpath
 import patches
 import pytest
-from dvc import dvcfile
-from dvc.dependency.param import read_param_file
+from dvc import dvcfile, output
+from dvc.dependency import param
 from dvc.repo import Repo
 from dvc.utils import serialize
 from dvc.utils.serialize import dumps_yaml, modify_yaml, parse_yaml
+from dvc.utils.strictyaml import YAMLValidationError
 
 
 def written(data: object) -> str:
@@ -148,6 +150,7 @@ def test_dvc_writes_its_lock_file_by_the_function_that_is_replaced(
 
     monkeypatch.setattr(patches.Entries, "of", counted)
     monkeypatch.setattr(dvcfile, "modify_yaml", dvcfile.modify_yaml)  # put back at the end
+    monkeypatch.setattr(dvcfile.Lockfile, "load", dvcfile.Lockfile.load)
     patches.write_lock_file_by_stage()
     with Repo(".") as repo:
         repo.reproduce(force=True)
@@ -155,11 +158,72 @@ def test_dvc_writes_its_lock_file_by_the_function_that_is_replaced(
     assert Path("dvc.lock").read_text() == plain != before
 
 
+def test_dvc_reads_one_stage_of_the_lock_file(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it knows of the stage is what it knows without the patch; of the others nothing is parsed."""
+
+    def known() -> dict[str, object]:
+        with Repo(".") as repo:
+            (stage,) = repo.stage.collect("b")
+            return {
+                "changed": stage.cmd_changed,
+                "hashes": [one.hash_info.value for one in [*stage.deps, *stage.outs]],
+            }
+
+    plain = known()
+    parsed: list[str] = []
+    get = patches.Entries.get
+
+    def counted(self: patches.Entries, name: str, default: object = None) -> object:
+        parsed.append(name)
+        return get(self, name, default)
+
+    monkeypatch.setattr(patches.Entries, "get", counted)
+    monkeypatch.setattr(dvcfile, "modify_yaml", dvcfile.modify_yaml)
+    monkeypatch.setattr(dvcfile.Lockfile, "load", dvcfile.Lockfile.load)
+    patches.write_lock_file_by_stage()
+    assert known() == plain
+    assert parsed == ["b"]
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().replace("    cmd: cp a b\n", ""))
+    with pytest.raises(YAMLValidationError):
+        known()
+    lock.unlink()
+    assert known()["hashes"] == [None, None]
+
+
+def test_dvc_hashes_by_the_function_that_is_replaced(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`a` is an out of one stage and a dep of the other; both are told what has changed."""
+    built: list[str] = []
+    build = output.build
+
+    def counted(odb: object, path: str, *more: object, **settings: object) -> object:
+        built.append(Path(path).name)
+        return build(odb, path, *more, **settings)
+
+    monkeypatch.setattr(output, "build", counted)
+    Path("a").write_text("other")
+    with Repo(".") as repo:
+        plain = repo.status()
+        assert sorted(built) == ["a", "a", "b", "x"]
+        built.clear()
+        with patches.files_hashed_once():
+            assert repo.status() == plain
+        assert sorted(built) == ["a", "b", "x"]
+    assert set(plain) == {"a", "b"}
+
+
 def test_dvc_reads_parameters_by_the_function_that_is_replaced(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "params.yaml").write_text("p: [1]\n")
     read: list[str] = []
+    looked_up: list[object] = []
+    look = dpath.get
+    monkeypatch.setattr(dpath, "get", lambda *a, **b: looked_up.append(a[1]) or look(*a, **b))
     load = serialize.LOADERS[".yaml"]
 
     def counted(path: str, **settings: object) -> object:
@@ -170,10 +234,12 @@ def test_dvc_reads_parameters_by_the_function_that_is_replaced(
     with patches.parameters_read_once():
         for _ in range(3):
             with Repo.init(".", no_scm=True, force=True) as repo:
-                values = read_param_file(repo.fs, str(here / "params.yaml"), ["p"], flatten=True)
+                path = str(here / "params.yaml")
+                values = param.read_param_file(repo.fs, path, ["p", "q"], flatten=True)
             assert values == {"p": [1]}
             values["p"].append(2)  # whoever has them may change them
     assert len(read) == 1
+    assert looked_up == ["p", "q"], "once, though there is no q"
     assert serialize.LOADERS[".yaml"] is counted, "DVC is left as it was"
 
 

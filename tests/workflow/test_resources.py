@@ -3,24 +3,20 @@
 from pathlib import Path
 
 import pytest
-from resources import NETWORK, THREADS, gpus, threads
+from resources import THREADS, gpus, on_device, threads
 
 from textbcs.settings.params import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
-# It prints how the networks were trained, and runs none.
-PRINTS_SETTINGS = {"report"}
 
 
-def test_every_stage_that_chooses_a_device_asks_for_a_gpu() -> None:
-    chooses = {
-        name
-        for name, stage in STAGES.items()
-        if {"training", "training.device"} & set(stage.get("params", []))
-    }
-    assert set(NETWORK) == chooses - PRINTS_SETTINGS
-    assert {name for name in STAGES if gpus(name, 1)} == set(NETWORK)
+def test_a_stage_that_computes_on_the_device_asks_for_a_gpu() -> None:
+    """tests/stage/test_gpu.py holds these against the code."""
+    asking = {name for name in STAGES if gpus(name, 1)}
+    assert {"pretrain", "search", "train_use", "predict", "robustness", "gradcam"} < asking
+    assert {"prompt_features", "volumes_image"} < asking
+    assert not {"phantom", "complexity", "score", "report", "package"} & asking
     assert not any(gpus(name, 0) for name in STAGES)
 
 
@@ -37,4 +33,4 @@ def test_a_profile_names_only_rules_that_there_are(name: str) -> None:
     assert set(settings) <= set(STAGES)
     if settings:
         asks = {rule for rule, wanted in settings.items() if wanted.get("slurm_partition") == "gpu"}
-        assert asks == set(NETWORK)
+        assert asks == on_device()

@@ -53,6 +53,15 @@ def test_changed_content_is_stale_and_affects_what_is_below(repository: Path) ->
     assert pipeline.affected == {"a", "b@x", "b@y", "c"}
 
 
+def test_a_stale_stage_has_its_reason(repository: Path) -> None:
+    (repository / "source.txt").write_text("two")
+    assert ask_dvc(status=True).reasons == {"a": ("input source.txt",)}
+    (repository / "source.txt").write_text("one")
+    lock = (repository / "dvc.lock").read_text()
+    (repository / "dvc.lock").write_text(lock[: lock.index("  d:")])
+    assert ask_dvc(status=True).reasons == {"d": ("never run with these parameters",)}
+
+
 def test_a_new_time_alone_is_not_stale(repository: Path) -> None:
     (repository / "source.txt").touch()
     (repository / "a.txt").touch()

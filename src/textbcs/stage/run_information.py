@@ -20,6 +20,7 @@ from typing import Any
 
 from textbcs.base import kernels
 from textbcs.base.io import sha256_file, write_bytes
+from textbcs.stage.gpu import VISIBLE
 
 FOLDER = Path("results/runinfo")
 
@@ -84,7 +85,7 @@ def commit() -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Kind of machine (never its name), Python, torch, card and driver where they took part."""
+    """Kind of machine (never its name), Python; torch, GPU's number, card, driver where they took part."""
     torch = sys.modules.get("torch")
     return {
         "host": {
@@ -98,6 +99,7 @@ def machine() -> dict[str, Any]:
         "installed": installed(),
         "preloads": [name for name in PRELOADS if os.environ.get(name)],
         "torch": str(torch.__version__) if torch else None,
+        "gpu": os.environ.get(VISIBLE) or None,
         "card": torch.cuda.get_device_name() if torch and torch.cuda.is_initialized() else None,
         "driver": _first_line(Path("/proc/driver/nvidia/version"), ""),
     }

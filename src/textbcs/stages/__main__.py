@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from textbcs.base.io import InputError
 from textbcs.settings.params import load_params, select
+from textbcs.stage import gpu
 from textbcs.stage.command import exit_code
 from textbcs.stage.definition import Makers, define, define_all, read_stages
 from textbcs.stage.process import die_with_parent
@@ -30,6 +31,8 @@ def run_stage(name: str, items: Sequence[str]) -> None:
     def makers() -> Makers:
         return Makers(define_all(values, stages))
 
+    computes = gpu.computes_on_device(definition.keys, definition.inputs)
+    gpu.allocate(computes and gpu.on_device(own))
     try:
         with Stage(definition, own, [name, *items], makers) as stage:
             module_of(name).run(stage, *items)
