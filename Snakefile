@@ -18,8 +18,10 @@ STAGES = Stages(SESSION.pipeline)
 PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 RUN_STAGE = (
     "export TEXTBCS_JOBS={threads}; "
-    f"exec {PYTHON} workflow/run_stage.py {{params.address}} {{log}}"
+    f"exec {PYTHON} {{params.runner}} {{params.address}} {{log}}"
 )
+for limit, most in SESSION.limits.items():
+    workflow.register_resource(limit, most)
 
 
 report: "workflow/report/workflow.rst"
@@ -50,8 +52,10 @@ for stage in STAGES.all():
         threads: threads(stage.name)
         resources:
             gpu=gpus(stage.name, SESSION.gpus),
+            **SESSION.slots(stage.name),
         params:
             address=stage.address,
+            runner=SESSION.runner(stage.name),
         message:
             "{params.address}"
         shell:
