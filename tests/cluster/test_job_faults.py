@@ -38,8 +38,9 @@ def checkout(toy_origin: Checkout, tmp_path_factory: pytest.TempPathFactory) -> 
     made = copy(toy_origin, tmp_path_factory.mktemp("faults") / "copy")
     (made.root / STATE / "slurm").mkdir(parents=True, exist_ok=True)
     (made.root / STATE / "slurm/lab").write_text(json.dumps(LAB))
-    addresses = ["phantom", "cohort", "slices", "train@unet-1", "train@textbcs-1", "predict@unet-1"]
-    (made.root / STATE / "forced").write_text("\n".join([*addresses, "predict@textbcs-1"]))
+    made.set_param("seeds", [1, 2, 3])  # trainings do not wait for each other
+    trainings = [f"train@{method}-{seed}" for method in ("unet", "textbcs") for seed in (1, 2, 3)]
+    (made.root / STATE / "forced").write_text("\n".join(["phantom", *trainings]))
     return made
 
 
@@ -85,32 +86,32 @@ def test_each_fault_names_its_cause(
     cluster: SlurmCluster, checkout: Checkout, start: Start
 ) -> None:
     slow = {"TOY_PAUSE": "60"}
-    own = start("phantom", TOY_FAIL="phantom")
+    own = start("train@unet-1", TOY_FAIL="train")
     memory = start("train@textbcs-1", TOY_MEMORY="2000", **slow)
-    limit = start("train@unet-1", **slow)
-    cancelled = start("slices", **slow)
-    killed = start("predict@unet-1", **slow)
+    limit = start("train@unet-2", **slow)
+    cancelled = start("train@textbcs-2", **slow)
+    killed = start("train@unet-3", **slow)
 
-    on_node(checkout, "train@unet-1")
+    on_node(checkout, "train@unet-2")
     cluster.ask(
-        "scontrol", "update", f"JobId={cluster.wait_for('train@unet-1')}", "TimeLimit=00:00:01"
+        "scontrol", "update", f"JobId={cluster.wait_for('train@unet-2')}", "TimeLimit=00:00:01"
     )
-    on_node(checkout, "predict@unet-1").kill()
-    on_node(checkout, "slices")
-    cluster.ask("scancel", cluster.wait_for("slices"))
+    on_node(checkout, "train@unet-3").kill()
+    on_node(checkout, "train@textbcs-2")
+    cluster.ask("scancel", cluster.wait_for("train@textbcs-2"))
 
     for process, line in (
-        (own, r"phantom: error: toy.csv: a column is missing; regenerate it (Slurm job "),
+        (own, r"train@unet-1: error: toy.csv: a column is missing; regenerate it (Slurm job "),
         (
             memory,
             "train@textbcs-1: killed, because it needed more than its 1000 MB of memory; raise ",
         ),
         (
             limit,
-            "train@unet-1: ended by its time limit of 10 min; raise minutes: training in lab.yaml",
+            "train@unet-2: ended by its time limit of 10 min; raise minutes: training in lab.yaml",
         ),
-        (cancelled, "slices: cancelled (scancel); start again to go on (Slurm job "),
-        (killed, "predict@unet-1: killed, or it could not start (failed"),
+        (cancelled, "train@textbcs-2: cancelled (scancel); start again to go on (Slurm job "),
+        (killed, "train@unet-3: killed, or it could not start (failed"),
     ):
         code, said = ended(process)
         assert code
@@ -121,10 +122,10 @@ def test_each_fault_names_its_cause(
 
 def test_the_controller_is_away(cluster: SlurmCluster, checkout: Checkout, start: Start) -> None:
     """A running job ends well all the same; a node that fails is no fault of the stage."""
-    process = start("predict@textbcs-1", TOY_PAUSE="4")
-    on_node(checkout, "predict@textbcs-1")
+    process = start("train@textbcs-3", TOY_PAUSE="4")
+    on_node(checkout, "train@textbcs-3")
     cluster.stop("slurmctld -D", signal.SIGKILL)
-    late = start("slices")  # is submitted when Slurm is there again
+    late = start("train@unet-1")  # is submitted when Slurm is there again
     time.sleep(12)
     cluster.start("slurmctld", "-D")
     code, said = ended(process)
@@ -135,11 +136,13 @@ def test_the_controller_is_away(cluster: SlurmCluster, checkout: Checkout, start
 
 
 def test_a_node_fails(cluster: SlurmCluster, checkout: Checkout, start: Start) -> None:
-    process = start("phantom", TOY_PAUSE="5")
+    process = start("phantom", TOY_PAUSE="8")
     on_node(checkout, "phantom")
     cluster.ask("scontrol", "update", "NodeName=b", "State=DOWN", "Reason=test")
-    time.sleep(3)
-    cluster.ask("scontrol", "update", "NodeName=b", "State=RESUME")
+    time.sleep(2)
+    cluster.ask(
+        "scontrol", "update", "NodeName=b", "State=RESUME", ok=False
+    )  # or it has come by itself
     code, said = ended(process)
     assert code == 0, said
     assert said == "phantom: its node failed (Slurm job " + said.partition("job ")[2]
@@ -171,8 +174,8 @@ def test_a_job_that_still_waits(cluster: SlurmCluster, checkout: Checkout, start
 
 
 def test_ctrl_c_cancels(cluster: SlurmCluster, checkout: Checkout, start: Start) -> None:
-    process = start("slices", TOY_PAUSE="60")
-    on_node(checkout, "slices")
+    process = start("train@unet-3", TOY_PAUSE="60")
+    on_node(checkout, "train@unet-3")
     process.send_signal(signal.SIGINT)
     code, said = ended(process)
     assert code == 130, said

@@ -98,7 +98,7 @@ def test_training_prediction_and_scoring_through_sbatch(
     cluster: SlurmCluster, tiny: Checkout, tiny_origin: Checkout
 ) -> None:
     """Each is a job of its own, with real stages; the bytes are those of the run without Slurm."""
-    score = "results/scores/slices.csv"
+    score = "results/evaluation"
     forced = ["train@unet-1", "predict@unet-1", "score"]
     before = set(cluster.ask("squeue", "-h", "--states=all", "--format=%i").split())
     run(tiny, cluster, score, "--forcerun", *forced)

@@ -6,6 +6,7 @@ A job that nobody waits for any more does nothing: its engine was killed, and a 
 import fcntl
 import json
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -35,8 +36,15 @@ def main(address: str, log: str, submission: str) -> int:
         "node": socket.gethostname(),
         "locks": crosses,
     }
+    print(f"{address}: {cpu_seconds():.1f} CPU s in all", flush=True)
     write_bytes(record.end, json.dumps(facts).encode())
     return code
+
+
+def cpu_seconds() -> float:
+    """CPU time of this job so far: the stage, DVC, and this program."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(sum(resource.getrusage(one)[:2]) for one in who)
 
 
 def lock_crosses_nodes() -> bool:
