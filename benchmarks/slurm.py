@@ -1,13 +1,13 @@
 """What a job of Slurm costs beyond its stage: a run on this machine and one over Slurm, one after the other.
 
-Starts a Slurm of two nodes on loopback (slurm-wlm and munge, as root), copies a finished checkout twice, and
-runs the same stages again in both: all of them, or those that are named and what they make stale.
+Starts a Slurm of two nodes on loopback (slurm-wlm and munge, as root), copies a finished checkout twice,
+and runs the same stages again in both: all of them, or those that are named.
 
-    python benchmarks/slurm.py FINISHED [--stages train@unet-1 score] [--target results/evaluation] [--cores 2]
+    python benchmarks/slurm.py FINISHED [--stages train@unet-1 score] [--target FILE] [--cores 2]
 
-Writes benchmarks/results/slurm.json: seconds of both runs and their ratio, CPU seconds of a job beyond its stage
-(median and most), seconds between the end of what a job waits for and its start (median), whether the bytes are
-the same.
+Writes benchmarks/results/slurm.json: seconds of both runs and their ratio, CPU seconds of a job beyond its
+stage (median and most), seconds between the end of what a job waits for and its start (median), whether the
+bytes are the same.
 """
 
 import argparse
@@ -20,13 +20,14 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/helpers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/helpers"))
 
 from checkout import BIN, Checkout, copy
 from slurm_cluster import SlurmCluster, why_not
 
 from textbcs.base.io import write_json
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
