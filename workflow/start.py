@@ -20,7 +20,7 @@ from engine_options import check_options, forced, reads_only
 from file_times import date_back, now_ns
 from locks import FORCED, BusyError, heal, take_run_lock, wait_for_orphans
 from resources import gpus
-from slurm.job_request import HERE_AT_ONCE, is_submitted
+from slurm.job_request import HERE_AT_ONCE, is_submitted, kind_of
 from slurm.lab_file import Lab, profile_folder, read_lab
 from slurm.lab_file import hand_over as hand_over_lab
 from slurm.shared_locks import check_shared_locks
@@ -74,7 +74,8 @@ class Session:
     def runner(self, stage: str) -> str:
         """The program that runs a job of the stage, before its address and log."""
         if self.lab and is_submitted(stage):
-            return f"workflow/slurm/submit_stage.py {gpus(stage, self.gpus)}"
+            asked = f"{kind_of(stage)} {gpus(stage, self.gpus)}"
+            return f"workflow/slurm/submit_stage.py {asked}"
         return "workflow/run_stage.py"
 
 

@@ -29,7 +29,7 @@ def running(checkout: Checkout, cluster: SlurmCluster, *arguments: str) -> Itera
     process = psutil.Popen(
         [str(BIN / "snakemake"), *PROFILE, *arguments],
         cwd=checkout.root,
-        env=checkout.environment | cluster.environment | {"TOY_PAUSE": "10"},
+        env=checkout.environment | cluster.environment | {"TOY_PAUSE": "600"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -87,7 +87,8 @@ def test_an_orphan_is_not_run_over(
         cluster.start("slurmctld", "-D")
     assert f"error: Slurm does not say whether the jobs {job} of an earlier run" in closed.stderr
     assert closed.returncode
-    cluster.wait_until_idle()
+    cluster.wait_until_answers()
+    cluster.ask("scancel", job)  # as the line says
     cluster.wait_until_empty()
     ran = fresh_toy.ran(**cluster.environment)
     assert "train@unet-1" in ran
@@ -125,7 +126,7 @@ def test_a_newcomer_is_told_what_to_edit(cluster: SlurmCluster, fresh_toy: Check
     environment = cluster.environment | {"PYTHONPATH": str(fresh_toy.root / "src")}
     said = fresh_toy.run(*check, **environment).stdout
     assert "accepted: 2 training jobs such as train@" in said
-    assert "accepted: 1 patients job such as phantom" in said
+    assert "accepted: 2 patients jobs such as phantom" in said
     lab.write_text(
         edited.replace("partition: cpu ", "partition: cpus ").replace(
             "training: 60", "training: 601"

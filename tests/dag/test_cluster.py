@@ -29,8 +29,12 @@ def test_dry_run(toy: Checkout) -> None:
     (profile / "lab.yaml").write_text((profile / "lab.example.yaml").read_text())
     asked = ("-n", "-p", "--forceall", "--workflow-profile", "profiles/slurm")
     output = toy.snakemake(*asked).stdout
-    for address in ("phantom", "slices", "train@unet-1", "predict@unet-1"):
-        assert f" workflow/slurm/submit_stage.py 0 {address} " in output
+    for kind, address in (
+        ("patients", "slices"),
+        ("training", "train@unet-1"),
+        ("network", "predict@unet-1"),
+    ):
+        assert f" workflow/slurm/submit_stage.py {kind} 0 {address} " in output
     for address in ("cohort", "table1"):
         assert f" workflow/run_stage.py {address} " in output
     assert "submit_stage.py" not in toy.snakemake("-n", "-p", "--forceall").stdout

@@ -145,6 +145,13 @@ class SlurmCluster:
             assert time.monotonic() < limit, self.jobs()
             time.sleep(0.2)
 
+    def wait_until_answers(self, seconds: float = 30) -> None:
+        """Wait until the controller is up again."""
+        limit = time.monotonic() + seconds
+        while not self.ask("sinfo", "-h", ok=False):
+            assert time.monotonic() < limit
+            time.sleep(0.2)
+
     def wait_until_idle(self, seconds: float = 30) -> None:
         """Wait until both nodes take jobs."""
         limit = time.monotonic() + seconds

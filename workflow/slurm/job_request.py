@@ -12,8 +12,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources import gpus, threads
-
 from slurm.lab_file import NONE, Lab
 from textbcs.stage.slurm_jobs import COMMENT
 from textbcs.stage.trainings import TRAINS
@@ -39,6 +37,9 @@ def is_submitted(stage: str) -> bool:
 
 def kind_of(stage: str) -> str | None:
     """`training`, `network` or `patients`; None for a stage that runs where snakemake runs."""
+    # Not at the top: the processes that submit are many, and are told the kind.
+    from resources import gpus, threads
+
     if TRAINS.fullmatch(stage):
         return "training"
     if gpus(stage, 1):

@@ -115,7 +115,7 @@ def final_state(job: str) -> str:
     """
     try:
         shown = ask_slurm("scontrol", "--oneliner", "show", "job", job)
-        return re.findall(r"JobState=(\w+)", shown)[-1]
+        return str(re.findall(r"JobState=(\w+)", shown)[-1])
     except subprocess.CalledProcessError as error:
         if "Invalid job id" not in str(error.stderr):
             raise

@@ -1,4 +1,4 @@
-"""Run one stage as a job of Slurm and wait for it: `submit_stage.py GPUS ADDRESS LOG`, a Snakemake job.
+"""Run one stage as a job of Slurm and wait for it: `submit_stage.py KIND GPUS ADDRESS LOG`, a Snakemake job.
 
 It stands for the job at the machine that runs Snakemake, and ends as the job does. What is no fault of the
 stage is submitted again. A Ctrl-C cancels the job; if this process is killed outright, the job goes on, and
@@ -43,13 +43,12 @@ class GaveUpError(Exception):
     """The job's end cannot be awaited: one line that says why."""
 
 
-def main(gpus: str, address: str, log: str) -> int:
+def main(kind: str, gpus: str, address: str, log: str) -> int:
     """Run the stage `address` on Slurm; return its exit code."""
     die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _cancel)
     lab = handed_over()
-    kind = job_request.kind_of(address.partition("@")[0]) or "patients"
     request = Request(address, kind, int(os.environ["TEXTBCS_JOBS"]), int(gpus))
     try:
         for attempt in range(AGAIN + 1):
