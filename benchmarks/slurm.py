@@ -1,9 +1,9 @@
 """What a job of Slurm costs beyond its stage: a run on this machine and one over Slurm, one after the other.
 
 Starts a Slurm of two nodes on loopback (slurm-wlm and munge, as root), copies a finished checkout twice,
-and runs the same stages again in both: all of them, or those that are named.
+and runs the same stages again in both: all of them, or those of the named outs, one after the other.
 
-    python benchmarks/slurm.py FINISHED [--stages train@unet-1 score] [--target FILE] [--cores 2]
+    python benchmarks/slurm.py FINISHED [--outs results/runs/unet-s1 ...] [--cores 2]
 
 Writes benchmarks/results/slurm.json: seconds of both runs and their ratio, CPU seconds of a job beyond its
 stage (median and most), seconds between the end of what a job waits for and its start (median), whether the
@@ -36,21 +36,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("finished", type=Path)
-    parser.add_argument("--stages", nargs="+", default=[])
-    parser.add_argument("--target", nargs="*", default=[])
+    parser.add_argument("--outs", nargs="+", default=[])
     parser.add_argument("--cores", default="2")
     arguments = parser.parse_args()
     if why_not():
         sys.exit(f"error: {why_not()}")
-    again = ["--forcerun", *arguments.stages] if arguments.stages else ["--forceall"]
+    runs = [[out, "--force"] for out in arguments.outs] or [["--forceall"]]
     with TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "slurm").mkdir()
         (folder / "home").mkdir()
         origin = Checkout(arguments.finished.resolve(), folder / "home")
         local, remote = copy(origin, folder / "local"), copy(origin, folder / "remote")
-        words = [*arguments.target, *again]
-        seconds = {"local": timed(local, "--cores", arguments.cores, *words)}
+        seconds = {"local": sum(timed(local, "--cores", arguments.cores, *one) for one in runs)}
         with SlurmCluster(folder / "slurm").running() as cluster:
             profile = remote.root / "profiles/slurm"
             text = (
@@ -58,13 +56,15 @@ def main() -> int:
             )
             (profile / "lab.yaml").write_text(text)
             name = ("--workflow-profile", "profiles/slurm")
-            seconds["slurm"] = timed(remote, *name, *words, **cluster.environment)
+            seconds["slurm"] = sum(
+                timed(remote, *name, *one, **cluster.environment) for one in runs
+            )
         facts = {
-            "stages": again,
+            "outs": arguments.outs or "all",
             "seconds": seconds,
             "ratio": round(seconds["slurm"] / seconds["local"], 2),
             "same_bytes": local.hashes() == remote.hashes(),
-            **prices(remote),
+            **prices(remote, lags=not arguments.outs),
         }
     write_json(ROOT / "benchmarks/results/slurm.json", facts)
     print(json.dumps(facts, indent=2, sort_keys=True))
@@ -78,9 +78,9 @@ def timed(checkout: Checkout, *arguments: str, **environment: str) -> float:
     return round(time.monotonic() - start, 1)
 
 
-def prices(checkout: Checkout) -> dict[str, object]:
+def prices(checkout: Checkout, lags: bool) -> dict[str, object]:
     """What jobs cost beyond their stages, and how long they waited after what they needed."""
-    beyond, lags = [], []
+    beyond, waits = [], []
     upstream = makers(checkout)
     for log in sorted((checkout.root / "logs/slurm").glob("*.log")):
         told = re.search(r"^(\S+): ([\d.]+) CPU s in all$", log.read_text(), re.MULTILINE)
@@ -90,13 +90,13 @@ def prices(checkout: Checkout) -> dict[str, object]:
         beyond.append(float(told[2]) - float(str(own["cpu_seconds"])))
         ends = [moment(information(checkout, name)["ended"]) for name in upstream[told[1]]]
         if ends and max(ends) <= moment(own["started"]):
-            lags.append(moment(own["started"]) - max(ends))
+            waits.append(moment(own["started"]) - max(ends))
     return {
         "jobs": len(beyond),
         "cpu_seconds_beyond_the_stage": {
             "median": round(statistics.median(beyond), 2), "most": round(max(beyond), 2),
         },
-        "seconds_from_end_to_start": round(statistics.median(lags), 1) if lags else None,
+        "seconds_from_end_to_start": round(statistics.median(waits), 1) if lags and waits else None,
     }  # fmt: skip
 
 
