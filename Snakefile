@@ -51,8 +51,8 @@ for stage in STAGES.all():
             stage.log,
         threads: threads(stage.name)
         resources:
-            gpu=gpus(stage.name, SESSION.gpus),
             **SESSION.slots(stage.name),
+            gpu=gpus(stage.name, SESSION.gpus),
         params:
             address=stage.address,
             runner=SESSION.runner(stage.name),

@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/helpers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/helpers/cluster"))
 
 from checkout import BIN, Checkout, copy
 from slurm_cluster import SlurmCluster, why_not

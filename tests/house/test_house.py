@@ -18,7 +18,7 @@ FOLDERS = sorted({path.parent for path in FILES})
 # What a folder has beside its modules: its description, and the fixtures of its tests.
 BESIDE = ("__init__", "conftest")
 # Folders of tests that mirror no package: whole runs, what tests share, the rules, documents, the engines.
-APART = ("dag", "helpers", "house", "docs", "workflow")
+APART = ("cluster", "dag", "helpers", "house", "docs", "workflow")
 MODULES, LINES, FUNCTION_LINES = 16, 320, 45
 
 
