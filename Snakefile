@@ -24,8 +24,10 @@ if workflow.is_main_process:
 PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 RUN_STAGE = (
     "export TEXTBCS_JOBS={threads}; "
-    f"exec {PYTHON} workflow/run_stage.py {{params.address}} {{log}}"
+    f"exec {PYTHON} {{params.runner}} {{params.address}} {{log}}"
 )
+for limit, most in SESSION.limits.items():
+    workflow.register_resource(limit, most)
 
 
 report: "workflow/report/workflow.rst"
@@ -55,9 +57,11 @@ for stage in STAGES.all():
             stage.log,
         threads: threads(stage.name)
         resources:
+            **SESSION.slots(stage.name),
             gpu=gpus(stage.name, SESSION.gpus),
         params:
             address=stage.address,
+            runner=SESSION.runner(stage.name),
         message:
             "{params.address}"
         shell:

@@ -80,6 +80,10 @@ def check_options(options: argparse.Namespace) -> None:
         raise InputError("no dvc.yaml in this folder; run snakemake in the root of the repository")
     if options.executor == "touch":
         options.touch = True
+    if options.executor == "slurm":
+        raise InputError(
+            "snakemake --executor slurm: profiles/slurm submits the stages without a plugin; leave it out"
+        )
     for name, reason in REFUSED.items():
         if getattr(options, name, None) not in (None, False, "") and _given(getattr(options, name)):
             raise InputError(f"snakemake --{name.replace('_', '-')}: {reason}")

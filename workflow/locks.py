@@ -11,6 +11,7 @@ kernel drops them with their holder, whatever killed it.
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -74,7 +75,7 @@ def take_run_lock(purpose: str, wait: bool = False) -> int:
                 told = True
         time.sleep(_POLL)
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()} {purpose}\n".encode(), 0)
+    os.pwrite(descriptor, f"{os.getpid()} {purpose} {socket.gethostname()}\n".encode(), 0)
     return descriptor
 
 
@@ -216,6 +217,9 @@ def _try(descriptor: int, kind: int) -> bool:
 
 
 def _note(descriptor: int) -> tuple[str, str]:
-    """Process id and purpose that the holder wrote; it may just be about to write them."""
-    words = os.pread(descriptor, 100, 0).decode(errors="replace").split()
-    return (words[0], words[1]) if len(words) == 2 else ("unknown", "unknown")
+    """Process and purpose that the holder wrote; it may just be about to write them."""
+    words = os.pread(descriptor, 400, 0).decode(errors="replace").split()
+    if len(words) != 3:
+        return "unknown", "unknown"
+    elsewhere = "" if words[2] == socket.gethostname() else f" on {words[2]}"
+    return words[0] + elsewhere, words[1]

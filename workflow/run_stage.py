@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 from locks import forced_addresses, share_jobs_lock
 
 from textbcs.stage.process import PARENT, die_with_parent
+from textbcs.stage.slurm_jobs import BY_SNAKEMAKE
 
 
 def main(address: str, log: str) -> int:
@@ -37,6 +38,7 @@ def reproduce(address: str, log: Path, lock: int) -> int:
     hide DVC's error messages.
     """
     os.environ["TEXTBCS_PYTHON"] = sys.executable
+    os.environ[BY_SNAKEMAKE] = "1"
     os.environ["SHELL"] = (
         "/bin/sh"  # DVC starts stages with the user's shell; any would do, one is enough
     )

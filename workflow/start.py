@@ -9,8 +9,6 @@ import argparse
 import contextlib
 import io
 import os
-import shutil
-import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
@@ -21,6 +19,12 @@ from checkout_faults import check_checkout, check_links, name_the_user, system_f
 from engine_options import check_options, forced, reads_only
 from file_times import date_back, now_ns
 from locks import FORCED, BusyError, heal, take_run_lock, wait_for_orphans
+from resources import gpus
+from slurm.job_request import HERE_AT_ONCE, is_submitted, kind_of
+from slurm.lab_file import Lab, profile_folder, read_lab
+from slurm.lab_file import hand_over as hand_over_lab
+from slurm.shared_locks import check_shared_locks
+from slurm.stop import tell_jobs_of_a_kill
 from snakemake.cli import parse_args
 from stages import TRIGGER
 from stale import Pipeline, ask_dvc
@@ -34,6 +38,7 @@ from textbcs.settings.params import Params, load_params
 from textbcs.stage.command import one_line
 from textbcs.stage.definition import read_stages
 from textbcs.stage.process import PARENT
+from textbcs.stage.slurm_jobs import refuse_beside_slurm_jobs
 
 
 @dataclass(frozen=True)
@@ -44,16 +49,34 @@ class Session:
         params: the checked values of params.yaml.
         pipeline: the stages, and which of them are stale.
         lock: descriptor that holds the run lock until the process ends; None where none is needed.
+        lab: settings of the cluster; None where the stages run here.
     """
 
     params: Params
     pipeline: Pipeline
     lock: int | None = None
+    lab: Lab | None = None
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Most jobs at once, of those that Slurm has and of those that run here; nothing without Slurm."""
+        return {"slurm": self.lab.jobs_at_once, "here": HERE_AT_ONCE} if self.lab else {}
+
+    def slots(self, stage: str) -> dict[str, int]:
+        """What a job of the stage takes of the limits."""
+        return {"slurm" if is_submitted(stage) else "here": 1} if self.lab else {}
 
     @property
     def gpus(self) -> int:
         """GPUs that a job takes whose stage computes on the device."""
         return int(self.params["training"]["device"] != "cpu")
+
+    def runner(self, stage: str) -> str:
+        """The program that runs a job of the stage, before its address and log."""
+        if self.lab and is_submitted(stage):
+            asked = f"{kind_of(stage)} {gpus(stage, self.gpus)}"
+            return f"workflow/slurm/submit_stage.py {asked}"
+        return "workflow/run_stage.py"
 
 
 def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
@@ -76,11 +99,18 @@ def begin(is_main_process: bool, argv: Sequence[str]) -> Session:
             options = parse_args(list(argv))[1]
         check_options(options)
         check_checkout()
+        profile = profile_folder([options.profile, options.workflow_profile])
+        lab = read_lab(profile) if profile else None
         params = load_params()
         check_own_files(params)
         if slow_precision(params):
             print(f"slow: {slow_precision(params)}", file=sys.stderr)
-        return Session(params, *_judge(options, params))
+        pipeline, lock = _judge(options, params)
+        if lab and lock is not None:
+            check_shared_locks()
+            hand_over_lab(lab)
+            tell_jobs_of_a_kill()
+        return Session(params, pipeline, lock, lab)
     except (BusyError, InputError) as error:
         raise SystemExit(f"error: {one_line(str(error))}") from error
     except Exception as error:
@@ -100,8 +130,14 @@ def _judge(options: argparse.Namespace, params: Params) -> tuple[Pipeline, int |
             raise
         print(f"freshness unknown, showing file times: {error}", file=sys.stderr)
         return ask_dvc(status=False), None
-    if options.executor == "slurm" and not looks:
-        refuse_running_cluster_jobs()
+    try:
+        refuse_beside_slurm_jobs(thorough=True)
+    except InputError as error:
+        os.close(lock)
+        if not looks:
+            raise
+        print(f"freshness unknown, showing file times: {error}", file=sys.stderr)
+        return ask_dvc(status=False), None
     jobs = wait_for_orphans()
     try:
         for repair in heal():
@@ -157,22 +193,3 @@ def remove_leftovers(params: Params) -> bool:
         told = f"removed what no stage writes with these parameters: {paths[0]}{more}"
         print(f"{told} (results stay in DVC's cache)", file=sys.stderr)
     return bool(paths)
-
-
-def refuse_running_cluster_jobs() -> None:
-    """After a kill, Slurm's jobs run on; a new run would submit them twice.
-
-    Raises:
-        BusyError: jobs of this checkout are queued or running.
-    """
-    if shutil.which("squeue") is None:
-        return
-    command = ["squeue", "--noheader", "--me", "--format=%i %Z"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    entries = [line.split(maxsplit=1) for line in listed.splitlines()]
-    here = [entry[0] for entry in entries if len(entry) == 2 and Path(entry[1]) == Path.cwd()]
-    if here:
-        raise BusyError(
-            f"Slurm jobs {' '.join(here)} of an earlier run still work in this checkout; wait for them, "
-            f"or end them with: scancel {' '.join(here)}"
-        )

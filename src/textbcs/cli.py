@@ -7,6 +7,7 @@ command, so `--help` stays quick.
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -113,6 +114,10 @@ def _add_start(commands: Commands) -> None:
 def _add_commands(commands: Commands) -> None:
     """The commands that are no stage, without those of the lineage."""
     check = add_command(commands, "check", "check params.yaml and say whether it is valid")
+    text = (
+        "ask the cluster too whether it would take the jobs: slurm, or another folder of profiles/"
+    )
+    check.add_argument("--profile", metavar="NAME", help=text)
     check.set_defaults(run=_check)
     use = add_command(
         commands, "use", "make a preset the current params.yaml and show what changed"
@@ -220,7 +225,7 @@ def _compare(_: argparse.Namespace) -> None:
     _print(compare_lines(parameters.load_params()))
 
 
-def _check(_: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace) -> int:
     from textbcs.commands.check import check_own_files, notes_on_names
     from textbcs.commands.own_tables import check_own_tables
 
@@ -233,6 +238,11 @@ def _check(_: argparse.Namespace) -> None:
     check_own_files(found)
     for note in check_own_tables(found):
         print(one_line(note))
+    if arguments.profile is None:
+        return 0
+    sys.stdout.flush()
+    program = "workflow/slurm/check_profile.py"  # it knows what the engine submits
+    return subprocess.run([sys.executable, program, arguments.profile], check=False).returncode
 
 
 def _use(arguments: argparse.Namespace) -> None:

@@ -1,49 +1,26 @@
 """Each pipeline runs once a session, whatever the number of workers; every test gets its own copy."""
 
-import fcntl
 import itertools
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import Checkout, clone, copy, create
+from checkout import Checkout, clone, copy
+from finished import finished
 
 Make = Callable[[], Checkout]
-
-
-def _finished(factory: pytest.TempPathFactory, toy: bool) -> Checkout:
-    """A finished and committed pipeline; the first worker that needs it makes it, others wait."""
-    shared = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # a worker's own folder lies in the session's
-    base = shared / ("toy" if toy else "tiny")
-    root, home, done = base / "origin", base / "home", base / "finished"
-    with (shared / f"{base.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if done.exists():
-            return Checkout(root, home)
-        shutil.rmtree(base, ignore_errors=True)  # where another worker has failed
-        root.mkdir(parents=True)
-        checkout = create(root, home, toy)
-        checkout.snakemake("--cores", "2")
-        checkout.git("add", "-A")
-        checkout.git("commit", "-qm", "results")
-        done.touch()
-    return checkout
 
 
 @pytest.fixture(scope="session")
 def toy_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The toy pipeline, finished and committed. Do not change it."""
-    return _finished(tmp_path_factory, toy=True)
+    return finished(tmp_path_factory, toy=True)
 
 
 @pytest.fixture(scope="session")
 def tiny_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The real pipeline on the tiny preset, finished and committed. Do not change it."""
-    return _finished(tmp_path_factory, toy=False)
+    return finished(tmp_path_factory, toy=False)
 
 
 @pytest.fixture

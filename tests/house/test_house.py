@@ -17,8 +17,8 @@ READ = [*FILES, *sorted(Path("benchmarks").glob("*.py"))]
 FOLDERS = sorted({path.parent for path in FILES})
 # What a folder has beside its modules: its description, and the fixtures of its tests.
 BESIDE = ("__init__", "conftest")
-# Folders of tests that mirror no package: whole runs, shared code, rules, documents, engines, programs.
-APART = ("dag", "helpers", "house", "docs", "workflow", "benchmarks")
+# Folders of tests that mirror no package: whole runs, what tests share, rules, documents, engines, programs.
+APART = ("cluster", "dag", "helpers", "house", "docs", "workflow", "benchmarks")
 MODULES, LINES, FUNCTION_LINES = 16, 320, 45
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import pytest
 from resources import THREADS, gpus, on_device, threads
+from slurm.job_request import is_submitted
 
 from textbcs.settings.params import read_yaml
 
@@ -27,10 +27,10 @@ def test_stages_with_several_processes_are_those_that_use_the_pool() -> None:
     assert all(threads(name) == THREADS.get(name, 1) for name in STAGES)
 
 
-@pytest.mark.parametrize("name", ["default", "slurm"])
-def test_a_profile_names_only_rules_that_there_are(name: str) -> None:
-    settings = read_yaml(ROOT / "profiles" / name / "config.yaml").get("set-resources", {})
+def test_a_profile_names_only_rules_that_there_are() -> None:
+    settings = read_yaml(ROOT / "profiles/default/config.yaml").get("set-resources", {})
     assert set(settings) <= set(STAGES)
-    if settings:
-        asks = {rule for rule, wanted in settings.items() if wanted.get("slurm_partition") == "gpu"}
-        assert asks == on_device()
+
+
+def test_what_runs_a_network_or_a_pool_is_a_job_of_slurm() -> None:
+    assert {name for name in STAGES if is_submitted(name)} == {*on_device(), *THREADS}

@@ -1,40 +1,14 @@
-"""The start of an invocation: cluster jobs, left-overs, times, and faults of the system in one line."""
+"""The start of an invocation: left-overs, times, and faults of the system in one line."""
 
 import errno
 import os
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
-import locks
 import pytest
 import start
 from stages import TRIGGER
 from stale import Pipeline, StageFacts
-
-
-def fake_squeue(folder: Path, lines: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    program = folder / "squeue"
-    program.write_text('#!/bin/sh\necho > "$0.asked"\ncat <<END\n' + "\n".join(lines) + "\nEND\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-
-def test_cluster_jobs_of_a_killed_run_are_named(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_squeue(here, [f"11 {here}", "12 /elsewhere", f"13 {here}"], monkeypatch)
-    with pytest.raises(locks.BusyError, match="Slurm jobs 11 13 .* scancel 11 13"):
-        start.refuse_running_cluster_jobs()
-
-
-def test_other_peoples_cluster_jobs_do_not_matter(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_squeue(here, ["12 /elsewhere"], monkeypatch)
-    start.refuse_running_cluster_jobs()
-    assert (here / "squeue.asked").exists()  # it was read, and did not stop the start
-
 
 TRAIN = """
 stages:

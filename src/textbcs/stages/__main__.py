@@ -4,6 +4,7 @@ A stage is the module of its name in one of the folders here. What it may read, 
 parameters stands in `dvc.yaml`.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from textbcs.stage.command import exit_code
 from textbcs.stage.definition import Makers, define, define_all, read_stages
 from textbcs.stage.process import die_with_parent
 from textbcs.stage.receipt import Stage
+from textbcs.stage.slurm_jobs import BY_SNAKEMAKE, refuse_beside_slurm_jobs
+from textbcs.stage.stage_lock import hold_stage_lock
 from textbcs.stages.modules import module_of
 
 
@@ -23,6 +26,8 @@ def run_stage(name: str, items: Sequence[str]) -> None:
     Raises:
         InputError: the parameters or an input are faulty.
     """
+    if not os.environ.get(BY_SNAKEMAKE):
+        refuse_beside_slurm_jobs()
     values = load_params()
     stages = read_stages()
     definition = define(name, tuple(items), values, stages)
@@ -31,6 +36,7 @@ def run_stage(name: str, items: Sequence[str]) -> None:
     def makers() -> Makers:
         return Makers(define_all(values, stages))
 
+    hold_stage_lock(definition.address)
     computes = gpu.computes_on_device(definition.keys, definition.inputs)
     gpu.allocate(computes and gpu.on_device(own))
     try:

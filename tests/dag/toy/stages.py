@@ -12,8 +12,11 @@ from pathlib import Path
 
 from textbcs.base.io import canonical_json
 from textbcs.settings.params import load_params, select
+from textbcs.stage.command import exit_code
 from textbcs.stage.definition import define
 from textbcs.stage.process import die_with_parent
+from textbcs.stage.slurm_jobs import BY_SNAKEMAKE, refuse_beside_slurm_jobs
+from textbcs.stage.stage_lock import hold_stage_lock
 
 PAUSE = float(os.environ.get("TOY_PAUSE", "0.02"))
 
@@ -41,11 +44,21 @@ def write(path: Path, text: str) -> None:
 def main(stage: str, *items: str) -> int:
     """Run the stage."""
     die_with_parent()
+    return exit_code(lambda: run(stage, *items))
+
+
+def run(stage: str, *items: str) -> int:
+    """Do the stage's work, behind the same guards as the real ones."""
+    if not os.environ.get(BY_SNAKEMAKE):
+        refuse_beside_slurm_jobs()
     params = load_params()
     definition = define(stage, items, params)
+    hold_stage_lock(definition.address)
     if stage == os.environ.get("TOY_FAIL"):
         print("error: toy.csv: a column is missing; regenerate it", file=sys.stderr)
         return 2
+    hog = bytearray(int(os.environ.get("TOY_MEMORY", "0")) << 20)
+    hog[::4096] = b"x" * len(hog[::4096])  # so that the system gives the memory
     digest = hashlib.sha256(canonical_json(select(params, definition.keys)).encode())
     inputs = definition.inputs
     if stage == "table1":
