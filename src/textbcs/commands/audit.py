@@ -168,26 +168,30 @@ def _replay(arguments: argparse.Namespace) -> int:
     """`audit replay`: exit code 1 where a stage has written something else."""
     from dataclasses import asdict
 
+    from tqdm import tqdm
+
     from textbcs.lineage.records.findings import visible
     from textbcs.lineage.records.form import Form
     from textbcs.lineage.records.graph import load_graph
     from textbcs.lineage.records.tree import load_tree
+    from textbcs.lineage.replay.comparing import Replay
     from textbcs.lineage.replay.replaying import run_again
     from textbcs.lineage.replay.selection import Choice
 
+    def tell(one: Replay) -> None:
+        if not arguments.json:
+            # Not `print`: on a terminal the progress bar stands in the same place.
+            tqdm.write(visible(f"{one.outcome:14} {one.address}  {one.path} {one.detail}".rstrip()))
+
     choice = Choice(arguments.stages, arguments.sample, arguments.trainings, arguments.seed)
-    found = run_again(load_tree(load_graph(Form())), choice)
+    found = run_again(load_tree(load_graph(Form())), choice, tell)
     different = sum(one.outcome == "different" for one in found.replays)
     if arguments.json:
-        print(
-            json.dumps(
-                {"seed": found.seed, "stages": [asdict(one) for one in found.replays]}, indent=2
-            )
-        )
+        stages = [asdict(one) for one in found.replays]
+        print(json.dumps({"seed": found.seed, "stages": stages}, indent=2))
         return int(different > 0)
-    for one in found.replays:
-        print(visible(f"{one.outcome:14} {one.address}  {one.path} {one.detail}".rstrip()))
-    print("\n".join(visible(f"left out: {line}") for line in found.left_out()))
+    for line in found.left_out():
+        print(visible(f"left out: {line}"))
     print(
         f"ran {len(found.replays)} stages again with the seed {found.seed}: {found.equal} equal, {different} "
         f"different, {len(found.replays) - found.equal - different} not replayable"

@@ -16,7 +16,8 @@ from textbcs.cli import main
 from textbcs.lineage.audit.verify import Deep, verify
 from textbcs.lineage.records.graph import load_graph
 from textbcs.lineage.records.tree import load_tree
-from textbcs.lineage.replay.replaying import Replay, run_again
+from textbcs.lineage.replay.comparing import Replay
+from textbcs.lineage.replay.replaying import run_again
 from textbcs.lineage.replay.selection import Choice, chosen
 
 ROWS = "results/evaluation/unet-s1/slices.csv"
