@@ -2,13 +2,17 @@
 
 import json
 import random
-import sys
+import re
+import shutil
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from typing import Any
 
 import numpy as np
 import pytest
 from checkout import Checkout
 from pydicom import dcmread
+from sealed import agree
 
 from textbcs.base.io import (
     canonical_json,
@@ -18,16 +22,23 @@ from textbcs.base.io import (
     sha256_file,
     write_tensors,
 )
+from textbcs.cli import main
+from textbcs.stage.trainings import TRAINS
 
 pytestmark = pytest.mark.dag
 
+FIGURE, OTHER_FIGURE = (
+    f"reports/figures/{name}.png" for name in ("free_response", "volume_agreement")
+)
+
 
 def audit(checkout: Checkout, *arguments: str) -> dict[str, Any]:
-    """Run `textbcs audit ... --json` in a checkout, whose own code runs."""
-    command = [sys.executable, "-m", "textbcs.cli", "audit", *arguments, "--json"]
-    done = checkout.run(*command, ok=False, PYTHONPATH=str(checkout.root / "src"))
-    assert done.returncode in (0, 1), done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    """What `textbcs audit ... --json` says in a checkout; stages that run again run the checkout's code."""
+    said = StringIO()
+    with chdir(checkout.root), redirect_stdout(said):
+        code = main(["audit", *arguments, "--json"])
+    assert code in (0, 1), said.getvalue()
+    found: dict[str, Any] = json.loads(said.getvalue())
     return found
 
 
@@ -36,8 +47,13 @@ def named(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["kind"], one["node"]) for one in report["findings"]]
 
 
+# Half of the time of all on the tiny phantom; `benchmarks/audit.py --deep` runs all stages again.
+LEFT_TO_THE_BENCHMARK = {"text", "text_probe", "complexity", "figures", "volume_tables"}
+
+
 def test_a_finished_run_is_clean_to_the_last_digit(tiny: Checkout) -> None:
-    report = audit(tiny, "verify", "--deep")
+    """One stage of each kind is run again by `test_one_stage_of_each_kind_writes_the_same`."""
+    report = audit(tiny, "verify", "--deep", "--stages", "1", "--seed", "1")
     assert named(report) == []
     assert not any("not predicted again" in text for text in report["remarks"])
     cells = next(text for text in report["remarks"] if text.startswith("cells computed again"))
@@ -47,11 +63,55 @@ def test_a_finished_run_is_clean_to_the_last_digit(tiny: Checkout) -> None:
     assert cost["receipt_seconds"] < 0.03 * cost["stage_seconds"]
 
 
-def test_stages_that_run_again_write_the_same(tiny: Checkout) -> None:
-    found = audit(tiny, "replay", "split", "score", "table1")
-    assert {one["address"]: one["outcome"] for one in found["stages"]} == dict.fromkeys(
-        ("split", "score", "table1"), "equal"
-    )
+def test_one_stage_of_each_kind_writes_the_same(tiny: Checkout) -> None:
+    kinds: dict[str, str] = {}
+    for path in sorted((tiny.root / "results/receipts").glob("*.json")):
+        kinds.setdefault(path.stem.partition("@")[0], path.stem)
+    # Of the trainings one is run again: the others differ in nothing but what they train.
+    trains = [name for name in kinds if TRAINS.fullmatch(name)]
+    assert trains
+    chosen = kinds.keys() - LEFT_TO_THE_BENCHMARK - set(trains) | {"train"}
+    assert len(chosen) > 30
+    found = audit(tiny, "replay", *(kinds[name] for name in sorted(chosen)))
+    assert {one["address"]: (one["outcome"], one["detail"]) for one in found["stages"]} == {
+        kinds[name]: ("equal", "") for name in chosen
+    }
+
+
+def _digit(text: str) -> str:
+    """A text with one digit of its numbers changed."""
+    place = re.search(r"(?<=\d\.)\d(?=\d)", text)
+    assert place
+    return f"{text[: place.start()]}{(int(place[0]) + 5) % 10}{text[place.end() :]}"
+
+
+# Attack -> stage, the file that is forged.
+FORGED = {
+    "110 a digit in Markdown": ("table1", "reports/tables/table1.md"),
+    "111 a digit in LaTeX": ("tables", "reports/tables/table2.tex"),
+    "112 a digit in the page": ("report", "reports/index.html"),
+    "113 a figure of other data": ("volume_figures", FIGURE),
+}
+
+
+def test_sealed_pages_texts_and_figures_are_not_written_again(tiny: Checkout) -> None:
+    """Attacks 110 to 113: file, receipts, lock and commit agree, and only running again tells."""
+    for attack, (_, path) in FORGED.items():
+        file = tiny.root / path
+        if "figure" in attack:
+            shutil.copy2(tiny.root / OTHER_FIGURE, file)
+        else:
+            file.write_text(_digit(file.read_text()))
+    with chdir(tiny.root):
+        agree()
+    tiny.dvc("commit", "-f")
+    tiny.git("commit", "-qam", "sealed")
+    assert named(audit(tiny, "verify")) == []
+    addresses = [address for address, _ in FORGED.values()]
+    found = audit(tiny, "replay", *addresses)
+    assert {one["address"]: (one["outcome"], one["path"]) for one in found["stages"]} == {
+        address: ("different", path) for address, path in FORGED.values()
+    }
 
 
 def test_dvc_commit_forges_the_lock(tiny: Checkout) -> None:
@@ -78,7 +138,13 @@ def test_a_forged_chain_is_seen_by_the_checkpoint(tiny: Checkout) -> None:
     receipt_path.write_text(canonical_json(receipt))
     tiny.dvc("commit", "-f", "predict@unet-1")
     assert ("TAMPERED", "predict@unet-1") not in named(audit(tiny, "verify"))
-    assert ("TAMPERED", "predict@unet-1") in named(audit(tiny, "verify", "--deep"))
+    deep = audit(tiny, "verify", "--deep", "--stages", "1", "--seed", "1")
+    assert ("TAMPERED", "predict@unet-1") in named(deep)
+    (again,) = audit(tiny, "replay", "predict@unet-1")["stages"]
+    assert (again["outcome"], again["path"]) == (
+        "different",
+        path.relative_to(tiny.root).as_posix(),
+    )
 
 
 def test_any_cell_ends_at_instances_that_were_downloaded(tiny: Checkout) -> None:

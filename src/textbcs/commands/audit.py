@@ -45,6 +45,10 @@ def _add_verify(actions: Actions) -> None:
         help="with --deep: batches a run and split, of runs whose maps cannot be made again; 0: all "
         "(%(default)s)",
     )  # fmt: skip
+    verify.add_argument(
+        "--stages", type=number(int, 1, 10**6), default=0, metavar="N",
+        help="with --deep: run only N of the stages that train nothing again, drawn at random",
+    )  # fmt: skip
     _add_draw(verify)
     verify.add_argument(
         "--against", default="", metavar="HASH", help="a seal: has anything changed since?"
@@ -157,9 +161,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         report = verify_export(Path(arguments.folder or "."), arguments.deep)
     else:
         require_working_copy(arguments.typed)
-        deep = (
-            Deep(arguments.sample, arguments.trainings, arguments.seed) if arguments.deep else None
-        )
+        drawn = Deep(arguments.sample, arguments.trainings, arguments.seed, arguments.stages)
+        deep = drawn if arguments.deep else None
         report = verify(arguments.quick, deep, arguments.against, arguments.head)
     return _told(report, arguments.json)
 

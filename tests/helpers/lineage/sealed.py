@@ -16,6 +16,13 @@ Change = Callable[[dict[str, Any]], object]
 
 def seal(*addresses: str) -> None:
     """Let receipts (of these stages, else all) say what lies there now, and all that names them agree."""
+    agree(*addresses)
+    write_lock()
+    commit("sealed")
+
+
+def agree(*addresses: str) -> None:
+    """Let receipts (of these stages, else all) say what lies there now, and run information name them."""
     for path in sorted(RECEIPTS.glob("*.json")):
         if not addresses or path.stem in addresses:
             facts = json.loads(path.read_text())
@@ -24,8 +31,6 @@ def seal(*addresses: str) -> None:
                     content = Path(item["path"]).read_bytes()
                     item |= {"sha256": sha256_bytes(content), "bytes": len(content)}
             write(path, facts)
-    write_lock()
-    commit("sealed")
 
 
 def change_receipt(address: str, change: Change) -> None:

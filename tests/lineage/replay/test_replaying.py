@@ -170,6 +170,15 @@ def test_a_deep_audit_runs_again_what_trains_nothing(
     assert "4 trainings were not run again (--trainings N)" in report.judged.left_out
 
 
+def test_a_deep_audit_of_some_stages_says_what_was_not_drawn(
+    runnable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textbcs.lineage.audit.predictions.check_predictions", lambda *_: [])
+    report = verify(deep=Deep(seed=1, stages=2))
+    assert report.judged.replayed == 2
+    assert "11 stages that train nothing were not drawn to run again" in report.judged.left_out
+
+
 def test_a_sample_is_drawn_by_its_seed_alone(tree: Path) -> None:
     graph = load_graph()
 

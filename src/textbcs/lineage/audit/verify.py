@@ -42,11 +42,13 @@ class Deep:
         sample: batches a run and split that are predicted again where a stage cannot run again; 0: all.
         trainings: how many trainings are run again.
         seed: of the draw of both; None: a fresh one.
+        stages: how many of the stages that train nothing are run again, drawn, too; 0: all.
     """
 
     sample: int = 1
     trainings: int = 0
     seed: int | None = None
+    stages: int = 0
 
 
 def verify(
@@ -136,7 +138,8 @@ def _deep(tree: Tree, found: Iterable[Found], options: Deep) -> tuple[list[Found
 
     judged = (one for one in found if isinstance(one, Finding))
     stale = {one.node for one in judged if one.kind in ("STALE", "FORGED-LOCK")}
-    replayed = run_again(tree, Choice(trainings=options.trainings, seed=options.seed))
+    choice = Choice((), options.stages, options.trainings, options.seed)
+    replayed = run_again(tree, choice)
     equal = {one.address for one in replayed.replays if one.outcome == "equal"}
     return [
         *as_findings(replayed.replays),

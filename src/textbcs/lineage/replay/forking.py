@@ -21,7 +21,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from textbcs.base.io import InputError
+from textbcs.settings.params import read_yaml
 from textbcs.stage.process import PARENT, die_with_parent
+from textbcs.stage.run_information import installed
 from textbcs.stages.__main__ import main as run_stage
 
 READY = b"ready"
@@ -31,10 +34,18 @@ LONGEST = 1 << 16  # bytes of a message
 _LATE = (
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
+    "openpyxl",
+    "pandas",
+    "ruamel.yaml",
+    "safetensors.numpy",
+    "safetensors.torch",
     "scipy.ndimage",
     "scipy.optimize",
+    "scipy.spatial.distance",
+    "scipy.special",
     "scipy.stats",
     "skimage.measure",
+    "torch._dynamo",
 )
 
 
@@ -54,10 +65,14 @@ def main(modules: Sequence[str]) -> int:
 
 
 def load(modules: Iterable[str]) -> None:
-    """Load modules; one that cannot be loaded is left to the stage that asks for it."""
+    """Load modules, and what every stage asks for; what cannot be had is left to the stage."""
     for name in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    for name in ("dvc.yaml", "params.yaml"):
+        with contextlib.suppress(InputError):
+            read_yaml(name)
+    installed()
 
 
 def serve(control: socket.socket) -> None:

@@ -30,11 +30,13 @@ class Replayed:
         replays: a stage each.
         seed: of the draw.
         left: trainings that were not drawn.
+        undrawn: other stages that were not drawn.
     """
 
     replays: Sequence[Replay]
     seed: int
     left: int = 0
+    undrawn: int = 0
 
     @property
     def equal(self) -> int:
@@ -44,6 +46,8 @@ class Replayed:
     def left_out(self) -> list[str]:
         """What was not run again, and why, a line each."""
         lines = [f"{self.left} trainings were not run again (--trainings N)"] if self.left else []
+        if self.undrawn:
+            lines.append(f"{self.undrawn} stages that train nothing were not drawn to run again")
         reasons: dict[str, list[str]] = {}
         for one in self.replays:
             if one.outcome == "not replayable":
@@ -66,13 +70,14 @@ def run_again(
     """
     seed = fresh_seed() if choice.seed is None else choice.seed
     receipts = chosen(tree.graph, choice, seed)
-    trainings = {one.address for one in tree.graph.active() if TRAINS.fullmatch(one.stage)}
-    left = 0 if choice.names else len(trainings - {one.address for one in receipts})
+    taken = {one.address for one in receipts}
+    rest = [one for one in tree.graph.active() if not choice.names and one.address not in taken]
+    left = sum(TRAINS.fullmatch(one.stage) is not None for one in rest)
     found: dict[str, Replay] = {}
     for one in replay(tree, receipts):
         tell(one)
         found[one.address] = one
-    return Replayed([found[one.address] for one in receipts], seed, left)
+    return Replayed([found[one.address] for one in receipts], seed, left, len(rest) - left)
 
 
 def replay(tree: Tree, receipts: Sequence[Receipt]) -> Iterator[Replay]:

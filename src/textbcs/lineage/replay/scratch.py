@@ -36,6 +36,7 @@ def workshop() -> Iterator[Path]:
             if Path(name).is_dir():
                 without = shutil.ignore_patterns("__pycache__")
                 shutil.copytree(name, place / CODE / name, ignore=without, symlinks=True)
+        _copy_files(place / CODE)
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -96,14 +97,19 @@ def scratch(shop: Path, tree: Tree, receipt: Receipt) -> Iterator[Path]:
         for name in _FOLDERS:
             if (shop / CODE / name).is_dir():
                 (root / name).symlink_to(shop / CODE / name)
-        for name in _FILES:
-            if Path(name).is_file():
-                shutil.copyfile(name, root / name)
+        _copy_files(root)
         _copy(root, receipt.inputs)
         _link(root, tree, receipt)
         yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _copy_files(root: Path) -> None:
+    root.mkdir(exist_ok=True)
+    for name in _FILES:
+        if Path(name).is_file():
+            shutil.copyfile(name, root / name)
 
 
 def _copy(root: Path, items: Iterable[Item]) -> None:
