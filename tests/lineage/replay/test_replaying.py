@@ -1,4 +1,4 @@
-"""Stages that are run again: attacks 101 to 108, in which every hash is right and the content is invented."""
+"""Stages that are run again: attacks 101 to 108 and 114 to 117, in which every hash is right and a lie."""
 
 import json
 import sys
@@ -130,6 +130,35 @@ def test_108_an_output_that_is_kept_from_the_receipt(runnable: Path) -> None:
     seal("masks")
     (found,) = again("masks").values()
     assert (found.outcome, found.path) == ("different", "data/masks/P2.nii.gz")
+
+
+def dropped(facts: dict[str, Any]) -> None:
+    facts["inputs"] = [one for one in facts["inputs"] if "patients" not in one["path"]]
+
+
+SAYS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "114 an input that is kept from the receipt": (
+        dropped, "does not name data/cohort/patients.csv, which is read when it is run again"),
+    "115 other kernels": (lambda facts: facts.update(kernels={}), "says otherwise of kernels: {}"),
+    "116 another seed": (lambda facts: facts.update(seed=5), "says otherwise of seed: 5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", SAYS)
+def test_what_a_receipt_says_of_its_run_is_compared_too(attack: str, runnable: Path) -> None:
+    change, words = SAYS[attack]
+    change_receipt("split", change)
+    (found,) = again("split").values()
+    assert (found.outcome, found.path) == ("different", "results/receipts/split.json")
+    assert found.detail == words
+
+
+def test_117_a_launcher_that_is_in_no_commit(runnable: Path) -> None:
+    """It could put the recorded files in place of running the stage."""
+    assert verify().findings == []
+    Path("workflow/stage").write_text("cp -r recorded/. .\n")
+    found = [(one.kind, one.path) for one in verify().findings]
+    assert found == [("UNKNOWN-CODE", "workflow/stage")]
 
 
 def test_what_cannot_be_run_again_says_why(runnable: Path) -> None:

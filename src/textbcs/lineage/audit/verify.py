@@ -159,6 +159,7 @@ def _checks(tree: Tree) -> Iterator[Found]:
     yield from guarded("versions of receipts", lambda: definitions.check_versions(tree))
     yield from guarded("definitions", lambda: definitions.check_definitions(tree))
     yield from guarded("outputs", lambda: files.check_outputs(tree))
+    yield from guarded("sizes", lambda: files.check_sizes(tree))
     yield from guarded("inputs from outside", lambda: files.check_outside_inputs(tree))
     yield from guarded("orphans", lambda: strangers.check_orphans(tree))
     yield from guarded("folders of reports", lambda: strangers.check_reports(tree))

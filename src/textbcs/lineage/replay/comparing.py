@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textbcs.base.io import InputError, sha256_file
-from textbcs.lineage.records.bounded import read_regular
+from textbcs.lineage.records.bounded import read_record, read_regular
 from textbcs.lineage.records.findings import visible
 from textbcs.lineage.records.graph import Item, Receipt, difference, parse_receipt
 from textbcs.lineage.records.tree import Tree
@@ -85,7 +85,7 @@ def _otherwise(root: Path, receipt: Receipt) -> str:
         return f"{visible(unlike[0])} was loaded otherwise than it lies there"
     if again.version != receipt.version:
         return ""  # what an older form says is judged where forms are
-    return _inputs(receipt, again) or _values(receipt, again)
+    return _inputs(receipt, again) or _values(receipt, again) or _kernels(root, receipt)
 
 
 def _inputs(receipt: Receipt, again: Receipt) -> str:
@@ -109,3 +109,8 @@ def _values(receipt: Receipt, again: Receipt) -> str:
             return f"says otherwise of {name}: {visible(str(getattr(receipt, name)))}"
     other = difference(receipt.params, again.params)
     return f"says otherwise of a parameter: {visible(other[0])}" if other else ""
+
+
+def _kernels(root: Path, receipt: Receipt) -> str:
+    said, bound = (read_record(place / receipt.path).get("kernels") for place in (Path(), root))
+    return "" if said == bound else f"says otherwise of kernels: {visible(str(said))}"
