@@ -271,16 +271,6 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
     assert params.read_yaml(tmp_path / "p.yaml") == {"a": 5e-7, "b": "no"}
 
 
-def test_a_file_that_is_read_twice_gives_values_of_their_own(tmp_path: Path) -> None:
-    file = tmp_path / "p.yaml"
-    file.write_text("a: {b: [1, 2]}\n")
-    first = params.read_yaml(file)
-    first["a"]["b"].append(3)
-    assert params.read_yaml(file) == {"a": {"b": [1, 2]}}
-    file.write_text("a: {b: [5]}\n")
-    assert params.read_yaml(file) == {"a": {"b": [5]}}
-
-
 def test_select_gives_the_named_part_only() -> None:
     values = {"a": {"b": 1, "c": 2}, "d": 3, "e": 4}
     assert params.select(values, ["a.b", "d"]) == {"a": {"b": 1}, "d": 3}

@@ -10,6 +10,7 @@ from typing import Any
 from fabricated_lock import commit, write_lock
 
 from textbcs.base.io import sha256_bytes
+from textbcs.lineage.records.hashing import folder_md5
 
 RECEIPTS = Path("results/receipts")
 RUNINFO = Path("results/runinfo")
@@ -36,15 +37,28 @@ def agree(*addresses: str) -> None:
 
 
 def relock(*paths: str) -> None:
-    """Let a real dvc.lock say of files what lies there now, as whoever reads or writes them has it."""
+    """Let a real dvc.lock say of files, and of folders that it names, what lies there now."""
     lock = Path("dvc.lock").read_text()
-    for path in paths:
-        content = Path(path).read_bytes()
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        entry = rf"(- path: {re.escape(path)}\n +hash: md5\n +md5: )\w+(\n +size: )\d+"
-        lock, count = re.subn(entry, rf"\g<1>{md5}\g<2>{len(content)}", lock)
-        assert count, f"dvc.lock does not name {path}"
+    above = {parent for path in paths for parent in Path(path).parents}
+    folders = [one for one in above if f"- path: {one.as_posix()}\n" in lock]
+    for place in (*map(Path, paths), *sorted(folders)):
+        files = {one: one.read_bytes() for one in place.rglob("*") if one.is_file()}
+        size = sum(map(len, files.values())) if place.is_dir() else place.stat().st_size
+        md5 = (
+            _md5(place.read_bytes())
+            if place.is_file()
+            else folder_md5(
+                {one.relative_to(place).as_posix(): _md5(content) for one, content in files.items()}
+            )
+        )
+        entry = rf"(- path: {re.escape(place.as_posix())}\n +hash: md5\n +md5: )\S+(\n +size: )\d+"
+        lock, count = re.subn(entry, rf"\g<1>{md5}\g<2>{size}", lock)
+        assert count or place.is_dir(), f"dvc.lock does not name {place}"
     Path("dvc.lock").write_text(lock)
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def change_receipt(address: str, change: Change) -> None:
