@@ -156,15 +156,18 @@ class Entries(dict[str, Any]):
     @classmethod
     def of(cls, text: str) -> "Entries | None":
         """The entries of a file that DVC wrote; None where anything else stands in it."""
-        entries, name = cls(), ""
-        for line in text.removeprefix(cls.HEAD).splitlines(keepends=True):
-            if line[:3].strip():  # the line of a name: indented by two
-                name = line[2:-2]
-                if name in entries or not re.fullmatch(r"  [\w@.-]+:\n", line):
-                    return None
-            entries[name] = entries.setdefault(name, "") + line
-        whole = text.endswith("\n") and "" not in entries
-        return entries if whole and entries.text() == text else None
+        entries, body = cls(), text.removeprefix(cls.HEAD)
+        # Lines that begin within the first three columns: names, indented by two.
+        heads = list(re.finditer(r"^[^\S\n]{0,2}\S.*\n?", body, re.MULTILINE))
+        if not heads:
+            return None
+        ends = [*(head.start() for head in heads[1:]), len(body)]
+        for head, end in zip(heads, ends, strict=True):
+            name = head[0][2:-2]
+            if name in entries or not re.fullmatch(r"  [\w@.-]+:\n", head[0]):
+                return None
+            entries[name] = body[head.start() : end]
+        return entries if text.endswith("\n") and entries.text() == text else None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The content of an entry."""
