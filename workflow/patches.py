@@ -19,7 +19,7 @@ from ruamel.yaml.representer import SafeRepresenter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from textbcs.base.io import write_text
+from textbcs.base.io import write_bytes, write_text
 
 
 def write_lock_file_by_stage() -> None:
@@ -53,6 +53,37 @@ def braces_in_the_path() -> None:
         return shown(iterable, total, text or None, **more)
 
     _progress.QueryingProgress = escaped  # type: ignore[assignment, misc]
+
+
+def busy_paths_never_torn() -> None:
+    """Let DVC replace its list of busy paths, which it would rewrite in place.
+
+    A job that is killed outright, for its memory or by a time limit, can leave the list empty: then every
+    other job of the run fails, until a start removes it.
+    """
+    from dvc import rwlock
+
+    edit = rwlock._edit_rwlock
+    rwlock._edit_rwlock = lambda folder, fs, hardlink: edit(folder, _WholeFiles(fs), hardlink)
+
+
+class _WholeFiles:
+    """DVC's file system, but what is written takes its place whole."""
+
+    def __init__(self, fs: Any) -> None:
+        self._fs = fs
+        self.join = fs.join
+
+    @contextmanager
+    def open(self, path: str, mode: str = "r", encoding: str = "utf-8") -> Iterator[TextIO]:
+        """Open a text file to read or to replace it."""
+        if mode == "w":
+            text = StringIO()
+            yield text
+            write_bytes(path, text.getvalue().encode(), durable=False)
+            return
+        with self._fs.open(path, mode, encoding=encoding) as file:
+            yield file
 
 
 @contextmanager

@@ -1,14 +1,17 @@
 """What replaces a part of DVC does what that part does, and DVC still calls it."""
 
+import json
 from collections import OrderedDict
 from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 import dpath
 import patches
 import pytest
-from dvc import dvcfile, output
+from dvc import dvcfile, output, rwlock
 from dvc.dependency import param
+from dvc.fs import localfs
 from dvc.repo import Repo
 from dvc.utils import serialize
 from dvc.utils.serialize import dumps_yaml, modify_yaml, parse_yaml
@@ -262,3 +265,27 @@ def test_dvc_works_where_the_path_has_braces(
     patches.braces_in_the_path()
     with _progress.QueryingProgress(phase="Checking", name=name) as bar:
         assert name in bar.desc
+
+
+def test_a_killed_dvc_leaves_its_list_of_busy_paths_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC writes it; a process that is killed in the middle leaves the one from before."""
+    monkeypatch.setattr(rwlock, "_edit_rwlock", rwlock._edit_rwlock)
+    patches.busy_paths_never_torn()
+    place = tmp_path / "rwlock"
+
+    def killed(value: object, file: TextIO) -> None:
+        file.write("{")
+        file.flush()
+        raise KeyboardInterrupt
+
+    with rwlock.rwlock(str(tmp_path), localfs, "repro", [], ["/x"], False):
+        listed = place.read_text()
+        assert "/x" in json.loads(listed)["write"]
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(rwlock.json, "dump", killed)
+            with rwlock.rwlock(str(tmp_path), localfs, "repro", [], ["/y"], False):
+                pass
+        assert place.read_text() == listed
+    assert "/x" not in place.read_text()
