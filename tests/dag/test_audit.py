@@ -95,7 +95,7 @@ FORGED = {
 
 
 def test_what_is_sealed_and_invented_is_not_written_again(tiny: Checkout) -> None:
-    """Attacks 110 to 113, and maps of no network: all hashes agree, only running again tells."""
+    """Attacks 110 to 113, and maps of no network: hashes agree; running and predicting again tell."""
     forged = {path: address for address, path in FORGED.values()}
     with chdir(tiny.root):
         for path in forged:
@@ -126,8 +126,6 @@ def test_what_is_sealed_and_invented_is_not_written_again(tiny: Checkout) -> Non
         write_tensors(maps, tensors)
         agree("predict@unet-1")
     tiny.dvc("commit", "-f", "predict@unet-1")
-    (again,) = audit(tiny, "replay", "predict@unet-1")["stages"]
-    assert (again["outcome"], again["path"]) == ("different", maps)
     deep = audit(tiny, "verify", "--deep", "--stages", "1", "--seed", "1")
     assert [name for name in named(deep) if name[0] == "TAMPERED"] == [
         ("TAMPERED", "predict@unet-1")

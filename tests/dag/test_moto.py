@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import requests
-from own_environments import S3, programs
+from own_environments import S3_SERVER, programs
 from remote import BUCKET, expected, fetch, nothing_left, raw_is_right, remote_place
 
 from textbcs.archives.incoming import RAW
@@ -32,7 +32,7 @@ PUBLIC = (
 @pytest.fixture
 def moto(tmp_path: Path) -> Iterator[str]:
     """The address of a running server."""
-    program = programs(*S3) / "moto_server"
+    program = programs(*S3_SERVER) / "moto_server"
     log = tmp_path / "moto.log"
     with log.open("w") as stream:
         process = subprocess.Popen([program, "-p", "0"], stdout=stream, stderr=subprocess.STDOUT)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from checkout import Checkout, clone, copy
-from own_environments import S3, programs
+from own_environments import S3_DVC, S3_SERVER, programs
 
 pytestmark = pytest.mark.dag
 
@@ -131,8 +131,7 @@ def test_a_setting_that_somebody_has_committed_needs_no_training(
 @pytest.fixture
 def bucket(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """A DVC that speaks S3, and the address of a local server with a bucket `bucket`."""
-    folder = programs(*S3)
-    server, dvc = folder / "moto_server", folder / "dvc"
+    server, dvc = programs(*S3_SERVER) / "moto_server", programs(*S3_DVC) / "dvc"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -34,6 +34,7 @@ def stage(argv):
         sys.exit(5)
     return int(argv[1])
 
+forking._LATE = ()  # libraries of many seconds
 forking.run_stage = stage
 sys.exit(forking.main(sys.argv[1:]))
 """

@@ -17,7 +17,7 @@ from textbcs.stage.process import PARENT
 
 LAUNCHER = Path("workflow/stage")
 FORK = "--fork"  # the launcher's first word where one process is to run many stages
-_WORTH_LOADING = 3  # stages: for fewer, to load all code costs more than it saves
+_WORTH_LOADING = 5  # stages: for fewer, to load all code costs more than it saves
 _MEMORY = 6 << 30  # bytes that have to be free for two stages at once
 _KILLED = "it was killed"
 
