@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout, clone, copy
-from finished import finished
+from finished_pipelines import finished
 from slurm_cluster import SlurmCluster, why_not
 
 

@@ -50,7 +50,7 @@ def test_the_bytes_of_a_local_run(
     assert "warning" not in said.lower()
     assert fresh_toy.hashes() == toy_origin.hashes()
     names = set(cluster.ask("squeue", "-h", "--states=all", "--format=%j").split())
-    assert names >= {"phantom", "slices", "train@unet-1", "predict@textbcs-1"}
+    assert names >= {"phantom", "slices", "train@unet-1", "train@textbcs-1"}
     assert not names & {"cohort", "table1"}  # short stages run where snakemake runs
     for log in ("logs/phantom.log", "logs/train/unet-1.log"):
         assert "Running stage" in (fresh_toy.root / log).read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout, clone, copy
-from finished import finished
+from finished_pipelines import finished
 
 Make = Callable[[], Checkout]
 
