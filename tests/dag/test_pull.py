@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -14,12 +13,12 @@ from typing import Any
 
 import pytest
 from checkout import Checkout, clone, copy
+from own_environments import S3_DVC, S3_SERVER, programs
 
 pytestmark = pytest.mark.dag
 
 RAW = ("data/raw/", "data/phantom/archive/")
 OUTSIDE = "data/archive/clinical.csv"
-SERVER = "TEXTBCS_MOTO_SERVER"
 # Any account will do for moto; what the developer is logged in to stays out of the tests.
 ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -132,14 +131,7 @@ def test_a_setting_that_somebody_has_committed_needs_no_training(
 @pytest.fixture
 def bucket(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """A DVC that speaks S3, and the address of a local server with a bucket `bucket`."""
-    server = os.environ.get(SERVER, "")
-    if not Path(server).is_file():
-        pytest.skip(
-            f"{SERVER} names no moto_server (docs/how-to/versioning.md says how to get one)"
-        )
-    dvc = Path(server).parent / "dvc"
-    if not dvc.is_file():
-        pytest.skip(f"no dvc beside {server}; install 'dvc[s3]' in the same environment")
+    server, dvc = programs(*S3_SERVER) / "moto_server", programs(*S3_DVC) / "dvc"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

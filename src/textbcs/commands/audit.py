@@ -45,6 +45,10 @@ def _add_verify(actions: Actions) -> None:
         help="with --deep: batches a run and split, of runs whose maps cannot be made again; 0: all "
         "(%(default)s)",
     )  # fmt: skip
+    verify.add_argument(
+        "--stages", type=number(int, 1, 10**6), default=0, metavar="N",
+        help="with --deep: run only N of the stages that train nothing again, drawn at random",
+    )  # fmt: skip
     _add_draw(verify)
     verify.add_argument(
         "--against", default="", metavar="HASH", help="a seal: has anything changed since?"
@@ -157,9 +161,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         report = verify_export(Path(arguments.folder or "."), arguments.deep)
     else:
         require_working_copy(arguments.typed)
-        deep = (
-            Deep(arguments.sample, arguments.trainings, arguments.seed) if arguments.deep else None
-        )
+        drawn = Deep(arguments.sample, arguments.trainings, arguments.seed, arguments.stages)
+        deep = drawn if arguments.deep else None
         report = verify(arguments.quick, deep, arguments.against, arguments.head)
     return _told(report, arguments.json)
 
@@ -168,26 +171,30 @@ def _replay(arguments: argparse.Namespace) -> int:
     """`audit replay`: exit code 1 where a stage has written something else."""
     from dataclasses import asdict
 
+    from tqdm import tqdm
+
     from textbcs.lineage.records.findings import visible
     from textbcs.lineage.records.form import Form
     from textbcs.lineage.records.graph import load_graph
     from textbcs.lineage.records.tree import load_tree
+    from textbcs.lineage.replay.comparing import Replay
     from textbcs.lineage.replay.replaying import run_again
     from textbcs.lineage.replay.selection import Choice
 
+    def tell(one: Replay) -> None:
+        if not arguments.json:
+            # Not `print`: on a terminal the progress bar stands in the same place.
+            tqdm.write(visible(f"{one.outcome:14} {one.address}  {one.path} {one.detail}".rstrip()))
+
     choice = Choice(arguments.stages, arguments.sample, arguments.trainings, arguments.seed)
-    found = run_again(load_tree(load_graph(Form())), choice)
+    found = run_again(load_tree(load_graph(Form())), choice, tell)
     different = sum(one.outcome == "different" for one in found.replays)
     if arguments.json:
-        print(
-            json.dumps(
-                {"seed": found.seed, "stages": [asdict(one) for one in found.replays]}, indent=2
-            )
-        )
+        stages = [asdict(one) for one in found.replays]
+        print(json.dumps({"seed": found.seed, "stages": stages}, indent=2))
         return int(different > 0)
-    for one in found.replays:
-        print(visible(f"{one.outcome:14} {one.address}  {one.path} {one.detail}".rstrip()))
-    print("\n".join(visible(f"left out: {line}") for line in found.left_out()))
+    for line in found.left_out():
+        print(visible(f"left out: {line}"))
     print(
         f"ran {len(found.replays)} stages again with the seed {found.seed}: {found.equal} equal, {different} "
         f"different, {len(found.replays) - found.equal - different} not replayable"

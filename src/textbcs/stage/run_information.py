@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def machine() -> dict[str, Any]:
     }
 
 
+@cache
 def installed() -> dict[str, list[str]]:
     """Name -> version and sha256 of the list of files, of each distribution that Python can import."""
     found: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Attacks 401 to 411: what lies among results and belongs to nobody."""
+"""Attacks 401 to 414: what lies among results and belongs to nobody."""
 
 import os
 import shutil
@@ -38,6 +38,7 @@ STRANGERS: dict[str, tuple[Callable[[], object], str]] = {
     "411 hidden": (lambda: write_text("results/.x.csv", "x"), "results/.x.csv"),
     "412 notes": (lambda: write_text("results/notes.md", "x"), "results/notes.md"),
     "413 all results": (lambda: moved("results"), "results"),
+    "414 a linked folder of several stages": (lambda: moved("results/predictions"), "results/predictions"),
 }  # fmt: skip
 
 

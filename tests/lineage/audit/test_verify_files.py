@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from audited import MODEL, TABLE, named
 from fabricated import edit_yaml, flip
+from sealed import change_receipt
 
 from textbcs.base.io import write_text
 from textbcs.lineage.audit.verify import verify
@@ -29,6 +30,13 @@ def test_one_flipped_bit(tree: Path, path: str, node: str) -> None:
     report = verify()
     assert named(report) == [("TAMPERED", node)]
     assert report.findings[0].path == path
+
+
+def test_118_a_size_that_a_receipt_invents(tree: Path) -> None:
+    change_receipt("split", lambda facts: facts["outputs"][0].update(bytes=1))
+    (found,) = verify().findings
+    assert (found.kind, found.path) == ("TAMPERED", "results/receipts/split.json")
+    assert found.detail.startswith("says 1 bytes of data/splits/split.csv, which has ")
 
 
 def test_a_flipped_bit_in_a_cached_object(tree: Path) -> None:

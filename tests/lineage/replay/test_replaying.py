@@ -1,4 +1,4 @@
-"""Stages that are run again: attacks 101 to 108, in which every hash is right and the content is invented."""
+"""Stages that are run again: attacks 101 to 108 and 114 to 117, in which every hash is right and a lie."""
 
 import json
 import sys
@@ -16,7 +16,8 @@ from textbcs.cli import main
 from textbcs.lineage.audit.verify import Deep, verify
 from textbcs.lineage.records.graph import load_graph
 from textbcs.lineage.records.tree import load_tree
-from textbcs.lineage.replay.replaying import Replay, run_again
+from textbcs.lineage.replay.comparing import Replay
+from textbcs.lineage.replay.replaying import run_again
 from textbcs.lineage.replay.selection import Choice, chosen
 
 ROWS = "results/evaluation/unet-s1/slices.csv"
@@ -131,6 +132,35 @@ def test_108_an_output_that_is_kept_from_the_receipt(runnable: Path) -> None:
     assert (found.outcome, found.path) == ("different", "data/masks/P2.nii.gz")
 
 
+def dropped(facts: dict[str, Any]) -> None:
+    facts["inputs"] = [one for one in facts["inputs"] if "patients" not in one["path"]]
+
+
+SAYS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "114 an input that is kept from the receipt": (
+        dropped, "does not name data/cohort/patients.csv, which is read when it is run again"),
+    "115 other kernels": (lambda facts: facts.update(kernels={}), "says otherwise of kernels: {}"),
+    "116 another seed": (lambda facts: facts.update(seed=5), "says otherwise of seed: 5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", SAYS)
+def test_what_a_receipt_says_of_its_run_is_compared_too(attack: str, runnable: Path) -> None:
+    change, words = SAYS[attack]
+    change_receipt("split", change)
+    (found,) = again("split").values()
+    assert (found.outcome, found.path) == ("different", "results/receipts/split.json")
+    assert found.detail == words
+
+
+def test_117_a_launcher_that_is_in_no_commit(runnable: Path) -> None:
+    """It could put the recorded files in place of running the stage."""
+    assert verify().findings == []
+    Path("workflow/stage").write_text("cp -r recorded/. .\n")
+    found = [(one.kind, one.path) for one in verify().findings]
+    assert found == [("UNKNOWN-CODE", "workflow/stage")]
+
+
 def test_what_cannot_be_run_again_says_why(runnable: Path) -> None:
     Path("src/textbcs/slices.py").write_text("# other\n")
     Path("data/cohort/files.csv").unlink()
@@ -167,6 +197,15 @@ def test_a_deep_audit_runs_again_what_trains_nothing(
     assert named(report) == [("REPLAY", "table1")]
     assert report.judged.replayed == 12
     assert "4 trainings were not run again (--trainings N)" in report.judged.left_out
+
+
+def test_a_deep_audit_of_some_stages_says_what_was_not_drawn(
+    runnable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textbcs.lineage.audit.predictions.check_predictions", lambda *_: [])
+    report = verify(deep=Deep(seed=1, stages=2))
+    assert report.judged.replayed == 2
+    assert "11 stages that train nothing were not drawn to run again" in report.judged.left_out
 
 
 def test_a_sample_is_drawn_by_its_seed_alone(tree: Path) -> None:

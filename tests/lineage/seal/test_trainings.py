@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,17 @@ def test_a_list_grows_and_keeps_its_heads(tree: Path) -> None:
     assert verify(head=head).findings == []
 
 
-def test_without_a_list_the_summary_says_what_is_not_known(tree: Path) -> None:
+def test_509_a_list_that_is_gone(tree: Path) -> None:
     LIST.unlink()
+    (found,) = verify().findings
+    assert (found.kind, found.path) == ("LEDGER", str(LIST))
+    assert found.detail == "there is none, and 4 trainings ran here"
+
+
+def test_without_a_list_the_summary_says_what_is_not_known(tree: Path) -> None:
+    """As after a pull, which brings neither the list nor run information."""
+    LIST.unlink()
+    shutil.rmtree("results/runinfo")
     report = verify()
     assert report.findings == []
     assert "how often each method was trained" in report.judged.left_out

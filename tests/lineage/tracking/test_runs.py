@@ -8,6 +8,7 @@ import pytest
 from finished import SLICES, Tree, runinfo
 
 from textbcs.base import kernels
+from textbcs.base.io import InputError
 from textbcs.lineage.tracking.measures import measures
 from textbcs.lineage.tracking.runs import OTHER, Run, describe, phase_of
 from textbcs.lineage.tracking.sources import find_sources
@@ -110,10 +111,13 @@ def test_scores_are_the_tables_aggregates(finished: Tree) -> None:
 def test_numbers_of_several_files_have_the_files_name(tmp_path: Path) -> None:
     nested = {"raw": {"ece": 0.5, "bins": [1, 2], "head": "x", "whole": True, "none": None}}
     (tmp_path / "unet-s1.json").write_text(json.dumps(nested))
-    (tmp_path / "odd-s1.json").write_text('{"value": NaN, "count": 3}')
+    (tmp_path / "odd-s1.json").write_text('{"value": 1e999, "count": 3}')
     names = [str(tmp_path / f"{name}.json") for name in ("unet-s1", "odd-s1")]
     assert list(measures(names)) == [("unet-s1.raw.ece", 0.5, 0), ("odd-s1.count", 3.0, 0)]
     assert list(measures(names[:1])) == [("raw.ece", 0.5, 0)]
+    (tmp_path / "odd-s1.json").write_text('{"value": NaN}')  # no stage writes it
+    with pytest.raises(InputError, match="NaN is no number of JSON"):
+        list(measures(names))
 
 
 def test_slices_of_several_runs_have_the_runs_name(tmp_path: Path) -> None:

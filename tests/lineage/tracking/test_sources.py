@@ -1,6 +1,7 @@
 """Sources: what belongs to a receipt, and nothing that no receipt vouches for."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,39 @@ def test_rows_are_shown_beside_the_maps_that_they_were_made_from_and_beside_no_o
         ("results/runs/unet-s1/model.safetensors",),
     )
     assert source("predict@unet-1").files == ()
+
+
+DAMAGED = {
+    "nested": b"[" * 200_000 + b"]" * 200_000,
+    "a number that is none": b'{"receipt": NaN}',
+    "half a character": b'{"receipt": "\\ud800"}',
+    "a key twice": b'{"receipt": "1", "receipt": "2"}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_records_that_are_none_are_faults_and_end_nothing(finished: Tree, damage: str) -> None:
+    path, _ = runinfo("train@unet-1")
+    path.write_bytes(DAMAGED[damage])
+    assert source("train@unet-1").runinfo == {}
+    Path("results/receipts/slices.json").write_bytes(DAMAGED[damage])
+    sources, faults = find_sources()
+    assert len(sources) == 7
+    assert [fault.split(":")[0] for fault in faults] == ["results/receipts/slices.json"]
+
+
+def test_nobody_waits_for_a_pipe(finished: Tree) -> None:
+    path, _ = runinfo("train@unet-1")
+    receipt, picture = Path("results/receipts/slices.json"), Path("reports/figures/overview.png")
+    facts = json.loads(Path("results/receipts/report.json").read_text())
+    for one in facts["outputs"]:
+        one["bytes"] = 0  # as a pipe has
+    Path("results/receipts/report.json").write_text(json.dumps(facts))
+    for one in (path, receipt, picture):
+        one.unlink()
+        os.mkfifo(one)
+    sources, faults = find_sources()
+    by_address = {one.receipt.address: one for one in sources}
+    assert by_address["train@unet-1"].runinfo == {}
+    assert by_address["report"].left_out == (picture.as_posix(),)
+    assert [fault.split(":")[0] for fault in faults] == [receipt.as_posix()]

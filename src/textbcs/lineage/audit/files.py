@@ -35,6 +35,16 @@ def check_outputs(tree: Tree) -> Iterator[Finding]:
                 yield Finding("TAMPERED", receipt.address, item.path, detail)
 
 
+def check_sizes(tree: Tree) -> Iterator[Finding]:
+    """Sizes that receipts give, where the files are what they say."""
+    for receipt in tree.graph.active():
+        for item in (*receipt.outputs, *receipt.inputs):
+            found = tree.digest(item.path)
+            if found and found.sha256 == item.sha256 and found.bytes != item.bytes:
+                detail = f"says {item.bytes} bytes of {item.path}, which has {found.bytes}"
+                yield Finding("TAMPERED", receipt.address, receipt.path, detail, (item.path,))
+
+
 def check_outside_inputs(tree: Tree) -> Iterator[Finding]:
     """Inputs that no stage makes and that are gone."""
     seen: set[str] = set()

@@ -15,6 +15,8 @@ from textbcs.stage.definition import Definition
 from textbcs.stage.receipt import ENVIRONMENT
 
 _DEFINITION = "dvc.yaml"
+# No stage depends on them, and what is run again is started by them.
+_STARTERS = ("workflow/stage", "workflow/own_code.py")
 _IGNORED = ".dvcignore"
 
 
@@ -269,9 +271,11 @@ def check_code(tree: Tree) -> Iterator[Finding | Remark]:
 
 
 def check_definition_file(tree: Tree) -> Iterator[Finding]:
-    """What says which stages there are, and which files are none, against the last commit."""
-    for path in (_DEFINITION, _IGNORED):
+    """Which stages there are, which files are none, and what starts stages, against the last commit."""
+    for path in (_DEFINITION, _IGNORED, *_STARTERS):
         committed_text, here = show("HEAD", f"./{path}"), Path(path)
+        if committed_text is None and path in _STARTERS and not here.exists():
+            continue  # nothing can be run again here, and `replay` says so
         if committed_text is None and show("HEAD", "./params.yaml") is None:
             continue  # no history, which has its own name, or none of this folder
         if committed_text is None or not here.is_file() or here.read_bytes() != committed_text:

@@ -42,11 +42,13 @@ class Deep:
         sample: batches a run and split that are predicted again where a stage cannot run again; 0: all.
         trainings: how many trainings are run again.
         seed: of the draw of both; None: a fresh one.
+        stages: how many of the stages that train nothing are run again, drawn, too; 0: all.
     """
 
     sample: int = 1
     trainings: int = 0
     seed: int | None = None
+    stages: int = 0
 
 
 def verify(
@@ -136,7 +138,8 @@ def _deep(tree: Tree, found: Iterable[Found], options: Deep) -> tuple[list[Found
 
     judged = (one for one in found if isinstance(one, Finding))
     stale = {one.node for one in judged if one.kind in ("STALE", "FORGED-LOCK")}
-    replayed = run_again(tree, Choice(trainings=options.trainings, seed=options.seed))
+    choice = Choice((), options.stages, options.trainings, options.seed)
+    replayed = run_again(tree, choice)
     equal = {one.address for one in replayed.replays if one.outcome == "equal"}
     return [
         *as_findings(replayed.replays),
@@ -156,6 +159,7 @@ def _checks(tree: Tree) -> Iterator[Found]:
     yield from guarded("versions of receipts", lambda: definitions.check_versions(tree))
     yield from guarded("definitions", lambda: definitions.check_definitions(tree))
     yield from guarded("outputs", lambda: files.check_outputs(tree))
+    yield from guarded("sizes", lambda: files.check_sizes(tree))
     yield from guarded("inputs from outside", lambda: files.check_outside_inputs(tree))
     yield from guarded("orphans", lambda: strangers.check_orphans(tree))
     yield from guarded("folders of reports", lambda: strangers.check_reports(tree))

@@ -1,7 +1,6 @@
 """The two sides of a comparison: tables, dvc.lock and receipts of a revision, or of the working folder."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textbcs.base.io import InputError
-from textbcs.lineage.records.bounded import read_regular
+from textbcs.lineage.records.bounded import parse_json, read_regular
 from textbcs.lineage.records.graph import RECEIPTS, Receipt, parse_receipt
 from textbcs.lineage.records.history import git, lock_at, show
 from textbcs.lineage.records.lock_file import LOCK, Locked, read_lock
@@ -88,11 +87,14 @@ def inputs_of_both(
 
 
 def _listing(folder: str, md5: str) -> dict[str, str] | None:
-    """The files of a folder by DVC's list of it; None where it is no folder or the list is not here."""
+    """The files of a folder by DVC's list of it; None where it is no folder, or no such list is here."""
     content = _object(md5) if md5.endswith(".dir") else None
     if content is None:
         return None
-    return {f"{folder}/{one['relpath']}": str(one["md5"]) for one in json.loads(content)}
+    try:
+        return {f"{folder}/{one['relpath']}": str(one["md5"]) for one in parse_json(content)}
+    except (InputError, KeyError, TypeError):
+        return None
 
 
 def at_revision(name: str) -> Side:

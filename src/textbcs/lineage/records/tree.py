@@ -212,7 +212,8 @@ def managed_entries(graph: Graph, folders: Folders) -> Iterator[Entry]:
             # A top folder also holds people's own folders, or links to them.
             if not deep and one.kind == "folder" and not (one.target and _holds(graph, one.path)):
                 continue
-            if one.path not in inputs or graph.makers.of(one.path):
+            # What people bring may lie anywhere and be linked; not so what holds the outputs of stages.
+            if one.path not in inputs or graph.makers.of(one.path) or _holds(graph, one.path):
                 yield one
 
 

@@ -1,46 +1,25 @@
 """REPLAY: stages once more from their recorded inputs; every output against the receipt, byte by byte."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from textbcs.base import kernels
-from textbcs.base.io import InputError, sha256_file
+from textbcs.base.io import InputError
 from textbcs.lineage.records.bounded import read_record
 from textbcs.lineage.records.findings import Finding, some, visible
 from textbcs.lineage.records.graph import Receipt, difference
 from textbcs.lineage.records.tree import RUNINFO, Tree, modules_of
-from textbcs.lineage.replay.difference import first_difference
-from textbcs.lineage.replay.scratch import scratch, workshop
+from textbcs.lineage.replay.comparing import Replay, compared
+from textbcs.lineage.replay.running import LAUNCHER, Runner, runner
+from textbcs.lineage.replay.scratch import CODE, scratch, workshop
 from textbcs.lineage.replay.selection import Choice, chosen, fresh_seed
 from textbcs.settings.params import flatten, select
-from textbcs.stage.process import PARENT
 from textbcs.stage.trainings import TRAINS
 
-_LAUNCHER = Path("workflow/stage")
 _DRIVER = Path("/proc/driver/nvidia/version")
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What came of running a stage again.
-
-    Attributes:
-        address: the stage.
-        outcome: `equal`, `different` or `not replayable`.
-        detail: where the first difference is, or why it was not run; the empty string where all is equal.
-        path: the output that differs first.
-        outputs: how many were compared.
-    """
-
-    address: str
-    outcome: str
-    detail: str = ""
-    path: str = ""
-    outputs: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,11 +30,13 @@ class Replayed:
         replays: a stage each.
         seed: of the draw.
         left: trainings that were not drawn.
+        undrawn: other stages that were not drawn.
     """
 
     replays: Sequence[Replay]
     seed: int
     left: int = 0
+    undrawn: int = 0
 
     @property
     def equal(self) -> int:
@@ -65,6 +46,8 @@ class Replayed:
     def left_out(self) -> list[str]:
         """What was not run again, and why, a line each."""
         lines = [f"{self.left} trainings were not run again (--trainings N)"] if self.left else []
+        if self.undrawn:
+            lines.append(f"{self.undrawn} stages that train nothing were not drawn to run again")
         reasons: dict[str, list[str]] = {}
         for one in self.replays:
             if one.outcome == "not replayable":
@@ -72,21 +55,33 @@ class Replayed:
         return lines + [f"{some(names)}: not run again, {why}" for why, names in reasons.items()]
 
 
-def run_again(tree: Tree, choice: Choice) -> Replayed:
+def run_again(
+    tree: Tree, choice: Choice, tell: Callable[[Replay], object] = lambda _: None
+) -> Replayed:
     """Run the stages of a choice again.
+
+    Args:
+        tree: the hashed tree; nothing in it is changed.
+        choice: which stages.
+        tell: is called with each outcome as soon as it is known.
 
     Raises:
         InputError: no stage has one of the names.
     """
     seed = fresh_seed() if choice.seed is None else choice.seed
     receipts = chosen(tree.graph, choice, seed)
-    trainings = {one.address for one in tree.graph.active() if TRAINS.fullmatch(one.stage)}
-    left = 0 if choice.names else len(trainings - {one.address for one in receipts})
-    return Replayed(list(replay(tree, receipts)), seed, left)
+    taken = {one.address for one in receipts}
+    rest = [one for one in tree.graph.active() if not choice.names and one.address not in taken]
+    left = sum(TRAINS.fullmatch(one.stage) is not None for one in rest)
+    found: dict[str, Replay] = {}
+    for one in replay(tree, receipts):
+        tell(one)
+        found[one.address] = one
+    return Replayed([found[one.address] for one in receipts], seed, left, len(rest) - left)
 
 
 def replay(tree: Tree, receipts: Sequence[Receipt]) -> Iterator[Replay]:
-    """Run stages again, one after the other, each from the inputs that its receipt names.
+    """Run stages again, each from the inputs that its receipt names; outcomes come as they are known.
 
     Args:
         tree: the hashed tree; nothing in it is changed.
@@ -94,17 +89,50 @@ def replay(tree: Tree, receipts: Sequence[Receipt]) -> Iterator[Replay]:
     """
     from tqdm import tqdm
 
-    with workshop() as shop:
-        for receipt in tqdm(receipts, desc="run again", disable=None, leave=False):
-            reason = _obstacle(tree, receipt)
-            try:
-                yield (
-                    Replay(receipt.address, "not replayable", reason)
-                    if reason
-                    else _again(shop, tree, receipt)
-                )
-            except (InputError, OSError) as error:
-                yield Replay(receipt.address, "not replayable", visible(str(error)))
+    reasons = {one.address: _obstacle(tree, one) for one in receipts}
+    able = [one for one in receipts if not reasons[one.address]]
+    with tqdm(total=len(able), desc="run again", unit="stage", disable=None, leave=False) as bar:
+        for address, reason in reasons.items():
+            if reason:
+                yield Replay(address, "not replayable", reason)
+        for one in _run(tree, able) if able else ():
+            bar.update()
+            yield one
+
+
+def _run(tree: Tree, receipts: Sequence[Receipt]) -> Iterator[Replay]:
+    """What comes of stages that nothing keeps from running."""
+    with workshop() as shop, ThreadPoolExecutor(2) as pool:
+        try:
+            with runner(shop / CODE, receipts) as run:
+                turns = BoundedSemaphore(run.at_once)
+                jobs = [pool.submit(_again, shop, tree, one, run, turns) for one in receipts]
+                for job in as_completed(jobs):
+                    yield job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _again(
+    shop: Path, tree: Tree, receipt: Receipt, run: Runner, turns: BoundedSemaphore
+) -> Replay:
+    """Run a stage; a fork can say that all is equal, but only a process of its own that it is not."""
+    with turns:
+        if run.can_fork(receipt):
+            found = _once(shop, tree, receipt, run.fork)
+            if found.outcome == "equal":
+                return found
+        return _once(shop, tree, receipt, run.alone)
+
+
+def _once(shop: Path, tree: Tree, receipt: Receipt, run: Callable[[Path, Receipt], None]) -> Replay:
+    """Run a stage in a scratch folder and compare what it has written."""
+    try:
+        with scratch(shop, tree, receipt) as root:
+            run(root, receipt)
+            return compared(root, tree, receipt)
+    except (InputError, OSError) as error:
+        return Replay(receipt.address, "not replayable", visible(str(error)))
 
 
 def as_findings(replays: Iterable[Replay]) -> Iterator[Finding]:
@@ -117,8 +145,8 @@ def as_findings(replays: Iterable[Replay]) -> Iterator[Finding]:
 def _obstacle(tree: Tree, receipt: Receipt) -> str:
     """Why a stage cannot be run as it ran; the empty string where it can."""
     definition = tree.graph.definitions[receipt.address]
-    if not _LAUNCHER.is_file():
-        return f"there is no {_LAUNCHER} here"
+    if not LAUNCHER.is_file():
+        return f"there is no {LAUNCHER} here"
     code = {path: tree.sha256(path) for path in modules_of(tree, definition)}
     if dict(receipt.code) != code:
         return f"it ran other code than lies here{_commit_of(receipt)}"
@@ -146,57 +174,3 @@ def _commit_of(receipt: Receipt) -> str:
     except (InputError, KeyError, TypeError):
         return ""
     return f"; git checkout {visible(str(commit))}" if commit else ""
-
-
-def _again(shop: Path, tree: Tree, receipt: Receipt) -> Replay:
-    """Run a stage in a scratch folder and compare what it has written.
-
-    Raises:
-        InputError: the stage fails.
-    """
-    with scratch(shop, tree, receipt) as root:
-        done = subprocess.run(
-            ["/bin/sh", str(_LAUNCHER), *receipt.argv],
-            cwd=root,
-            env=_environment(receipt),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        if done.returncode:
-            lines = done.stdout.decode(errors="replace").strip().splitlines() or ["without a word"]
-            raise InputError(f"it ends with {done.returncode}: {lines[-1]}")
-        for item in receipt.outputs:
-            after = root / item.path
-            if not after.is_file():
-                detail = "was not written when it was run again"
-                return Replay(receipt.address, "different", detail, item.path)
-            if sha256_file(after) != item.sha256:
-                same = tree.sha256(item.path) == item.sha256
-                detail = first_difference(Path(item.path), after) if same else "other bytes"
-                return Replay(receipt.address, "different", detail, item.path)
-        others = _unnamed(root, tree, receipt)
-        if others:
-            return Replay(receipt.address, "different", "its receipt does not name it", others[0])
-    return Replay(receipt.address, "equal", outputs=len(receipt.outputs))
-
-
-def _unnamed(root: Path, tree: Tree, receipt: Receipt) -> list[str]:
-    """Files that the stage has written where its outputs lie, and that its receipt does not name."""
-    named = {item.path for item in receipt.outputs} | {receipt.path}
-    found: list[str] = []
-    for out in tree.graph.definitions[receipt.address].outputs:
-        place = root / out
-        files = place.rglob("*") if place.is_dir() else [place]
-        found += [path.relative_to(root).as_posix() for path in files if path.is_file()]
-    read = {item.path for item in receipt.inputs}
-    return sorted(set(found) - named - read)
-
-
-def _environment(receipt: Receipt) -> dict[str, str]:
-    """Of the user's environment what starts programs; a stage that ran on the CPU sees no card."""
-    apart = ("PYTHON", "TEXTBCS_", "VIRTUAL_ENV")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(apart)}
-    kept |= {"TEXTBCS_PYTHON": sys.executable, PARENT: str(os.getpid())}
-    return kept if receipt.device.startswith("cuda") else kept | {"CUDA_VISIBLE_DEVICES": ""}

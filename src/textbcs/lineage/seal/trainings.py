@@ -8,6 +8,7 @@ from typing import Any
 from textbcs.base.io import InputError, sha256_bytes
 from textbcs.lineage.records.bounded import parse_json, read_record, read_regular
 from textbcs.lineage.records.findings import Finding, Remark, short
+from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.records.tree import RUNINFO, Tree
 from textbcs.stage.trainings import FIRST, LIST, TRAINS
 
@@ -97,9 +98,14 @@ def check_trainings(tree: Tree, head: str = "") -> Iterator[Finding | Remark]:
     except InputError as error:
         yield Finding("LEDGER", "", str(LIST), str(error))
         return
+    ran = [one for one in trained if one.version >= _SINCE and _ran_here(tree, one)]
     if found is None:
         if head:
             yield Finding("LEDGER", "", str(LIST), f"there is none, so {short(head)} is not in it")
+        elif ran:
+            yield Finding(
+                "LEDGER", "", str(LIST), f"there is none, and {len(ran)} trainings ran here"
+            )
         elif trained:
             text = f"how often each method was trained is not known: no {LIST} here"
             yield Remark(text, left_out="how often each method was trained")
@@ -109,22 +115,17 @@ def check_trainings(tree: Tree, head: str = "") -> Iterator[Finding | Remark]:
     if head and head not in found.heads:
         yield Finding("LEDGER", "", str(LIST), f"no line of it has the hash {head}")
     receipts = {one["receipt"] for one in found.entries}
-    for receipt in trained:
-        digest = tree.sha256(receipt.path)
-        if (
-            receipt.version >= _SINCE
-            and _ran_here(receipt.address, digest)
-            and digest not in receipts
-        ):
+    for receipt in ran:
+        if tree.sha256(receipt.path) not in receipts:
             detail = f"{LIST} does not name this training, which ran here"
             yield Finding("LEDGER", receipt.address, receipt.path, detail)
     yield Remark(found.text())
 
 
-def _ran_here(address: str, digest: str | None) -> bool:
+def _ran_here(tree: Tree, receipt: Receipt) -> bool:
     """Whether the run information that lies here is of this very receipt."""
     try:
-        facts = read_record(RUNINFO / f"{address}.json")
-        return isinstance(facts, dict) and facts.get("receipt") == digest
+        facts = read_record(RUNINFO / f"{receipt.address}.json")
     except InputError:
         return False
+    return isinstance(facts, dict) and facts.get("receipt") == tree.sha256(receipt.path)

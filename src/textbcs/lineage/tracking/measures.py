@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from textbcs.base.io import existing, read_csv, read_json
+from textbcs.base.io import existing, read_csv
+from textbcs.lineage.records.bounded import read_record
 
 Point = tuple[str, float, int]
 
@@ -54,7 +55,7 @@ def grid(path: str) -> Iterator[Point]:
 
 def leaves(path: str) -> Iterator[Point]:
     """The numbers of a JSON file by their dotted names; lists are left out."""
-    yield from _leaves(read_json(path), "")
+    yield from _leaves(read_record(path), "")
 
 
 def scores(path: str) -> Iterator[Point]:

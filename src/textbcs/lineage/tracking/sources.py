@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from textbcs.base.io import InputError, canonical_json, read_json, sha256_bytes, sha256_file
+from textbcs.base.io import InputError, canonical_json, sha256_bytes, sha256_file
+from textbcs.lineage.records.bounded import read_record, read_regular
 from textbcs.lineage.records.graph import RECEIPTS, Item, Receipt, parse_receipt
 from textbcs.lineage.records.run_rows import rows_of
 from textbcs.stage.ignored_files import is_ignored
@@ -58,9 +59,9 @@ def find_sources() -> tuple[list[Source], list[str]]:
         if is_ignored(path):
             continue
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
             receipt = parse_receipt(content)
-        except (InputError, OSError) as error:
+        except InputError as error:
             faults.append(f"{path}: {error}")
             continue
         found[receipt.address] = (receipt, sha256_bytes(content))
@@ -134,7 +135,9 @@ def _makers(receipt: Receipt, receipts: Mapping[str, Receipt]) -> Iterator[Recei
 def _is_as_recorded(item: Item) -> bool:
     path = Path(item.path)
     try:
-        return path.stat().st_size == item.bytes and sha256_file(path) == item.sha256
+        # A pipe has a size, too, and would make the reader wait.
+        is_whole = path.is_file() and path.stat().st_size == item.bytes
+        return is_whole and sha256_file(path) == item.sha256
     except OSError:
         return False
 
@@ -142,7 +145,7 @@ def _is_as_recorded(item: Item) -> bool:
 def _runinfo(receipt: Receipt, sha256: str) -> Mapping[str, Any]:
     """The run information that belongs to this very receipt."""
     try:
-        facts = read_json(RUNINFO / f"{receipt.address}.json")
-    except (InputError, OSError):
+        facts = read_record(RUNINFO / f"{receipt.address}.json")
+    except InputError:
         return {}
     return facts if isinstance(facts, dict) and facts.get("receipt") == sha256 else {}

@@ -1,10 +1,8 @@
 """The IDC back end against another S3 than our own: moto's server, a program beside this environment.
 
-moto does not install beside the locked packages. `python -m venv moto && moto/bin/pip install
-'moto[server]'`, then name `moto/bin/moto_server` in TEXTBCS_MOTO_SERVER.
+moto does not install beside the locked packages: it has an environment of its own (own_environments.py).
 """
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import requests
+from own_environments import S3_SERVER, programs
 from remote import BUCKET, expected, fetch, nothing_left, raw_is_right, remote_place
 
 from textbcs.archives.incoming import RAW
@@ -33,9 +32,7 @@ PUBLIC = (
 @pytest.fixture
 def moto(tmp_path: Path) -> Iterator[str]:
     """The address of a running server."""
-    program = os.environ.get("TEXTBCS_MOTO_SERVER")
-    if not program:
-        pytest.skip("TEXTBCS_MOTO_SERVER names no moto_server")
+    program = programs(*S3_SERVER) / "moto_server"
     log = tmp_path / "moto.log"
     with log.open("w") as stream:
         process = subprocess.Popen([program, "-p", "0"], stdout=stream, stderr=subprocess.STDOUT)
