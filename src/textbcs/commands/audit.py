@@ -168,7 +168,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    """`audit replay`: exit code 1 where a stage has written something else."""
+    """`audit replay`: exit code 1 where a stage wrote something else, or a named one could not run."""
     from dataclasses import asdict
 
     from tqdm import tqdm
@@ -189,17 +189,19 @@ def _replay(arguments: argparse.Namespace) -> int:
     choice = Choice(arguments.stages, arguments.sample, arguments.trainings, arguments.seed)
     found = run_again(load_tree(load_graph(Form())), choice, tell)
     different = sum(one.outcome == "different" for one in found.replays)
+    unrun = len(found.replays) - found.equal - different
+    code = int(different > 0 or (unrun > 0 and bool(arguments.stages)))
     if arguments.json:
         stages = [asdict(one) for one in found.replays]
         print(json.dumps({"seed": found.seed, "stages": stages}, indent=2))
-        return int(different > 0)
+        return code
     for line in found.left_out():
         print(visible(f"left out: {line}"))
     print(
-        f"ran {len(found.replays)} stages again with the seed {found.seed}: {found.equal} equal, {different} "
-        f"different, {len(found.replays) - found.equal - different} not replayable"
+        f"ran {found.equal + different} of {len(found.replays)} stages again with the seed {found.seed}: "
+        f"{found.equal} equal, {different} different, {unrun} not replayable"
     )
-    return int(different > 0)
+    return code
 
 
 def _trace(arguments: argparse.Namespace) -> None:

@@ -143,6 +143,15 @@ def test_613_a_bomb(crate: Path) -> None:
         check_crate(archive)
 
 
+def test_617_two_crates_in_a_zip(crate: Path) -> None:
+    """It was clean, and nothing said which of the two had been judged."""
+    archive = zip_of(crate)
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.write(crate / "ro-crate-metadata.json", "zz/ro-crate-metadata.json")
+    with pytest.raises(InputError, match="holds crate, zz, and an export is one folder"):
+        check_crate(archive)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no zip"])
 def test_614_no_zip(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(content)

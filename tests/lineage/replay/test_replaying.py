@@ -184,6 +184,9 @@ def test_the_commands_exit_code_and_its_json(
     said = json.loads(capsys.readouterr().out)
     assert [(one["address"], one["outcome"]) for one in said["stages"]] == [("split", "equal")]
     assert main(["audit", "replay", "nothing"]) == 2
+    change_receipt("table1", lambda facts: facts.update(device="cpu aarch64"))
+    assert main(["audit", "replay", "split", "table1"]) == 1  # who asks for a stage wants it to run
+    assert "ran 1 of 2 stages again" in capsys.readouterr().out
 
 
 def test_a_deep_audit_runs_again_what_trains_nothing(

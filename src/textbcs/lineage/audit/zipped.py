@@ -15,7 +15,7 @@ from pathlib import Path
 from textbcs.base.io import InputError
 from textbcs.lineage.export.entities import METADATA
 from textbcs.lineage.records.bounded import path_fault
-from textbcs.lineage.records.findings import visible
+from textbcs.lineage.records.findings import some, visible
 
 _MOST_MEMBERS = 1_000_000
 _MOST_BYTES = 1 << 40
@@ -46,11 +46,23 @@ def unpacked(archive: Path) -> Iterator[Path]:
             raise
         except Exception as error:  # zipfile passes on what its decompressors raise
             raise InputError(f"{archive}: a zip that is damaged or cut off ({error})") from error
-        inside = [path for path in Path(place).iterdir() if path.is_dir()]
-        folders = [one for one in (Path(place), *inside[:1]) if (one / METADATA).is_file()]
-        if not folders:
+        folder = _the_only(archive, Path(place))
+        if not (folder / METADATA).is_file():
             raise InputError(f"{archive}: holds no export of a run (there is no {METADATA})")
-        yield folders[0]
+        yield folder
+
+
+def _the_only(archive: Path, place: Path) -> Path:
+    """The folder of the export: what was unpacked, or the one folder in it, beside which nothing lies."""
+    if (place / METADATA).is_file():
+        return place
+    first, *others = sorted(place.iterdir()) or [place]
+    if others:
+        names = some([one.name for one in (first, *others)])
+        raise InputError(
+            f"{archive}: holds {visible(names)}, and an export is one folder; zip one by itself"
+        )
+    return first
 
 
 def _unpack(archive: Path, opened: zipfile.ZipFile, place: Path) -> None:
