@@ -113,6 +113,7 @@ def test_a_method_a_metric_a_table_and_a_stage_are_added_by_the_recipes(tiny: Ch
 
     ran = tiny.ran()
     assert [address for address in ran if "@" in address] == [
+        "package@textbcs_plus-1",  # holds the receipt of the scores, and these have a new row
         "predict@plain-1",
         "pretrain@plain",
         "search@plain",
