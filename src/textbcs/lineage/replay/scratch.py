@@ -74,7 +74,7 @@ def _lock(place: Path) -> int | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
             return descriptor
     except OSError:
-        pass
+        pass  # another audit is at work in it, or the file system has no locks: it stays
     os.close(descriptor)
     return None
 
