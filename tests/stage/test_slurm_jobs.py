@@ -1,5 +1,6 @@
 """No start beside jobs of this checkout at Slurm, and none while Slurm does not say whether there are any."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,11 @@ def squeue(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_jobs_of_a_killed_run_are_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     JobRecord("train@unet-1", "abc", "me", "11").write()
-    rows = f"11|textbcs:abc|{here}\\n12|textbcs:z|/elsewhere\\n13|textbcs:y|{here}\\n14||{here}"
-    squeue(here, f"printf '{rows}\\n'", monkeypatch)
+    rows = [
+        f"11|textbcs:abc|train@unet-1|{here}", "12|textbcs:z|score|/elsewhere",
+        f"13|textbcs:y|score|{here}", f"14|(null)|other|{here}",
+    ]  # fmt: skip
+    squeue(here, "\n".join(f"echo '{row}'" for row in rows), monkeypatch)
     with pytest.raises(InputError, match=r"Slurm jobs 11 13 .* scancel 11 13$"):
         refuse_beside_slurm_jobs()
     assert "me" in (here / "squeue.asked").read_text()
@@ -34,7 +38,7 @@ def test_a_job_whose_number_is_unknown_is_known_by_its_submission(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     JobRecord("train@unet-1", "abc", "me").write()
-    squeue(here, "echo '11|textbcs:abc|/a/link/to/here'", monkeypatch)
+    squeue(here, "echo '11|textbcs:abc|train@unet-1|/a/link/to/here'", monkeypatch)
     with pytest.raises(InputError, match="Slurm jobs 11 "):
         refuse_beside_slurm_jobs()
 
@@ -44,9 +48,29 @@ def test_records_of_jobs_that_ended_are_forgotten(
 ) -> None:
     record = JobRecord("train@unet-1", "abc", "me", "11")
     record.write()
-    squeue(here, "echo '12|textbcs:z|/elsewhere'", monkeypatch)
+    squeue(here, "echo '12|textbcs:z|score|/elsewhere'", monkeypatch)
     refuse_beside_slurm_jobs()
     assert not record.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "is_ours"),
+    [
+        ("11|textbcs:abc|train@unet-1|/else", True), ("11|textbcs:z|train@unet-1|/else", False),
+        ("11|(null)|train@unet-1|/else", True), ("11|(null)|somebodys|/else", False),
+        ("12|(null)|train@unet-1|/else", False),
+    ],
+)  # fmt: skip
+def test_a_number_alone_is_no_job_of_ours(
+    here: Path, monkeypatch: pytest.MonkeyPatch, row: str, is_ours: bool
+) -> None:
+    """A controller that was killed may give a number again."""
+    record = JobRecord("train@unet-1", "abc", "me", "11")
+    record.write()
+    squeue(here, f"echo '{row}'", monkeypatch)
+    with pytest.raises(InputError, match="jobs 11 ") if is_ours else contextlib.nullcontext():
+        refuse_beside_slurm_jobs()
+    assert record.path.exists() == is_ours
 
 
 @pytest.mark.parametrize(
@@ -77,7 +101,7 @@ def test_a_damaged_record_counts(here: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_records_only_a_thorough_start_asks(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    squeue(here, f"echo '13|textbcs:y|{here}'", monkeypatch)
+    squeue(here, f"echo '13|textbcs:y|score|{here}'", monkeypatch)
     refuse_beside_slurm_jobs()
     assert not (here / "squeue.asked").exists()
     with pytest.raises(InputError, match="Slurm jobs 13 "):

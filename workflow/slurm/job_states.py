@@ -16,7 +16,7 @@ from pathlib import Path
 
 from slurm.lab_file import Lab
 from textbcs.base.io import write_bytes
-from textbcs.stage.slurm_jobs import FOLDER, ask_slurm, reason_of
+from textbcs.stage.slurm_jobs import FOLDER, JobRecord, ask_slurm, reason_of
 
 SEEN = FOLDER / "squeue"
 PATIENCE = 600.0  # seconds for which Slurm may give no answer
@@ -54,7 +54,7 @@ class Seen:
 
     Attributes:
         time: of the question, seconds since 1970.
-        jobs: state and reason by job.
+        jobs: state, reason, comment and name by job.
         away: since when Slurm gives no answer; 0 while it does.
         fault: why it gives none.
     """
@@ -99,31 +99,42 @@ def _last() -> Seen:
 
 def _ask(last: Seen) -> Seen:
     try:
-        listed = ask_slurm("squeue", "--me", "--noheader", "--states=all", "--format=%i|%T|%r")
+        listed = ask_slurm(
+            "squeue", "--me", "--noheader", "--states=all", "--format=%i|%T|%r|%k|%j"
+        )
     except (OSError, subprocess.SubprocessError) as error:
         # The clock is read after the question, which may have taken a minute.
         return Seen(time.time(), last.jobs, last.away or time.time(), reason_of(error))
     rows = [line.split("|") for line in listed.splitlines()]
-    return Seen(time.time(), {row[0]: row[1:3] for row in rows if len(row) >= 3})
+    return Seen(time.time(), {row[0]: row[1:5] for row in rows if len(row) >= 5})
 
 
-def final_state(job: str) -> str:
+def state_of(record: JobRecord, now: Seen) -> tuple[str, str]:
+    """A job's state and why it waits; empty where squeue does not list it, or another job has its number."""
+    state, reason, *facts = now.jobs.get(record.job, ["", "", "", ""])
+    return (state, reason) if record.owns(record.job, *facts) else ("", "")
+
+
+def final_state(record: JobRecord) -> str:
     """The state of a job that is over, from whichever program of Slurm still knows it; `LOST` if none does.
 
     Raises:
         OSError, subprocess.SubprocessError: Slurm gives no answer.
     """
     try:
-        shown = ask_slurm("scontrol", "--oneliner", "show", "job", job)
-        return str(re.findall(r"JobState=(\w+)", shown)[-1])
+        shown = ask_slurm("scontrol", "--oneliner", "show", "job", record.job)
+        facts = dict(re.findall(r"(JobState|Comment|JobName)=(\S+)", shown))
+        mine = record.owns(record.job, facts.get("Comment", ""), facts["JobName"])
+        return str(facts["JobState"]) if mine else "LOST"
     except subprocess.CalledProcessError as error:
         if "Invalid job id" not in str(error.stderr):
             raise
-    except IndexError:
+    except KeyError:
         pass
     try:
         words = ask_slurm(
-            "sacct", "-X", "--noheader", "--parsable2", "--format=State", f"--jobs={job}"
+            *("sacct", "-X", "--noheader", "--parsable2", "--format=State"),
+            *(f"--jobs={record.job}", f"--name={record.address}"),
         ).split()
     except (OSError, subprocess.SubprocessError):
         words = []  # no accounting here

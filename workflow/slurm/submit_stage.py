@@ -145,7 +145,7 @@ class _Job:
                     f"Slurm has not answered for {job_states.PATIENCE / 60:.0f} min ({now.fault}); "
                     f"job {self.record.job} may run on; start again when squeue answers"
                 )
-            state, reason = now.jobs.get(self.record.job, ["", ""])
+            state, reason = job_states.state_of(self.record, now)
             self._heed_stop(waits=state in ("PENDING", ""), away=bool(now.away))
             if state == "PENDING" and job_states.NEVER.fullmatch(reason):
                 self._scancel()
@@ -177,7 +177,7 @@ class _Job:
     def _over(self, state: str) -> tuple[int, str, bool]:
         """What Slurm says of a job that has not said how it ended."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            state = job_states.final_state(self.record.job)
+            state = job_states.final_state(self.record)
         line = job_states.cause(state, self.request.kind, self.lab, self.printed)
         return 1, self._with_place(line), state in job_states.BAD_LUCK
 
@@ -197,7 +197,8 @@ class _Job:
         """End the job; where Slurm does not answer the record stays, and the next start asks again."""
         try:
             if self.record.job:
-                ask_slurm("scancel", self.record.job, seconds=20)
+                name = f"--name={self.request.address}"  # the number may be another's by now
+                ask_slurm("scancel", name, self.record.job, seconds=20)
         except (OSError, subprocess.SubprocessError) as error:
             print(
                 f"{self.request.address}: job {self.record.job} is not cancelled ({reason_of(error)})",

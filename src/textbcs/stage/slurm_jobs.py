@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -46,6 +46,21 @@ class JobRecord:
     def end(self) -> Path:
         """What the job itself writes when it ends."""
         return FOLDER / f"{self.address}.{self.submission}.end"
+
+    def owns(self, job: str, comment: str, name: str) -> bool:
+        """Whether a job that Slurm lists is this one.
+
+        Its number alone does not tell: a controller that dies before it has saved a new job forgets it, and
+        gives its number again.
+
+        Args:
+            job: the number.
+            comment: as Slurm has it; where a site keeps none, number and name decide.
+            name: as Slurm has it.
+        """
+        if comment.startswith(COMMENT):
+            return comment == COMMENT + self.submission
+        return bool(self.job) and (job, name) == (self.job, self.address)
 
     def write(self) -> None:
         """Write the record so that other nodes see it."""
@@ -135,18 +150,16 @@ def reason_of(error: Exception) -> str:
     return " ".join(str(said).split())
 
 
-def _running_here(records: Iterable[JobRecord]) -> list[str]:
+def _running_here(records: Sequence[JobRecord]) -> list[str]:
     """Numbers of the jobs that are not over and belong to a record, or name this folder as theirs."""
     users = {record.user for record in records if record.user} | {getpass.getuser()}
-    numbers = {record.job for record in records if record.job}
-    submissions = {COMMENT + record.submission for record in records}
     listed = ask_slurm(
-        "squeue", "--noheader", f"--user={','.join(sorted(users))}", "--format=%i|%k|%Z"
+        "squeue", "--noheader", f"--user={','.join(sorted(users))}", "--format=%i|%k|%j|%Z"
     )
     found = []
     for line in listed.splitlines():
-        job, comment, folder = [*line.split("|", maxsplit=2), "", ""][:3]
+        job, comment, name, folder = [*line.split("|", maxsplit=3), "", "", ""][:4]
         ours = comment.startswith(COMMENT) and Path(folder) == Path.cwd()
-        if ours or job in numbers or comment in submissions:
+        if ours or any(record.owns(job, comment, name) for record in records):
             found.append(job)
     return found

@@ -7,6 +7,10 @@ import pytest
 from slurm import job_states
 from slurm.lab_file import Lab, read_lab
 
+from textbcs.stage.slurm_jobs import JobRecord
+
+RECORD = JobRecord("train@unet-1", "a", "me", "7")
+ROW = ["RUNNING", "None", "textbcs:a", "train@unet-1"]
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -23,8 +27,8 @@ def program(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_many_ask_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(here, "squeue", "echo '7|RUNNING|None'", monkeypatch)
-    assert [job_states.seen(60).jobs for _ in range(5)] == [{"7": ["RUNNING", "None"]}] * 5
+    program(here, "squeue", f"echo '7|{'|'.join(ROW)}'", monkeypatch)
+    assert [job_states.seen(60).jobs for _ in range(5)] == [{"7": ROW}] * 5
     assert len((here / "squeue.asked").read_text().splitlines()) == 1
     job_states.seen(0)
     assert len((here / "squeue.asked").read_text().splitlines()) == 2
@@ -33,14 +37,14 @@ def test_many_ask_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_answer_is_not_no_jobs(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program(here, "squeue", "echo '7|RUNNING|None'", monkeypatch)
+    program(here, "squeue", f"echo '7|{'|'.join(ROW)}'", monkeypatch)
     job_states.seen(0)
     program(here, "squeue", "echo Unable to contact slurm controller >&2; exit 1", monkeypatch)
     away = [job_states.seen(0) for _ in range(3)]
-    assert [seen.jobs for seen in away] == [{"7": ["RUNNING", "None"]}] * 3
+    assert [seen.jobs for seen in away] == [{"7": ROW}] * 3
     assert len({seen.away for seen in away}) == 1
     assert 0 <= time.time() - away[0].away < 30
-    program(here, "squeue", "echo '7|COMPLETED|None'", monkeypatch)
+    program(here, "squeue", "echo '7|COMPLETED|None|textbcs:a|score'", monkeypatch)
     assert not job_states.seen(0).away
     said = capsys.readouterr().err.splitlines()
     assert [line.partition(" (")[0] for line in said] == [
@@ -79,8 +83,25 @@ def test_a_job_that_squeue_forgot(here: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch,
     )
     program(here, "sacct", "echo Slurm accounting storage is disabled >&2; exit 1", monkeypatch)
-    assert job_states.final_state("7") == "LOST"
+    assert job_states.final_state(RECORD) == "LOST"
     program(here, "sacct", "echo 'CANCELLED by 0'", monkeypatch)
-    assert job_states.final_state("7") == "CANCELLED"
-    program(here, "scontrol", "echo 'JobId=7 JobState=TIMEOUT Reason=TimeLimit'", monkeypatch)
-    assert job_states.final_state("7") == "TIMEOUT"
+    assert job_states.final_state(RECORD) == "CANCELLED"
+    assert "--name=train@unet-1" in (here / "sacct.asked").read_text()
+    shown = "JobId=7 JobName={} JobState=TIMEOUT Reason=TimeLimit Comment={}"
+    for name, comment, state in (
+        ("train@unet-1", "textbcs:a", "TIMEOUT"),
+        ("train@unet-2", "textbcs:b", "LOST"),
+    ):
+        program(here, "scontrol", f"echo '{shown.format(name, comment)}'", monkeypatch)
+        assert job_states.final_state(RECORD) == state
+
+
+def test_another_job_with_its_number() -> None:
+    def now(comment: str, name: str) -> job_states.Seen:
+        return job_states.Seen(1.0, {"7": ["COMPLETED", "None", comment, name]})
+
+    assert job_states.state_of(RECORD, now("textbcs:a", "train@unet-1")) == ("COMPLETED", "None")
+    assert job_states.state_of(RECORD, now("textbcs:b", "train@unet-1")) == ("", "")
+    assert job_states.state_of(RECORD, now("(null)", "train@unet-1")) == ("COMPLETED", "None")
+    assert job_states.state_of(RECORD, now("(null)", "score")) == ("", "")
+    assert job_states.state_of(RECORD, job_states.Seen()) == ("", "")
