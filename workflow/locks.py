@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from textbcs.base.io import write_bytes
+from textbcs.stage.stage_lock import is_stage_busy
 
 STATE = Path(".snakemake/textbcs")
 RUN_LOCK = STATE / "run.lock"
@@ -133,6 +134,41 @@ def heal_rwlock() -> str | None:
         return "removed the traces of killed DVC commands from .dvc/tmp/rwlock" if holders else None
 
 
+def forget_earlier_try(address: str, seconds: float = 60.0) -> None:
+    """Wait until an earlier try of a stage is gone, and take it out of DVC's list of busy paths.
+
+    A job that is submitted again can start while the one before is still dying, or while it is listed with
+    a number that on this node is another process. For the job of a stage that nobody else may run now.
+
+    Args:
+        address: of the stage.
+        seconds: how long to wait; after that DVC itself says who holds the paths.
+    """
+    from dvc.lock import make_lock
+
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        tries = {
+            pid for pid, command in _holders(RWLOCK) or () if command.split()[-1:] == [address]
+        }
+        if not any(map(is_dvc_here, tries)) and not is_stage_busy(address):
+            break
+        time.sleep(0.2)
+    else:
+        return
+    if tries:
+        with make_lock(str(RWLOCK) + ".lock", tmp_dir=str(RWLOCK.parent)):
+            lists = json.loads(RWLOCK.read_text(encoding="utf-8"))
+            writers, readers = lists.get("write", {}), lists.get("read", {})
+            lists["write"] = {path: one for path, one in writers.items() if one["pid"] not in tries}
+            kept = {
+                path: [one for one in several if one["pid"] not in tries]
+                for path, several in readers.items()
+            }
+            lists["read"] = {path: several for path, several in kept.items() if several}
+            write_bytes(RWLOCK, json.dumps(lists).encode())
+
+
 def _holders(path: Path) -> set[tuple[int, str]] | None:
     """Process ids and commands in DVC's list; None if it is torn."""
     try:
@@ -140,6 +176,8 @@ def _holders(path: Path) -> set[tuple[int, str]] | None:
         writers = list(lists.get("write", {}).values())
         readers = [reader for readers in lists.get("read", {}).values() for reader in readers]
         return {(int(entry["pid"]), str(entry["cmd"])) for entry in writers + readers}
+    except FileNotFoundError:
+        return set()
     except (ValueError, AttributeError, KeyError, TypeError):
         return None
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import locks
 import pytest
 
+from textbcs.stage.stage_lock import hold_stage_lock
+
 LOCKFILE = """schema: '2.0'
 stages:
   a:
@@ -86,6 +88,29 @@ def test_an_rwlock_of_strangers_is_removed(here: Path) -> None:
     locks.RWLOCK.write_text(json.dumps({"write": {"/x": entry}, "read": {"/y": [entry]}}))
     assert "killed DVC commands" in str(locks.heal_rwlock())
     assert not locks.RWLOCK.exists()
+
+
+def test_an_earlier_try_of_a_job_is_awaited_and_forgotten(here: Path) -> None:
+    """Its number may be a stranger's on this node; what others hold stays."""
+    locks.RWLOCK.parent.mkdir(parents=True)
+    script = here / "dvc_job.py"
+    script.write_text("import time; time.sleep(1)")
+    dying = subprocess.Popen([sys.executable, str(script)])
+    stage = hold_stage_lock("score")
+    mine = [
+        {"pid": pid, "cmd": "dvc_job.py repro --single-item score"}
+        for pid in (dying.pid, os.getpid())  # the second number is a stranger's
+    ]
+    other = {"pid": 1, "cmd": "dvc_job.py repro --single-item table1"}
+    lists = {"write": {"/a": mine[0], "/b": other}, "read": {"/c": [mine[1], other], "/d": mine}}
+    locks.RWLOCK.write_text(json.dumps(lists))
+    locks.forget_earlier_try("score", seconds=0.3)  # both are still there
+    assert json.loads(locks.RWLOCK.read_text()) == lists
+    os.close(stage)
+    locks.forget_earlier_try("score")
+    assert dying.poll() is not None
+    assert json.loads(locks.RWLOCK.read_text()) == {"write": {"/b": other}, "read": {"/c": [other]}}
+    dying.wait()
 
 
 def test_an_rwlock_of_a_living_dvc_is_respected(here: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from locks import RUN_LOCK
+from locks import RUN_LOCK, forget_earlier_try
 from run_stage import error_line
 from run_stage import main as run_stage
 
@@ -28,6 +28,7 @@ def main(address: str, log: str, submission: str) -> int:
     if record is None or record.submission != submission:
         print(f"{address}: a later start has taken over; nothing is done", file=sys.stderr)
         return 0
+    forget_earlier_try(address)
     crosses = lock_crosses_nodes()
     code = run_stage(address, log)
     facts = {

@@ -14,6 +14,23 @@ from textbcs.base.io import InputError
 FOLDER = Path(".snakemake/textbcs/stages")
 
 
+def is_stage_busy(address: str) -> bool:
+    """Whether a process is at work on a stage, as far as locks reach."""
+    try:
+        descriptor = os.open(FOLDER / f"{address}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def hold_stage_lock(address: str) -> int:
     """Take the lock of a stage until this process and all that it starts have ended.
 
