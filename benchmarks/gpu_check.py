@@ -9,7 +9,7 @@ In this order; what the time does not reach is named:
 - methods: images a second of every method, and the GPU-hours of presets/duke.yaml that follow (gpu_hours.py);
 - compiled: one training step of every network under torch.compile, with a batch of 16.
 
-    python benchmarks/gpu_check.py [--minutes 8] [--slices 3000 750 750 12000]
+    python benchmarks/gpu_check.py [--minutes 8] [--slices TRAIN VAL TEST VOLUMES]
 
 Prints, and writes `benchmarks/results/gpu.json`. Whether float32 products use TF32 stands in it.
 """
@@ -27,14 +27,12 @@ from typing import Any
 
 import textbcs  # noqa: F401  # isort: skip  # chooses the kernels before numpy is loaded
 import torch
-from gpu_hours import Slices, gpu_hours
+from gpu_hours import Slices, gpu_hours, on_device, slices_option
 from training import BAR, bare_epoch, machine, measure, run_of, timed
 
 from textbcs.base import io
 from textbcs.models.common.device import open_device
 from textbcs.settings.presets import read_preset
-from textbcs.stage.definition import define_all
-from textbcs.stage.gpu import computes_on_device
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks/results/gpu.json"
@@ -177,23 +175,15 @@ def projected(found: dict[str, Row], preset: str, slices: Slices) -> Row | None:
     if not rates:
         return None
     params = read_preset(preset, ROOT / "presets")
-    on_device = {
-        address: one
-        for address, one in define_all(params).items()
-        if computes_on_device(one.keys, one.inputs)
-    }
-    return {**gpu_hours(on_device, params, slices, rates), "methods_measured": len(rates)}
+    hours = gpu_hours(on_device(params), params, slices, rates)
+    return {**hours, "methods_measured": len(rates)}
 
 
 def main() -> None:
     """Check, print, write; without a GPU one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument(
-        "--slices", nargs=4, type=int, default=[3000, 750, 750, 12000],
-        metavar=("TRAIN", "VAL", "TEST", "VOLUMES"),
-        help="slices of the cohort for which GPU-hours are reckoned",
-    )  # fmt: skip
+    slices_option(parser)
     options = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("error: no CUDA device here: torch sees none; run it on a machine with a GPU")

@@ -8,7 +8,7 @@ from pathlib import Path
 import gpu_check
 import pytest
 import torch
-from gpu_hours import Slices, gpu_hours
+from gpu_hours import Slices, gpu_hours, images_a_second
 
 from textbcs.settings.presets import read_preset
 from textbcs.stage.definition import define_all
@@ -92,6 +92,13 @@ def test_hours_are_slices_over_speed() -> None:
     assert hours["train"] == pytest.approx(2000 * (900 + 100) / 100 / 3600, abs=0.01)
     assert hours["search"] == pytest.approx(4 * 50 * (900 + 100) / 100 / 3600, abs=0.01)
     assert hours["predict"] == pytest.approx(21 * 500 / 3 / 100 / 3600, abs=0.01)
+
+
+def test_operations_tell_the_speed(tmp_path: Path) -> None:
+    """Ten teraflops do 3 x 40 giga operations, a step of a slice, 83 times a second."""
+    (tmp_path / "table1.csv").write_text("method,flops_g\nunet,40.0\n")
+    found = images_a_second(tmp_path / "table1.csv", teraflops=10)
+    assert found == {"unet": pytest.approx(83.33, abs=0.01)}
 
 
 def test_the_whole_of_duke_is_reckoned() -> None:
