@@ -6,11 +6,12 @@ and runs the same stages again in both: all of them, or those of the named outs,
     python benchmarks/slurm.py FINISHED [--outs results/runs/unet-s1 ...] [--cores 2]
 
 Writes benchmarks/results/slurm.json: seconds of both runs and their ratio, CPU seconds of a job beyond its
-stage (median and most), seconds between the end of what a job waits for and its start (median), whether the
-bytes are the same.
+stage (median and most), seconds between the start of a job's stage and the last end of a stage before it
+(median), whether the bytes are the same. The node has as many CPUs as the run on this machine has cores.
 """
 
 import argparse
+import bisect
 import json
 import re
 import statistics
@@ -50,7 +51,7 @@ def main() -> int:
         origin = Checkout(arguments.finished.resolve(), folder / "home")
         local, remote = copy(origin, folder / "local"), copy(origin, folder / "remote")
         seconds = {"local": sum(timed(local, "--cores", arguments.cores, *one) for one in runs)}
-        with SlurmCluster(folder / "slurm").running() as cluster:
+        with SlurmCluster(folder / "slurm", int(arguments.cores)).running() as cluster:
             profile = remote.root / "profiles/slurm"
             text = (
                 (profile / "lab.example.yaml").read_text().replace("training: 720", "training: 60")
@@ -65,7 +66,7 @@ def main() -> int:
             "seconds": seconds,
             "ratio": round(seconds["slurm"] / seconds["local"], 2),
             "same_bytes": local.hashes() == remote.hashes(),
-            **prices(remote, lags=not arguments.outs),
+            **prices(remote),
         }
     write_json(ROOT / "benchmarks/results/slurm.json", facts)
     print(json.dumps(facts, indent=2, sort_keys=True))
@@ -79,39 +80,27 @@ def timed(checkout: Checkout, *arguments: str, **environment: str) -> float:
     return round(time.monotonic() - start, 1)
 
 
-def prices(checkout: Checkout, lags: bool) -> dict[str, object]:
-    """What jobs cost beyond their stages, and how long they waited after what they needed."""
+def prices(checkout: Checkout) -> dict[str, object]:
+    """What jobs cost beyond their stages, and how long a free CPU waited for the next one."""
     beyond, waits = [], []
-    upstream = makers(checkout)
+    stages = [path.stem for path in (checkout.root / "results/runinfo").glob("*.json")]
+    ends = sorted(moment(information(checkout, name)["ended"]) for name in stages)
     for log in sorted((checkout.root / "logs/slurm").glob("*.log")):
         told = re.search(r"^(\S+): ([\d.]+) CPU s in all$", log.read_text(), re.MULTILINE)
         if told is None:
             continue
         own = information(checkout, told[1])
         beyond.append(float(told[2]) - float(str(own["cpu_seconds"])))
-        ends = [moment(information(checkout, name)["ended"]) for name in upstream[told[1]]]
-        if ends and max(ends) <= moment(own["started"]):
-            waits.append(moment(own["started"]) - max(ends))
+        started = moment(own["started"])
+        earlier = bisect.bisect_right(ends, started)
+        waits += [started - ends[earlier - 1]] if earlier else []
     return {
         "jobs": len(beyond),
         "cpu_seconds_beyond_the_stage": {
             "median": round(statistics.median(beyond), 2), "most": round(max(beyond), 2),
         },
-        "seconds_from_end_to_start": round(statistics.median(waits), 1) if lags and waits else None,
+        "seconds_from_end_to_start": round(statistics.median(waits), 1) if waits else None,
     }  # fmt: skip
-
-
-def makers(checkout: Checkout) -> dict[str, list[str]]:
-    """The stages whose outputs each stage reads, by address."""
-    program = (
-        "import json; from stale import ask_dvc; "
-        "print(json.dumps({a: sorted(f.upstream) for a, f in ask_dvc(False).stages.items()}))"
-    )
-    path = f"{checkout.root / 'workflow'}:{checkout.root / 'src'}"
-    found: dict[str, list[str]] = json.loads(
-        checkout.run(sys.executable, "-c", program, PYTHONPATH=path).stdout.splitlines()[-1]
-    )
-    return found
 
 
 def information(checkout: Checkout, address: str) -> dict[str, object]:

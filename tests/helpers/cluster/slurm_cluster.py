@@ -48,7 +48,7 @@ MinJobAge=300
 KillWait=1
 OverTimeLimit=0
 NodeName=a NodeHostname={host} NodeAddr=127.0.0.1 Port={a} CPUs=16 RealMemory=60000 Gres=gpu:2
-NodeName=b NodeHostname={host} NodeAddr=127.0.0.1 Port={b} CPUs=16 RealMemory=60000
+NodeName=b NodeHostname={host} NodeAddr=127.0.0.1 Port={b} CPUs={cpus} RealMemory=60000
 PartitionName=cpu Nodes=b Default=YES MaxTime=600
 PartitionName=gpu Nodes=a MaxTime=600
 """
@@ -66,8 +66,9 @@ def why_not() -> str:
 class SlurmCluster:
     """The daemons, and what a user would type there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, cpus: int = 16) -> None:
+        """Prepare it in an empty folder; `cpus` are those of the node without a GPU."""
+        self.folder, self.cpus = folder, cpus
         self.settings = folder / "slurm.conf"
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -165,7 +166,9 @@ class SlurmCluster:
         controller, a, b = (opened.getsockname()[1] for opened in sockets)
         for opened in sockets:
             opened.close()
-        text = CONFIGURATION.format(folder=self.folder, host=host, controller=controller, a=a, b=b)
+        text = CONFIGURATION.format(
+            folder=self.folder, host=host, controller=controller, a=a, b=b, cpus=self.cpus
+        )
         self.settings.write_text(text)
         (self.folder / "gres.conf").write_text(
             "NodeName=a Name=gpu File=/dev/null\nNodeName=a Name=gpu File=/dev/zero\n"
