@@ -154,7 +154,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from textbcs.lineage.audit.verify import Deep, verify
 
     if arguments.folder is not None or is_export():
-        from textbcs.lineage.audit.exported import verify_export
+        from textbcs.lineage.audit.received.exported import verify_export
 
         if arguments.against or arguments.head:
             raise InputError("--against, --head: use them in the working copy that was sealed")
@@ -252,7 +252,7 @@ def _check(arguments: argparse.Namespace) -> int:
     """`audit check`: exit code 1 where something was found."""
     from pathlib import Path
 
-    from textbcs.lineage.audit.exported import check_crate
+    from textbcs.lineage.audit.received.exported import check_crate
 
     return _told(check_crate(Path(arguments.crate)), arguments.json)
 

@@ -14,7 +14,7 @@ from sealed import change_receipt
 
 from textbcs.base.io import InputError
 from textbcs.cli import main
-from textbcs.lineage.audit.exported import check_crate
+from textbcs.lineage.audit.received.exported import check_crate
 from textbcs.lineage.export.entities import METADATA, VERDICT
 
 Said = pytest.CaptureFixture[str]

@@ -244,10 +244,12 @@ def _other_files(tree: Tree, receipt: Receipt, definition: Definition) -> Iterat
 
 
 def check_code(tree: Tree) -> Iterator[Finding | Remark]:
-    """Recorded modules that are in no commit of their path, once each, at the first stage."""
+    """Recorded modules and environments that are in no commit, once each, at the first stage."""
     users: dict[tuple[str, str], list[str]] = {}
     for receipt in tree.graph.active():
-        for path, digest in (*receipt.code.items(), *receipt.loaded.items()):
+        under = receipt.environment.get(ENVIRONMENT)
+        said = {**receipt.loaded, **({ENVIRONMENT: under} if under else {})}
+        for path, digest in (*receipt.code.items(), *said.items()):
             users.setdefault((path, digest), []).append(receipt.address)
     known = committed(set(users))
     if known.fault:
@@ -266,7 +268,8 @@ def check_code(tree: Tree) -> Iterator[Finding | Remark]:
         yield Remark(f"the history is shallow: {len(unknown)} module versions are not in it")
         return
     for (path, digest), names in unknown.items() if not known.lost else ():
-        detail = f"{some(names)} ran a version (sha256 {short(digest)}) that is in no commit"
+        ran = "ran under" if path == ENVIRONMENT else "ran"
+        detail = f"{some(names)} {ran} a version (sha256 {short(digest)}) that is in no commit"
         yield Finding("UNKNOWN-CODE", names[0], path, detail)
 
 
@@ -283,16 +286,8 @@ def check_definition_file(tree: Tree) -> Iterator[Finding]:
             yield Finding("UNKNOWN-CODE", "", path, detail)
 
 
-def check_environment(tree: Tree) -> Iterator[Remark]:
-    """Stages that ran under another lock of the environment: no fault, but worth knowing."""
-    now = tree.sha256(ENVIRONMENT)
-    others = [
-        receipt.address
-        for receipt in tree.graph.active()
-        if receipt.environment.get(ENVIRONMENT) not in (None, now)
-    ]
-    if others:
-        yield Remark(f"{len(others)} stages ran under another {ENVIRONMENT}: {some(others)}")
+def check_older(tree: Tree) -> Iterator[Remark]:
+    """Receipts that name no code, and stages that dvc.lock knows and nothing defines."""
     old = [receipt.address for receipt in tree.graph.active() if not receipt.code]
     if old:
         yield Remark(f"{len(old)} receipts name no code (an older version): {some(old)}")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from textbcs.base.io import InputError
+from textbcs.lineage.audit.circumstances import machine_faults
 from textbcs.lineage.records.bounded import read_record, read_regular
 from textbcs.lineage.records.findings import Finding, Remark, short, some
 from textbcs.lineage.records.graph import Receipt
@@ -43,7 +44,7 @@ def check_run_information(tree: Tree) -> Iterator[Finding | Remark]:
             others += 1
         else:
             told.append((receipt, facts))
-            faults = [*_times(facts), *_costs(facts)]
+            faults = [*_times(facts), *_costs(facts), *machine_faults(receipt, facts)]
             if faults:
                 detail = "; ".join(faults)
                 yield Finding("RUN-INFORMATION", receipt.address, path.as_posix(), detail)

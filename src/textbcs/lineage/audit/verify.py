@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from textbcs.base.io import InputError
 from textbcs.lineage.audit import (
+    circumstances,
     content,
     definitions,
     files,
@@ -158,6 +159,8 @@ def _checks(tree: Tree) -> Iterator[Found]:
     yield from guarded("receipts", lambda: files.check_receipts(tree))
     yield from guarded("versions of receipts", lambda: definitions.check_versions(tree))
     yield from guarded("definitions", lambda: definitions.check_definitions(tree))
+    yield from guarded("circumstances", lambda: circumstances.check_circumstances(tree))
+    yield from guarded("declared inputs", lambda: circumstances.check_inputs(tree))
     yield from guarded("outputs", lambda: files.check_outputs(tree))
     yield from guarded("sizes", lambda: files.check_sizes(tree))
     yield from guarded("inputs from outside", lambda: files.check_outside_inputs(tree))
@@ -173,7 +176,8 @@ def _checks(tree: Tree) -> Iterator[Found]:
     yield from guarded("what is stale", lambda: lock.check_stale(tree, forged))
     yield from guarded("code in commits", lambda: lock.check_code(tree))
     yield from guarded("dvc.yaml in git", lambda: lock.check_definition_file(tree))
-    yield from guarded("environments", lambda: lock.check_environment(tree))
+    yield from guarded("environments", lambda: circumstances.check_environment(tree))
+    yield from guarded("older receipts", lambda: lock.check_older(tree))
     yield from guarded("run information", lambda: run_facts.check_run_information(tree))
     yield from guarded("devices", lambda: runs.check_devices(graph))
     yield from guarded("seeds", lambda: runs.check_seeds(graph))

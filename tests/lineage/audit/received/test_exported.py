@@ -10,7 +10,7 @@ from fabricated import flip
 
 from textbcs.base.io import InputError, sha256_file
 from textbcs.cli import main
-from textbcs.lineage.audit.exported import verify_export
+from textbcs.lineage.audit.received.exported import verify_export
 from textbcs.lineage.export.crate import export
 from textbcs.lineage.export.entities import METADATA
 from textbcs.lineage.records.graph import load_graph

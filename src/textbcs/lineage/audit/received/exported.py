@@ -12,9 +12,9 @@ from pathlib import Path
 
 from textbcs.base.io import InputError
 from textbcs.lineage.audit import content, definitions, files, lock, runs
+from textbcs.lineage.audit.received.zipped import unpacked
 from textbcs.lineage.audit.summary import Judged, Report
 from textbcs.lineage.audit.verify import guarded, in_order
-from textbcs.lineage.audit.zipped import unpacked
 from textbcs.lineage.export.entities import METADATA, VERDICT
 from textbcs.lineage.records.bounded import parse_json, path_fault, read_record, read_regular
 from textbcs.lineage.records.findings import CLASSES, Finding, Remark, short
