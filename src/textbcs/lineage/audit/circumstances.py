@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from textbcs.base import kernels
-from textbcs.lineage.records.findings import Finding, Remark, short, some
+from textbcs.lineage.records.findings import Finding, Remark, counted, short, some
 from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.records.imports import loaded_with
 from textbcs.lineage.records.tree import Tree
@@ -166,7 +166,8 @@ def check_environment(tree: Tree) -> Iterator[Remark]:
         elif said not in (None, now):
             others.setdefault(said, []).append(receipt.address)
     for said, names in others.items():
-        count = f"{len(names)} stages" if len(names) != 1 else "a stage"
-        yield Remark(f"{count} ran under another {ENVIRONMENT} ({short(said)}): {some(names)}")
+        yield Remark(
+            f"{counted(len(names), 'stage')} ran under another {ENVIRONMENT} ({short(said)}): {some(names)}"
+        )
     if without:
         yield Remark(f"no {ENVIRONMENT} was there when these ran: {some(without)}")

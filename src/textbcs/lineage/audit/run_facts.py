@@ -8,7 +8,7 @@ from typing import Any
 from textbcs.base.io import InputError
 from textbcs.lineage.audit.circumstances import machine_faults
 from textbcs.lineage.records.bounded import read_record, read_regular
-from textbcs.lineage.records.findings import Finding, Remark, short, some
+from textbcs.lineage.records.findings import Finding, Remark, counted, short, some
 from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.records.history import files_at, is_shallow, no_history, sha256_of_blobs
 from textbcs.lineage.records.tree import RUNINFO, Tree
@@ -44,12 +44,14 @@ def check_run_information(tree: Tree) -> Iterator[Finding | Remark]:
             others += 1
         else:
             told.append((receipt, facts))
-            faults = [*_times(facts), *_costs(facts), *machine_faults(receipt, facts)]
+            faults = [*time_faults(facts), *_costs(facts), *machine_faults(receipt, facts)]
             if faults:
                 detail = "; ".join(faults)
                 yield Finding("RUN-INFORMATION", receipt.address, path.as_posix(), detail)
     if others:
-        yield Remark(f"run information of {others} stages is of other runs than their receipts")
+        yield Remark(
+            f"run information of {counted(others, 'stage')} is of another run than the receipt"
+        )
     yield from _commits(told)
     yield from _environments(told)
 
@@ -98,7 +100,8 @@ def _plain(name: object) -> str:
     return re.sub(r"[-_.]+", "_", str(name)).lower()
 
 
-def _times(facts: Mapping[str, Any]) -> Iterator[str]:
+def time_faults(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Why the times of a run, `started` and `ended`, cannot be."""
     times = {}
     for name in ("started", "ended"):
         try:

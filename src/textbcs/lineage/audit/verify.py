@@ -22,7 +22,7 @@ from textbcs.lineage.audit import (
 from textbcs.lineage.audit.cost import receipt_cost
 from textbcs.lineage.audit.remembered import recall, remember
 from textbcs.lineage.audit.summary import Judged, Report
-from textbcs.lineage.records.findings import CLASSES, Finding, Remark
+from textbcs.lineage.records.findings import CLASSES, Finding, Remark, counted
 from textbcs.lineage.records.form import Form
 from textbcs.lineage.records.graph import Graph, load_graph
 from textbcs.lineage.records.tree import Tree, load_tree
@@ -109,7 +109,9 @@ def _judged(tree: Tree, told: Iterable[Remark], replayed: Replayed | None) -> Ju
     left = [f"{len(never)} of {len(graph.definitions)} stages have not run yet"] if never else []
     left += [one.left_out for one in told if one.left_out]
     if tree.folders.ignored:
-        left.append(f"{len(tree.folders.ignored)} files with names that .dvcignore lists")
+        left.append(
+            f"{counted(len(tree.folders.ignored), 'file')} with names that .dvcignore lists"
+        )
     if tree.hashes.remembered:
         left.append(f"the bytes of {tree.hashes.remembered} files that --quick took as they were")
     if replayed is None:

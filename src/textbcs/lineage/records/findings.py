@@ -65,6 +65,11 @@ class Remark:
     cells: int = 0
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: `1 stage`, `2 stages`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def short(digest: str) -> str:
     """A hash as people read it."""
     return digest[:12] or "nothing"
