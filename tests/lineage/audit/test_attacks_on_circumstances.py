@@ -1,10 +1,11 @@
-"""Attacks 801 to 812: a receipt that lies of its device, kernels, environment, loaded code or inputs.
+"""Attacks 801 to 816: a receipt that lies of its device, kernels, environment, loaded code or inputs.
 
 Each is sealed by the forger; what else is recorded speaks against it.
 """
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,15 @@ def with_loaded_code() -> None:
         write(path, json.loads(path.read_text()) | {"loaded": loaded})
     write_lock()
     commit("with what surrounds a stage")
+    at_head()
+
+
+def at_head() -> str:
+    """Let run information say that all ran at the last commit; its name."""
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    for path in RECEIPTS.glob("*.json"):
+        change_runinfo(path.stem, commit=asked.stdout.strip())
+    return asked.stdout.strip()
 
 
 AROUND = ("workflow/own_code.py", "src/textbcs/stage/receipt.py", "src/textbcs/base/kernels.py")
@@ -166,3 +176,38 @@ def test_what_is_loaded_with_a_module(tmp_path: Path) -> None:
     assert set(loaded_with(str(path), there.__contains__)) == there
     path.write_text("def broken(:\n")
     assert loaded_with(str(path), there.__contains__) == []
+
+
+def test_813_to_815_what_starts_stages_was_changed_and_committed(tree: Path) -> None:
+    """The stages are right, and other code than theirs lies here: that is told."""
+    with_loaded_code()
+    started = {"workflow/stage": "#!/bin/sh\n", "workflow/run_stage.py": "# runs a stage\n"}
+    for path, text in started.items():
+        Path(path).write_text(text)
+    commit("starters")
+    at_head()
+    assert not any("than lies here" in text for text in verify().remarks)
+    for path in (*started, "src/textbcs/stage/receipt.py"):
+        with Path(path).open("a") as file:
+            file.write("# changed\n")
+    commit("changed")
+    remarks = verify().remarks
+    assert (
+        "stages were started by another version than lies here of workflow/stage (17 stages), "
+        "workflow/run_stage.py (17 stages)"
+    ) in remarks
+    around = "run by other code around the stage than lies here: 17 stages, by src/textbcs/stage/receipt.py"
+    assert around in remarks
+
+
+def test_816_code_around_a_stage_that_its_commit_does_not_hold(tree: Path) -> None:
+    with_loaded_code()
+    head = at_head()
+    Path("src/textbcs/stage/receipt.py").write_text("# another\n")
+    commit("another")
+    digest = hashlib.sha256(b"# another\n").hexdigest()
+    path = "src/textbcs/stage/receipt.py"
+    change_receipt("score", lambda facts: facts["loaded"].update({path: digest}))
+    change_runinfo("score", commit=head)
+    details = [one.detail for one in verify().findings if one.kind == "RUN-INFORMATION"]
+    assert any(f"does not hold the code that ran: {path}" in text for text in details)

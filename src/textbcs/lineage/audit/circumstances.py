@@ -114,6 +114,21 @@ def _loaded_with(path: str, sha256: str) -> tuple[str, ...]:
     return tuple(loaded_with(path, lambda name: Path(name).is_file()))
 
 
+def check_surroundings(tree: Tree) -> Iterator[Remark]:
+    """What was loaded around stages, where it is another one now: no result depends on it."""
+    older: dict[str, None] = {}
+    names = []
+    for receipt in tree.graph.active():
+        others = [path for path, digest in receipt.loaded.items() if tree.sha256(path) != digest]
+        older |= dict.fromkeys(sorted(others))
+        names += [receipt.address] if others else []
+    if names:
+        count = counted(len(names), "stage")
+        yield Remark(
+            f"run by other code around the stage than lies here: {count}, by {some(older)}"
+        )
+
+
 def check_inputs(tree: Tree) -> Iterator[Remark]:
     """Declared inputs of which a receipt names nothing; a stage that read nothing had nothing to do."""
     graph = tree.graph
