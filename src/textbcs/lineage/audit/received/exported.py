@@ -59,12 +59,13 @@ class _Crate:
     others: tuple[str, ...]
 
 
-def verify_export(folder: Path, deep: bool = False) -> Report:
+def verify_export(folder: Path, deep: bool = False, called: Path | None = None) -> Report:
     """Check an export.
 
     Args:
         folder: what `textbcs audit export` has written.
         deep: not possible here.
+        called: what a person calls it, where that is a zip.
 
     Raises:
         InputError: it is no export of a run, or `deep` was asked for.
@@ -79,7 +80,7 @@ def verify_export(folder: Path, deep: bool = False) -> Report:
             "--deep: an export holds nothing to compute again; use it in the working copy"
         )
     with contextlib.chdir(folder):
-        crate = _read(folder)
+        crate = _read(called or folder)
         findings = [*_check_files(crate), *_check_receipts(crate), *_check_chain(crate)]
         findings += [*_check_needed(crate), *_told_by_the_sender(crate)]
         remarks = (
@@ -119,7 +120,7 @@ def check_crate(place: Path) -> Report:
     if place.is_dir():
         return verify_export(place)
     with unpacked(place) as folder:
-        return verify_export(folder)
+        return verify_export(folder, called=place)
 
 
 def _judge(tree: Tree) -> Iterator[Finding | Remark]:
