@@ -64,6 +64,8 @@ class OwnFinder(importlib.abc.MetaPathFinder):
         spec = importlib.machinery.PathFinder.find_spec(fullname, places, target)
         if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
             spec.loader = OwnLoader(fullname, spec.loader.path)
+        elif spec is not None and spec.has_location:
+            raise ImportError(f"{spec.origin}: is compiled, and comes before its source; delete it")
         return spec
 
 

@@ -1,4 +1,4 @@
-"""Attacks 201 to 208: the code that runs is that of the checkout, whatever lies about it."""
+"""Attacks 201 to 210: the code that runs is that of the checkout, whatever lies about it."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def checkout(tmp_path: Path) -> Path:
         "base/io",
         "stage/__init__",
         "stage/own_code",
+        "stage/shadows",
     ):
         (package / f"{name}.py").parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(f"src/textbcs/{name}.py", package / f"{name}.py")
@@ -68,9 +70,9 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def said(checkout: Path, **environment: str) -> dict[str, Any]:
-    """What the package says when the launcher starts it."""
-    done = subprocess.run(
+def started(checkout: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """What the launcher does."""
+    return subprocess.run(
         ["workflow/stage", "split"],
         cwd=checkout,
         env={"PATH": "/usr/bin:/bin", "TEXTBCS_PYTHON": sys.executable, **environment},
@@ -78,6 +80,11 @@ def said(checkout: Path, **environment: str) -> dict[str, Any]:
         text=True,
         check=False,
     )
+
+
+def said(checkout: Path, **environment: str) -> dict[str, Any]:
+    """What the package says when the launcher starts it."""
+    done = started(checkout, **environment)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -172,3 +179,23 @@ def test_207_kept_byte_code_that_is_damaged(checkout: Path) -> None:
 def test_208_a_checkout_that_cannot_be_written_to_runs_all_the_same(checkout: Path) -> None:
     (checkout / ".cache").write_text("no folder")
     assert said(checkout)["late"] == "one"
+
+
+@pytest.mark.parametrize("name", ["textbcs/late", "textbcs/__init__"])
+def test_209_a_compiled_module_in_place_of_a_source(name: str, checkout: Path) -> None:
+    path = checkout / f"src/{name}{EXTENSION_SUFFIXES[0]}"
+    path.write_text("no library")
+    done = started(checkout)
+    assert done.returncode != 0
+    assert f"{path.name}" in done.stderr
+    assert "is compiled" in done.stderr
+
+
+def test_210_a_folder_in_place_of_a_module(checkout: Path) -> None:
+    write = checkout / "src/textbcs/base/io/__init__.py"
+    write.parent.mkdir()
+    write.write_text("raise SystemExit('it was loaded')\n")
+    done = started(checkout)
+    assert done.returncode == 2
+    expected = "src/textbcs/base/io would come before src/textbcs/base/io.py"
+    assert done.stderr == f"error: '{expected}'; look at git status, and delete it\n"

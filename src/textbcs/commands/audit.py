@@ -154,7 +154,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from textbcs.lineage.audit.verify import Deep, verify
 
     if arguments.folder is not None or is_export():
-        from textbcs.lineage.audit.exported import verify_export
+        from textbcs.lineage.audit.received.exported import verify_export
 
         if arguments.against or arguments.head:
             raise InputError("--against, --head: use them in the working copy that was sealed")
@@ -173,7 +173,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from textbcs.lineage.records.findings import visible
+    from textbcs.lineage.records.findings import counted, visible
     from textbcs.lineage.records.form import Form
     from textbcs.lineage.records.graph import load_graph
     from textbcs.lineage.records.tree import load_tree
@@ -198,8 +198,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     for line in found.left_out():
         print(visible(f"left out: {line}"))
     print(
-        f"ran {found.equal + different} of {len(found.replays)} stages again with the seed {found.seed}: "
-        f"{found.equal} equal, {different} different, {unrun} not replayable"
+        f"ran {found.equal + different} of {counted(len(found.replays), 'stage')} again with the seed "
+        f"{found.seed}: {found.equal} equal, {different} different, {unrun} not replayable"
     )
     return code
 
@@ -252,7 +252,7 @@ def _check(arguments: argparse.Namespace) -> int:
     """`audit check`: exit code 1 where something was found."""
     from pathlib import Path
 
-    from textbcs.lineage.audit.exported import check_crate
+    from textbcs.lineage.audit.received.exported import check_crate
 
     return _told(check_crate(Path(arguments.crate)), arguments.json)
 

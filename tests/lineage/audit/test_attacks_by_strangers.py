@@ -1,4 +1,4 @@
-"""Attacks 401 to 414: what lies among results and belongs to nobody."""
+"""Attacks 401 to 418: what lies among results and belongs to nobody."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from audited import named
+from fabricated_lock import commit
 
 from textbcs.base.io import write_text
 from textbcs.lineage.audit.verify import verify
@@ -81,3 +82,31 @@ def test_two_strangers_are_two_findings(tree: Path) -> None:
     report = verify()
     assert named(report) == [("ORPHAN", ""), ("ORPHAN", "")]
     assert [one.path for one in report.findings] == ["results/a", "results/b.csv"]
+
+
+def test_415_to_417_names_that_dvcignore_lists(tree: Path) -> None:
+    """An editor's backup and a desktop's file are told; a mark of Snakemake is nothing, if it is empty."""
+    for name in ("results/.snakemake_timestamp", "results/runs/.snakemake_timestamp"):
+        write_text(name, "")
+    assert not any(".dvcignore" in text for text in verify().remarks)
+    write_text("results/runs/.snakemake_timestamp", "weights")
+    write_text("reports/tables/table5.csv~", "x")
+    write_text("results/.vscode/a.csv", "x")
+    report = verify()
+    assert report.findings == []
+    (told,) = [text for text in report.remarks if ".dvcignore" in text]
+    for name in (
+        "reports/tables/table5.csv~",
+        "results/.vscode",
+        "results/runs/.snakemake_timestamp",
+    ):
+        assert name in told
+
+
+def test_418_a_list_that_was_committed_to_hide_a_table(tree: Path) -> None:
+    with Path(".dvcignore").open("a") as file:
+        file.write("table77.*\n")
+    commit("hide a table")
+    write_text("reports/tables/table77.csv", "x")
+    (found,) = verify().findings
+    assert (found.kind, found.path) == ("ORPHAN", "reports/tables/table77.csv")

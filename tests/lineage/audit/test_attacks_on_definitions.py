@@ -108,7 +108,7 @@ def test_312_a_receipt_of_another_version(version: int, tree: Path) -> None:
     change_receipt(TRAINING, older)
     report = verify()
     assert [one.kind for one in report.findings] == ["OLD-FORM"]
-    assert f"1 receipts are of version {version}" in report.findings[0].detail
+    assert f"1 receipt of version {version}" in report.findings[0].detail
     assert not report.is_clean
 
 

@@ -1,4 +1,4 @@
-"""Attacks 601 to 616: a tree that is not clean is exported; a crate comes from a stranger and is checked."""
+"""Attacks 601 to 620, 641, 642: an unclean tree is exported; a crate comes from a stranger."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from sealed import change_receipt
 
 from textbcs.base.io import InputError
 from textbcs.cli import main
-from textbcs.lineage.audit.exported import check_crate
+from textbcs.lineage.audit.received.exported import check_crate
 from textbcs.lineage.export.entities import METADATA, VERDICT
 
 Said = pytest.CaptureFixture[str]
@@ -175,3 +175,51 @@ def test_616_metadata_that_is_nested_or_no_file(crate: Path) -> None:
     (crate / METADATA).write_bytes(b"[" * 200_000)
     with pytest.raises(InputError, match="not as textbcs audit export writes it"):
         check_crate(crate)
+
+
+PLACES: dict[str, tuple[list[str], str]] = {
+    "618 a file and a folder of one name": (
+        ["crate/a", "crate/a/b"],
+        "the member 'crate/a/b' cannot be",
+    ),
+    "619 a long name": (["crate/" + "a" * 5000], "cannot be unpacked: File name too long"),
+    "620 deep folders": (["crate/" + "d/" * 2000 + "x"], "more than 100 folders"),
+}
+
+
+@pytest.mark.parametrize("attack", PLACES)
+def test_a_zip_whose_names_find_no_place_is_named_as_it_was_given(
+    attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names, words = PLACES[attack]
+    with zipfile.ZipFile("a.zip", "w") as opened:
+        for name in names:
+            opened.writestr(name, "x")
+    with pytest.raises(InputError, match=words) as caught:
+        check_crate(Path("a.zip"))
+    said = str(caught.value)
+    assert said.startswith("a.zip: ")
+    assert "damaged" not in said
+    assert "textbcs-crate-" not in said
+    assert len(said) < 250
+
+
+def test_641_another_method_of_packing_is_no_damage(crate: Path) -> None:
+    archive = zip_of(crate)
+    content = bytearray(archive.read_bytes())
+    place = content.find(b"PK\1\2")
+    while place >= 0:
+        content[place + 10 : place + 12] = b"\x63\0"  # AES, which nobody unpacks here
+        place = content.find(b"PK\1\2", place + 4)
+    archive.write_bytes(content)
+    with pytest.raises(InputError, match="not read here .*; zip it with deflate"):
+        check_crate(archive)
+
+
+def test_642_metadata_in_a_zip_is_named_with_the_zip(crate: Path) -> None:
+    (crate / METADATA).write_text("{}")
+    with pytest.raises(
+        InputError, match=rf"/received/crate\.zip/{METADATA}: not as textbcs audit export"
+    ):
+        check_crate(zip_of(crate))

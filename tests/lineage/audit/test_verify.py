@@ -27,7 +27,7 @@ def test_a_clean_tree_is_silent(tree: Path) -> None:
     (told,) = report.remarks
     assert told.startswith("trainings here: 4 begun, 4 ended")
     said = as_text(report)
-    assert said[-2] == "clean by hashes: 17 stages left what their receipts say"
+    assert said[-2] == "clean by hashes: 17 stages left what the receipts say"
     assert said[-1].startswith("Receipts are no proof of honesty")
     assert any(line.startswith("left out: no stage was run again") for line in said)
     assert as_json(report)["clean"] is True
@@ -70,7 +70,7 @@ def test_a_shallow_history_cannot_accuse(tree: Path) -> None:
     write_text(".git/shallow", head)
     report = verify()
     assert {kind for kind, _ in named(report)} == {"STALE"}
-    assert "the history is shallow: 1 module versions are not in it" in report.remarks
+    assert "the history is shallow: not in it: 1 module version" in report.remarks
 
 
 def test_without_git_the_rest_is_checked(tree: Path) -> None:

@@ -1,6 +1,7 @@
 """Results that are older than what they rest on, and a lock that says otherwise: one fault a test."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,3 +185,23 @@ def test_another_file_beside_the_code_is_stale_for_dvc_and_for_the_audit(tree: P
     report = verify()
     assert [kind for kind, _ in named(report)] == ["STALE"] * 8
     assert "src/textbcs/models/notes.txt" in report.findings[0].detail
+
+
+def test_several_stages_that_a_cut_lock_lacks_are_one_finding(tree: Path) -> None:
+    lock = Path("dvc.lock").read_text()
+    Path("dvc.lock").write_text(lock.split("  split:")[0])
+    commit("cut")
+    (found,) = [one for one in verify().findings if one.kind == "FORGED-LOCK"]
+    assert found.node == "split"
+    assert found.detail.startswith("has no entry for split, slices, ")
+    assert found.detail.endswith("which have run; if it was cut off: git checkout dvc.lock")
+
+
+def test_a_hash_of_digits_without_quotes_is_shown_whole(tree: Path) -> None:
+    path = Path("dvc.lock")
+    path.write_text(
+        re.sub(r"(split\.csv\n +hash: md5\n +md5: )\S+", r"\g<1>" + "0" * 32, path.read_text())
+    )
+    commit("forged")
+    details = [one.detail for one in verify().findings if one.kind == "FORGED-LOCK"]
+    assert any(f"md5 {'0' * 12}, but" in text for text in details)

@@ -37,19 +37,16 @@ def doubled(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame({"patient": [" p1"], "split": ["test"]})])
 
 
+OTHER_KERNELS = "cpu x86_64, its own"
 SLICES = "data/slices/{}/slices.csv"
 EVALUATED = "results/evaluation/unet-s2/slices.csv"
 COMMITTED = {
     "device": (
-        Recipe(devices={"train@unet-1": "cuda NVIDIA H100"}),
+        Recipe(devices={"train@unet-1": OTHER_KERNELS}),
         [("MIXED-DEVICE", "table1")],
     ),
     "predicted elsewhere": (
-        Recipe(devices={"predict@textbcs-2": "cuda NVIDIA H100"}),
-        [("MIXED-DEVICE", "table1")],
-    ),
-    "other kernels": (
-        Recipe(devices={"train@unet-2": "cpu x86_64, its own"}),
+        Recipe(devices={"predict@textbcs-2": OTHER_KERNELS}),
         [("MIXED-DEVICE", "table1")],
     ),
     "one seed twice": (
@@ -160,11 +157,11 @@ def repeated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe]:
             [("SEED-REUSE", "train_replicate@textbcs-3")],
         ),
         (
-            {"devices": {"train_replicate@textbcs-3": "cuda NVIDIA H100"}},
+            {"devices": {"train_replicate@textbcs-3": OTHER_KERNELS}},
             [("MIXED-DEVICE", "replicates")],
         ),
         (
-            {"devices": {"predict_replicate@textbcs-3": "cuda NVIDIA H100"}},
+            {"devices": {"predict_replicate@textbcs-3": OTHER_KERNELS}},
             [("MIXED-DEVICE", "replicates")],
         ),
     ],
@@ -184,7 +181,7 @@ def test_a_run_that_a_table_does_not_compare_mixes_nothing_there(
     repeated: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows are written by one stage, and `replicates` reads those of TextBCS alone."""
-    recipe = repeated(devices={"predict@unet-1": "cuda NVIDIA H100"})
+    recipe = repeated(devices={"predict@unet-1": OTHER_KERNELS})
     monkeypatch.chdir(build(tmp_path / "tree", recipe))
     report = verify()
     assert named(report) == [("MIXED-DEVICE", "table1")]

@@ -117,3 +117,15 @@ def test_trainings_that_end_at_once_make_one_chain(
     assert found is not None
     assert (len(found.entries), found.fault) == (40, "")
     assert [json.loads(line)["number"] for line in lines()] == list(range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"), [(40, "cut off while it was written; delete it"), (1, "no line break")]
+)
+def test_510_half_a_line_says_what_to_do(cut: int, words: str, tree: Path) -> None:
+    count = len(lines())
+    LIST.write_bytes(LIST.read_bytes()[:-cut])
+    details = [one.detail for one in verify().findings if one.path == str(LIST)]
+    assert len(details) == 1
+    assert details[0].startswith(f"line {count}: ")
+    assert words in details[0]

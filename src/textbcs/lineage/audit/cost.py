@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from textbcs.base.io import InputError
 from textbcs.lineage.records.bounded import read_record
+from textbcs.lineage.records.findings import counted
 from textbcs.stage.run_information import FOLDER
 
 
@@ -24,7 +25,7 @@ class Cost:
         """One line for people."""
         return (
             f"receipts took {self.receipt_seconds:.2f} s of {self.stage_seconds:.1f} s CPU time of "
-            f"{self.stages} stages ({100 * self.share:.2f} %)"
+            f"{counted(self.stages, 'stage')} ({100 * self.share:.2f} %)"
         )
 
 

@@ -6,7 +6,7 @@ Where a stage is defined otherwise than when it ran it is STALE, and only that.
 import shlex
 from collections.abc import Iterator
 
-from textbcs.lineage.records.findings import Finding, some
+from textbcs.lineage.records.findings import Finding, counted, some
 from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.records.tree import Tree
 from textbcs.stage.definition import Definition, covered
@@ -24,8 +24,8 @@ def check_versions(tree: Tree) -> Iterator[Finding]:
             others.setdefault(receipt.version, []).append(receipt)
     for version, receipts in others.items():
         detail = (
-            f"{len(receipts)} receipts are of version {version}, this is version {VERSION}: what they do not "
-            f"say is not judged; run the stages again ({some(one.address for one in receipts)})"
+            f"{counted(len(receipts), 'receipt')} of version {version}, this is version {VERSION}: what is "
+            f"not said is not judged; run the stages again ({some(one.address for one in receipts)})"
         )
         yield Finding("OLD-FORM", receipts[0].address, receipts[0].path, detail)
 

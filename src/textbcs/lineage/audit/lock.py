@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from textbcs.base.io import InputError
-from textbcs.lineage.records.findings import Finding, Remark, short, some
+from textbcs.lineage.records.findings import Finding, Remark, counted, short, some
 from textbcs.lineage.records.graph import Receipt, difference
 from textbcs.lineage.records.hashing import folder_md5
 from textbcs.lineage.records.history import committed, is_shallow, show
@@ -29,11 +29,10 @@ def check_lock(tree: Tree) -> Iterator[Finding]:
         if graph.receipts and not graph.lock_fault:
             yield Finding("MISSING", "", str(LOCK), "there are receipts but no lock file")
         return
+    yield from _without_entry(tree)
     for receipt in graph.active():
         locked = graph.lock.get(receipt.address)
         if locked is None:
-            detail = f"has no entry for {receipt.address}, which has run"
-            yield Finding("FORGED-LOCK", receipt.address, str(LOCK), detail)
             continue
         lies = [*_lies(tree, receipt, locked), *_undefined(tree, receipt, locked)]
         if lies:
@@ -41,8 +40,24 @@ def check_lock(tree: Tree) -> Iterator[Finding]:
         yield from _receipt_itself(tree, receipt, locked)
 
 
+def _without_entry(tree: Tree) -> Iterator[Finding]:
+    """Stages that have run and that the lock does not name: one finding, since a cut lock lacks many."""
+    if tree.graph.lock is None:
+        return
+    names = [one.address for one in tree.graph.active() if one.address not in tree.graph.lock]
+    if names:
+        have = "has" if len(names) == 1 else "have"
+        detail = f"has no entry for {some(names)}, which {have} run"
+        if len(names) > 1:
+            detail += f"; if it was cut off: git checkout {LOCK}"
+        yield Finding("FORGED-LOCK", names[0], str(LOCK), detail)
+
+
 def check_lock_in_export(tree: Tree) -> Iterator[Finding]:
     """dvc.lock against the definitions and the receipts' parameters, where most files are not here."""
+    if tree.graph.lock_fault:
+        yield Finding("UNREADABLE", "", str(LOCK), tree.graph.lock_fault)
+    yield from _without_entry(tree)
     for receipt in tree.graph.active():
         locked = (tree.graph.lock or {}).get(receipt.address)
         if locked is None:
@@ -244,10 +259,12 @@ def _other_files(tree: Tree, receipt: Receipt, definition: Definition) -> Iterat
 
 
 def check_code(tree: Tree) -> Iterator[Finding | Remark]:
-    """Recorded modules that are in no commit of their path, once each, at the first stage."""
+    """Recorded modules and environments that are in no commit, once each, at the first stage."""
     users: dict[tuple[str, str], list[str]] = {}
     for receipt in tree.graph.active():
-        for path, digest in (*receipt.code.items(), *receipt.loaded.items()):
+        under = receipt.environment.get(ENVIRONMENT)
+        said = {**receipt.loaded, **({ENVIRONMENT: under} if under else {})}
+        for path, digest in (*receipt.code.items(), *said.items()):
             users.setdefault((path, digest), []).append(receipt.address)
     known = committed(set(users))
     if known.fault:
@@ -257,16 +274,19 @@ def check_code(tree: Tree) -> Iterator[Finding | Remark]:
         return
     if known.lost:
         detail = (
-            f"{len(known.lost)} objects of the history are not here, such as {min(known.lost)}; fetch them "
-            "(git fetch --refetch), or look at a whole clone"
+            f"of the history, {counted(len(known.lost), 'object')} not here, such as {min(known.lost)}; "
+            "fetch them (git fetch --refetch), or look at a whole clone"
         )
         yield Finding("NO-HISTORY", "", ".git", detail)
     unknown = {key: names for key, names in users.items() if key not in known.versions}
     if unknown and is_shallow():
-        yield Remark(f"the history is shallow: {len(unknown)} module versions are not in it")
+        yield Remark(
+            f"the history is shallow: not in it: {counted(len(unknown), 'module version')}"
+        )
         return
     for (path, digest), names in unknown.items() if not known.lost else ():
-        detail = f"{some(names)} ran a version (sha256 {short(digest)}) that is in no commit"
+        ran = "ran under" if path == ENVIRONMENT else "ran"
+        detail = f"{some(names)} {ran} a version (sha256 {short(digest)}) that is in no commit"
         yield Finding("UNKNOWN-CODE", names[0], path, detail)
 
 
@@ -283,19 +303,13 @@ def check_definition_file(tree: Tree) -> Iterator[Finding]:
             yield Finding("UNKNOWN-CODE", "", path, detail)
 
 
-def check_environment(tree: Tree) -> Iterator[Remark]:
-    """Stages that ran under another lock of the environment: no fault, but worth knowing."""
-    now = tree.sha256(ENVIRONMENT)
-    others = [
-        receipt.address
-        for receipt in tree.graph.active()
-        if receipt.environment.get(ENVIRONMENT) not in (None, now)
-    ]
-    if others:
-        yield Remark(f"{len(others)} stages ran under another {ENVIRONMENT}: {some(others)}")
+def check_older(tree: Tree) -> Iterator[Remark]:
+    """Receipts that name no code, and stages that dvc.lock knows and nothing defines."""
     old = [receipt.address for receipt in tree.graph.active() if not receipt.code]
     if old:
-        yield Remark(f"{len(old)} receipts name no code (an older version): {some(old)}")
+        yield Remark(
+            f"an older version, naming no code: {counted(len(old), 'receipt')}: {some(old)}"
+        )
     behind = (tree.graph.lock or {}).keys() - tree.graph.definitions.keys()
     if behind:
         yield Remark(f"dvc.lock also has stages that are defined no more: {some(sorted(behind))}")

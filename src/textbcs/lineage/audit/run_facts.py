@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from textbcs.base.io import InputError
+from textbcs.base.io import InputError, sha256_file
+from textbcs.lineage.audit.circumstances import machine_faults
 from textbcs.lineage.records.bounded import read_record, read_regular
-from textbcs.lineage.records.findings import Finding, Remark, short, some
+from textbcs.lineage.records.findings import Finding, Remark, counted, short, some
 from textbcs.lineage.records.graph import Receipt
 from textbcs.lineage.records.history import files_at, is_shallow, no_history, sha256_of_blobs
 from textbcs.lineage.records.tree import RUNINFO, Tree
@@ -17,7 +19,8 @@ from textbcs.stage.receipt import ENVIRONMENT
 _LIMIT = 4 << 20  # bytes
 _AHEAD = timedelta(hours=1)  # a clock may be wrong by that
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_CODE = ("src", "dvc.yaml")
+_CODE = ("src", "workflow", "dvc.yaml")
+_STARTS = ("workflow/stage", "workflow/run_stage.py", "workflow/own_code.py", "workflow/dvc_job.py")
 
 Told = list[tuple[Receipt, Mapping[str, Any]]]
 
@@ -43,12 +46,14 @@ def check_run_information(tree: Tree) -> Iterator[Finding | Remark]:
             others += 1
         else:
             told.append((receipt, facts))
-            faults = [*_times(facts), *_costs(facts)]
+            faults = [*time_faults(facts), *_costs(facts), *machine_faults(receipt, facts)]
             if faults:
                 detail = "; ".join(faults)
                 yield Finding("RUN-INFORMATION", receipt.address, path.as_posix(), detail)
     if others:
-        yield Remark(f"run information of {others} stages is of other runs than their receipts")
+        yield Remark(
+            f"run information of {counted(others, 'stage')} is of another run than the receipt"
+        )
     yield from _commits(told)
     yield from _environments(told)
 
@@ -82,6 +87,22 @@ def _environments(told: Told) -> Iterator[Remark]:
         )
 
 
+def _started_by(
+    told: Told, trees: Mapping[str, Mapping[str, str]], blobs: Mapping[str, str]
+) -> Iterator[Remark]:
+    """What started stages, where it is another one now; it is no stage's dependency, and may move on."""
+    older: dict[str, list[str]] = {}
+    for path in _STARTS:
+        now = sha256_file(path) if Path(path).is_file() else None
+        for receipt, facts in told:
+            then = trees.get(str(facts.get("commit")), {}).get(path)
+            if then is not None and now != blobs.get(then, now):
+                older.setdefault(path, []).append(receipt.address)
+    if older:
+        parts = (f"{path} ({counted(len(names), 'stage')})" for path, names in older.items())
+        yield Remark(f"stages were started by another version than lies here of {some(parts)}")
+
+
 def _pins() -> dict[str, str]:
     """Distribution, as its folder is named -> version, of the lock of the environment."""
     try:
@@ -97,7 +118,8 @@ def _plain(name: object) -> str:
     return re.sub(r"[-_.]+", "_", str(name)).lower()
 
 
-def _times(facts: Mapping[str, Any]) -> Iterator[str]:
+def time_faults(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Why the times of a run, `started` and `ended`, cannot be."""
     times = {}
     for name in ("started", "ended"):
         try:
@@ -142,7 +164,7 @@ def _commits(told: Told) -> Iterator[Finding | Remark]:
         loose = tuple(str(one) for one in facts.get("uncommitted") or ())
         others = [
             path
-            for path, digest in receipt.code.items()
+            for path, digest in {**receipt.code, **receipt.loaded}.items()
             if not covered(path, loose)
             and (path not in files or blobs.get(files[path], digest) != digest)
         ]
@@ -150,6 +172,7 @@ def _commits(told: Told) -> Iterator[Finding | Remark]:
             detail = f"commit {short(commit)} does not hold the code that ran: {some(others)}"
             path = f"{RUNINFO}/{receipt.address}.json"
             yield Finding("RUN-INFORMATION", receipt.address, path, detail)
+    yield from _started_by(told, {name: files for name, files in trees.items() if files}, blobs)
     shallow = bool(strange) and is_shallow()
     for commit, addresses in strange.items():
         text = f"commit {short(commit)} of {some(addresses)} is not in this repository"

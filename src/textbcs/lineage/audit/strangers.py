@@ -1,10 +1,11 @@
 """ORPHAN: whatever lies where only stages write, and belongs to none of them."""
 
+import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from textbcs.lineage.records.data_tables import FILES
-from textbcs.lineage.records.findings import Finding, some
+from textbcs.lineage.records.findings import Finding, Remark, some
 from textbcs.lineage.records.folders import Entry
 from textbcs.lineage.records.tree import (
     KEPT_BY_DVC,
@@ -16,7 +17,10 @@ from textbcs.lineage.records.tree import (
     managed_entries,
 )
 from textbcs.stage.definition import covered
+from textbcs.stage.ignored_files import LIST
 
+_OF_STAGES = ("data", "results", "reports")
+_MARK = ".snakemake_timestamp"  # Snakemake leaves it in folders that it made
 # What commands write into reports/, beside the stages' folders.
 _OF_COMMANDS = ("reports/trace", "reports/earlier", "reports/prompts_template")
 
@@ -26,7 +30,7 @@ def check_orphans(tree: Tree) -> Iterator[Finding]:
     known = _known(tree)
     above = {parent.as_posix() for path in known for parent in Path(path).parents}
     named: list[str] = []  # a stranger's folder stands for what lies in it
-    for root in ("data", "results", "reports"):
+    for root in _OF_STAGES:
         if Path(root).is_symlink():
             detail = f"is a link to {Path(root).readlink()}, which no stage writes through"
             yield Finding("ORPHAN", "", root, detail)
@@ -133,3 +137,33 @@ def check_runinfo_folder(tree: Tree) -> Iterator[Finding]:
         is_told = one.name.endswith(".json") and address.partition("@")[0] in stages
         if one.kind != "file" or one.target or not is_told:
             yield Finding("ORPHAN", "", one.path, "tells of no stage")
+
+
+def check_ignored(tree: Tree) -> Iterator[Finding | Remark]:
+    """Whatever lies among results under a name that `.dvcignore` lists.
+
+    What could be taken for a result is a fault, since no stage writes such a name; what editors and desktops
+    leave is told.
+    """
+    kinds = {PurePosixPath(path).suffix for path in tree.recorded} - {""}
+    told = []
+    for path in sorted(tree.folders.ignored):
+        name = path.rpartition("/")[2]
+        if not covered(path, _OF_STAGES) or (name == _MARK and _is_empty(path)):
+            continue
+        if PurePosixPath(path).suffix in kinds and not name.startswith((".", "~")):
+            detail = f"no stage writes it, and {LIST} lists such names, so DVC does not see it"
+            yield Finding("ORPHAN", tree.node(path), path, detail)
+        else:
+            told.append(path)
+    if told:
+        yield Remark(f"among results, of no stage, with a name that {LIST} lists: {some(told, 9)}")
+
+
+def _is_empty(path: str) -> bool:
+    """Whether a file is a mark: a file without content, and no link."""
+    try:
+        found = Path(path).lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and not found.st_size

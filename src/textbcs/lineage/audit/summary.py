@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from textbcs.lineage.audit.cost import Cost
-from textbcs.lineage.records.findings import CLASSES, Finding, visible
+from textbcs.lineage.records.findings import CLASSES, Finding, counted, visible
 from textbcs.lineage.records.hashing import Hashes
 
 HONESTY = (
@@ -74,19 +74,22 @@ def _summary(report: Report) -> Iterator[str]:
     hashes, judged = report.hashes, report.judged
     rate = hashes.bytes / 1e6 / hashes.seconds if hashes.seconds else 0.0
     again = f", {hashes.remembered} taken from the last audit" if hashes.remembered else ""
-    of_all = f" of {judged.defined}" if judged.defined else ""
+    stages = counted(judged.stages, "stage")
+    if judged.defined:
+        stages = f"{judged.stages} of {counted(judged.defined, 'stage')}"
     yield (
-        f"judged {judged.stages}{of_all} stages by their receipts; hashed {hashes.files} files, "
+        f"judged {stages} by their receipts; hashed {counted(hashes.files, 'file')}, "
         f"{hashes.bytes / 1e6:.1f} MB in {hashes.seconds:.1f} s ({rate:.0f} MB/s){again}"
     )
     yield (
-        f"computed {judged.cells} cells of tables again from their rows; ran {judged.replayed} stages again"
+        f"computed {counted(judged.cells, 'cell')} of tables again from their rows; "
+        f"ran {counted(judged.replayed, 'stage')} again"
     )
     for text in judged.left_out:
         yield f"left out: {text}"
     if report.cost:
         yield report.cost.text()
-    if report.seal:
+    if report.seal and report.is_clean:
         yield f"seal of all receipts and outputs: {report.seal}"
 
 
@@ -97,7 +100,8 @@ def _verdict(report: Report) -> Iterator[str]:
         means = ["hashes"]
         means += ["recomputation"] if report.judged.cells else []
         means += ["replay"] if report.judged.replayed else []
-        yield f"clean by {', '.join(means)}: {report.judged.stages} stages left what their receipts say"
+        stages = counted(report.judged.stages, "stage")
+        yield f"clean by {', '.join(means)}: {stages} left what the receipts say"
         yield HONESTY
     else:
         counts = Counter(one.kind for one in report.findings)
@@ -131,7 +135,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "seconds": round(hashes.seconds, 3),
             "remembered": hashes.remembered,
         },
-        "seal": report.seal or None,
+        "seal": (report.seal or None) if report.is_clean else None,
         "receipt_cost": asdict(report.cost) if report.cost else None,
         "no_proof": HONESTY,
     }

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from textbcs.base.io import InputError
 from textbcs.lineage.audit import (
+    circumstances,
     content,
     definitions,
     files,
@@ -21,7 +22,7 @@ from textbcs.lineage.audit import (
 from textbcs.lineage.audit.cost import receipt_cost
 from textbcs.lineage.audit.remembered import recall, remember
 from textbcs.lineage.audit.summary import Judged, Report
-from textbcs.lineage.records.findings import CLASSES, Finding, Remark
+from textbcs.lineage.records.findings import CLASSES, Finding, Remark, counted
 from textbcs.lineage.records.form import Form
 from textbcs.lineage.records.graph import Graph, load_graph
 from textbcs.lineage.records.tree import Tree, load_tree
@@ -108,7 +109,9 @@ def _judged(tree: Tree, told: Iterable[Remark], replayed: Replayed | None) -> Ju
     left = [f"{len(never)} of {len(graph.definitions)} stages have not run yet"] if never else []
     left += [one.left_out for one in told if one.left_out]
     if tree.folders.ignored:
-        left.append(f"{len(tree.folders.ignored)} files with names that .dvcignore lists")
+        left.append(
+            f"{counted(len(tree.folders.ignored), 'file')} with names that .dvcignore lists"
+        )
     if tree.hashes.remembered:
         left.append(f"the bytes of {tree.hashes.remembered} files that --quick took as they were")
     if replayed is None:
@@ -158,6 +161,9 @@ def _checks(tree: Tree) -> Iterator[Found]:
     yield from guarded("receipts", lambda: files.check_receipts(tree))
     yield from guarded("versions of receipts", lambda: definitions.check_versions(tree))
     yield from guarded("definitions", lambda: definitions.check_definitions(tree))
+    yield from guarded("circumstances", lambda: circumstances.check_circumstances(tree))
+    yield from guarded("declared inputs", lambda: circumstances.check_inputs(tree))
+    yield from guarded("code around stages", lambda: circumstances.check_surroundings(tree))
     yield from guarded("outputs", lambda: files.check_outputs(tree))
     yield from guarded("sizes", lambda: files.check_sizes(tree))
     yield from guarded("inputs from outside", lambda: files.check_outside_inputs(tree))
@@ -165,6 +171,7 @@ def _checks(tree: Tree) -> Iterator[Found]:
     yield from guarded("folders of reports", lambda: strangers.check_reports(tree))
     yield from guarded("files that no list names", lambda: strangers.check_unlisted(tree))
     yield from guarded("run information's folder", lambda: strangers.check_runinfo_folder(tree))
+    yield from guarded("names that are ignored", lambda: strangers.check_ignored(tree))
     yield from guarded("listed files", lambda: files.check_listed(tree))
     yield from guarded("DVC's cache", lambda: files.check_cache(tree))
     locked = list(guarded("dvc.lock", lambda: lock.check_lock(tree)))
@@ -173,7 +180,8 @@ def _checks(tree: Tree) -> Iterator[Found]:
     yield from guarded("what is stale", lambda: lock.check_stale(tree, forged))
     yield from guarded("code in commits", lambda: lock.check_code(tree))
     yield from guarded("dvc.yaml in git", lambda: lock.check_definition_file(tree))
-    yield from guarded("environments", lambda: lock.check_environment(tree))
+    yield from guarded("environments", lambda: circumstances.check_environment(tree))
+    yield from guarded("older receipts", lambda: lock.check_older(tree))
     yield from guarded("run information", lambda: run_facts.check_run_information(tree))
     yield from guarded("devices", lambda: runs.check_devices(graph))
     yield from guarded("seeds", lambda: runs.check_seeds(graph))

@@ -43,22 +43,37 @@ def export(
         )
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: is not empty; name a new folder")
-    crate = Run(limit)
-    for receipt in receipts:
-        crate.add_stage(graph, receipt)
-    crate.add_workflow(receipts)
-    add_dicom(crate)
     said = _as_bytes(verdict) if verdict is not None else b""
-    if said:
-        crate.part(_add_verdict(crate, said))
-    graph_of_all = crate.graph([*crate.actions, ENGINE_RUN])
+    crate = Run(limit)
+    metadata = describe(crate, graph, said)
     try:
-        _write(folder, crate.inside, {"@context": CONTEXT, "@graph": graph_of_all}, said)
+        _write(folder, crate.inside, metadata, said)
     except OSError as error:  # it would name a temporary folder that nobody has asked for
         raise InputError(
             f"{folder}: the crate cannot be written: {error.strerror or error}"
         ) from error
     return {**_counts(crate), "actions": len(receipts)}
+
+
+def describe(crate: Run, graph: Graph, verdict: bytes) -> dict[str, Any]:
+    """The metadata of the stages that have run.
+
+    Args:
+        crate: the entities; is filled.
+        graph: the stages.
+        verdict: what an audit has said, as it lies in the crate; may be empty.
+
+    Raises:
+        InputError: a file is not what its receipt says.
+    """
+    receipts = list(graph.active())
+    for receipt in receipts:
+        crate.add_stage(graph, receipt)
+    crate.add_workflow(receipts)
+    add_dicom(crate)
+    if verdict:
+        crate.part(_add_verdict(crate, verdict))
+    return {"@context": CONTEXT, "@graph": crate.graph([*crate.actions, ENGINE_RUN])}
 
 
 def _as_bytes(verdict: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from textbcs.base.io import InputError, sha256_file
@@ -54,6 +54,7 @@ class Entities:
         self.inside: dict[str, None] = {}
         self.entities: dict[str, Entity] = {}
         self.parts: dict[str, None] = {}
+        self._found: dict[str, tuple[str, int] | None] = {}
 
     def add(self, at: str, kind: str | list[str], /, **facts: Any) -> str:
         """Add an entity, or more facts to one that is there; facts that are None are left out."""
@@ -67,23 +68,37 @@ class Entities:
         Raises:
             InputError: it is not what the receipt says.
         """
-        source = Path(path)
-        is_here = source.is_file()
-        if is_here and sha256_file(source) != sha256:
+        there = self.found(path)
+        if there is not None and there[0] != sha256:
             raise InputError(f"{path}: is not what its receipt says; run textbcs audit verify")
-        small = self.limit == 0 or size <= self.limit or covered(path, NEEDED)
-        fits = path not in KEPT_HERE and small
         facts = {
             "name": path,
             "sha256": sha256,
             "contentSize": str(size),
-            "encodingFormat": _FORMATS.get(source.suffix, "application/octet-stream"),
+            "encodingFormat": _FORMATS.get(PurePosixPath(path).suffix, "application/octet-stream"),
         }
-        if not (is_here and fits):
+        if there is None or not self.fits(path, size):
             digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
             return self.part(self.add(f"ni:///sha-256;{digest}", kind, **facts))
         self.inside[path] = None
         return self.part(self.add(path, kind, **facts))
+
+    def found(self, path: str) -> tuple[str, int] | None:
+        """sha256 and size in bytes of a file that is here; None where there is none."""
+        if path not in self._found:
+            file = Path(path)
+            is_here = file.is_file()
+            self._found[path] = (sha256_file(file), file.stat().st_size) if is_here else None
+        return self._found[path]
+
+    def known(self, path: str) -> tuple[str, int] | None:
+        """The same of a file that is here, or of which the hash is known."""
+        return self.found(path)
+
+    def fits(self, path: str, size: int) -> bool:
+        """Whether a file may leave this place, and is small enough or needed."""
+        small = self.limit == 0 or size <= self.limit or covered(path, NEEDED)
+        return path not in KEPT_HERE and small
 
     def part(self, identifier: str) -> str:
         """Count an entity among the crate's data: the profile wants every file and data set there."""
@@ -117,7 +132,7 @@ class Entities:
                 "Tables and figures of text-guided breast-tumour segmentation, with every stage that "
                 "led to them, from DICOM series to the printed numbers."
             ),
-            "datePublished": self._date(),
+            "datePublished": self.date(),
             "license": to(LICENCE),
             "conformsTo": [to(url) for url in PROFILES],
             "mainEntity": to(WORKFLOW),
@@ -133,7 +148,7 @@ class Entities:
         entities = [self.entities[name] for name in sorted(self.entities)]
         return [_plain(one) for one in (descriptor, root, *profiles, licence, *entities)]
 
-    def _date(self) -> str:
+    def date(self) -> str:
         """The day of the last commit, so that two exports are equal; the epoch without git."""
         found = git("log", "-1", "--format=%cs")
         return found.decode().strip() if found and found.strip() else "1970-01-01"

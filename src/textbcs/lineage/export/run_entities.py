@@ -4,10 +4,9 @@ Profile: https://w3id.org/ro/wfrun/provenance/0.5, on RO-Crate 1.1.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from textbcs.base.io import InputError, sha256_file
+from textbcs.base.io import InputError
 from textbcs.lineage.export.entities import COMPLETED, WORKFLOW, Entities, Entity, distinct, to
 from textbcs.lineage.records.bounded import read_record
 from textbcs.lineage.records.graph import Graph, Receipt
@@ -66,7 +65,7 @@ class Run(Entities):
 
     def _action(self, receipt: Receipt, tool: str) -> str:
         """What a stage did: its files, parameters and times."""
-        info = _run_information(receipt)
+        info = self.run_information(receipt)
         self.times += [info[name] for name in ("started", "ended") if info.get(name)]
         inputs = [self.add_item(item) for item in receipt.inputs]
         inputs += [to(one) for one in self._parameters(receipt, tool)]
@@ -84,9 +83,20 @@ class Run(Entities):
             subjectOf=to(self._receipt(receipt)),
         )
 
+    def run_information(self, receipt: Receipt) -> Mapping[str, Any]:
+        """Times of the run, where run information belongs to this very receipt."""
+        there = self.known(receipt.path)
+        try:
+            facts: Mapping[str, Any] = read_record(FOLDER / f"{receipt.address}.json")
+            return facts if there and facts["receipt"] == there[0] else {}
+        except (InputError, KeyError, TypeError, OSError):
+            return {}
+
     def _receipt(self, receipt: Receipt) -> str:
-        path = Path(receipt.path)
-        return self.add_file(receipt.path, sha256_file(path), path.stat().st_size)
+        there = self.known(receipt.path)
+        if there is None:
+            raise InputError(f"{receipt.path}: the receipt is gone; run textbcs audit verify")
+        return self.add_file(receipt.path, *there)
 
     def _tool(self, receipt: Receipt) -> str:
         """The program behind a stage, with the modules that it ran."""
@@ -94,10 +104,9 @@ class Run(Entities):
         kind = ["File", "SoftwareSourceCode"]
         modules = []
         for path, digest in receipt.code.items():
-            file = Path(path)
-            is_same = file.is_file() and sha256_file(file) == digest
-            if is_same:
-                modules.append(to(self.add_file(path, digest, file.stat().st_size, kind)))
+            there = self.known(path)
+            if there is not None and there[0] == digest:
+                modules.append(to(self.add_file(path, *there, kind)))
         known = self.entities.get(identifier, {}).get("hasPart", [])
         parts = [*known, *(one for one in modules if one not in known)]
         self.tools[identifier] = to(identifier)
@@ -131,9 +140,9 @@ class Run(Entities):
     def add_workflow(self, receipts: Iterable[Receipt]) -> None:
         """The workflow, its engine, and the run as a whole; after all stages."""
         for path in (WORKFLOW, *PROJECT):
-            file = Path(path)
-            if file.is_file():
-                self.add_file(path, sha256_file(file), file.stat().st_size)
+            there = self.known(path)
+            if there is not None:
+                self.add_file(path, *there)
         language = self.add(
             "https://w3id.org/workflowhub/workflow-ro-crate#snakemake",
             "ComputerLanguage",
@@ -199,12 +208,3 @@ def _type(value: Any) -> str:
     if isinstance(value, int):
         return "Integer"
     return "Float" if isinstance(value, float) else "Text"
-
-
-def _run_information(receipt: Receipt) -> Mapping[str, Any]:
-    """Times of the run, where run information belongs to this very receipt."""
-    try:
-        facts: Mapping[str, Any] = read_record(FOLDER / f"{receipt.address}.json")
-        return facts if facts["receipt"] == sha256_file(receipt.path) else {}
-    except (InputError, KeyError, TypeError, OSError):
-        return {}

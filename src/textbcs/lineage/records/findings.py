@@ -12,7 +12,7 @@ CLASSES = {
     "ORPHAN": "a file that no stage has written",
     "UNREADABLE": "a file that the audit has to read is not what such a file is",
     "OLD-FORM": "a receipt of another version of the form, which says less or otherwise",
-    "CONTRADICTION": "a receipt says of its stage what dvc.yaml does not",
+    "CONTRADICTION": "a receipt says of its stage what dvc.yaml, or what else is recorded, does not",
     "STALE": "a stage ran on other inputs, parameters or code than there are now",
     "FORGED-LOCK": "dvc.lock says what no receipt says",
     "UNKNOWN-CODE": "a stage ran code that is in no commit",
@@ -63,6 +63,11 @@ class Remark:
     text: str
     left_out: str = ""
     cells: int = 0
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: `1 stage`, `2 stages`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def short(digest: str) -> str:

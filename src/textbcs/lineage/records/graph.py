@@ -51,6 +51,7 @@ class Receipt:
     definition: str = ""
     loaded: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, Any] | None = None
+    kernels: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
 
     @property
@@ -227,6 +228,7 @@ def receipt_of(facts: Any) -> Receipt:
             definition=str(facts.get("definition", "")),
             loaded=dict(facts.get("loaded", {})),
             seeds=facts.get("seeds"),
+            kernels=dict(facts.get("kernels", {})),
             version=int(facts.get("version", 0)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -85,12 +85,17 @@ def parse_lock(content: Mapping[str, Any]) -> dict[str, Locked]:
 def _locked(stage: Mapping[str, Any]) -> Locked:
     deps, outs = stage.get("deps") or [], stage.get("outs") or []
     return Locked(
-        {str(entry["path"]): str(entry.get("md5", "")) for entry in deps},
-        {str(entry["path"]): str(entry.get("md5", "")) for entry in outs},
+        {str(entry["path"]): _md5(entry.get("md5", "")) for entry in deps},
+        {str(entry["path"]): _md5(entry.get("md5", "")) for entry in outs},
         locked_params(stage.get("params") or {}),
         str(stage.get("cmd", "")),
         {str(one["path"]): (one.get("size"), one.get("nfiles")) for one in (*deps, *outs)},
     )
+
+
+def _md5(value: Any) -> str:
+    """A hash as it stands in the file; YAML takes one of digits alone, without quotes, for a number."""
+    return f"{value:032d}" if isinstance(value, int) else str(value)
 
 
 def locked_params(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -150,6 +150,8 @@ def wanted_files(
         wanted |= dict.fromkeys((item.path for item in receipt.outputs), BOTH)
         wanted |= dict.fromkeys((item.path for item in receipt.inputs), BOTH)
         wanted |= dict.fromkeys(receipt.code, BOTH)
+        for path in receipt.loaded:
+            wanted.setdefault(path, ("sha256",))
         wanted[receipt.path] = BOTH
     for path in graph.unreadable:
         wanted[path] = BOTH

@@ -7,7 +7,7 @@ from typing import Any
 
 from textbcs.base.io import InputError, write_bytes
 from textbcs.lineage.records.bounded import read_regular
-from textbcs.lineage.records.findings import Finding, short, some
+from textbcs.lineage.records.findings import Finding, counted, short, some
 from textbcs.lineage.records.graph import Graph
 from textbcs.lineage.records.hashing import hash_files
 from textbcs.lineage.records.tree import Tree
@@ -80,7 +80,7 @@ def check_seal(tree: Tree, wanted: str) -> Iterator[Finding]:
             yield Finding(
                 "SEAL", tree.node(path), path, f"was {before} when it was sealed, is {now}"
             )
-        detail += f"; {len(changed)} files are others: {some(changed)}"
+        detail += f"; changed: {counted(len(changed), 'file')}: {some(changed)}"
     else:
         detail += f"; the list of that seal ({LIST}) would tell which files differ"
     yield Finding("SEAL", "", str(LIST), detail)

@@ -14,6 +14,7 @@ from textbcs.stage.trainings import FIRST, LIST, TRAINS
 
 _SINCE = 3  # the version of receipts with which the list began
 _MOST = 1 << 28  # bytes
+_PUT_BACK = "put the list back from a copy of this checkout"
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,22 @@ def read_trainings() -> Trainings | None:
 
 
 def _fault(line: bytes, number: int, previous: str) -> str:
+    """Why a line is none of the list, and what to do."""
     try:
         facts = parse_json(line)
     except InputError as error:
-        return str(error)
+        if line.endswith(b"\n"):
+            return f"{error}; {_PUT_BACK}"
+        return "was cut off while it was written; delete it, and run its training again if no line names it"
+    if not line.endswith(b"\n"):
+        return "has no line break at its end; add it"
     if not isinstance(facts, dict) or not {"stage", "event", "receipt"} <= facts.keys():
-        return "is no entry of a training"
+        return f"is no entry of a training; {_PUT_BACK}"
     if facts.get("number") != number or facts.get("previous") != previous:
-        return "does not follow from the line before it: something was taken out, put in or changed"
+        return (
+            "does not follow from the line before it: something was taken out, put in or changed; "
+            + _PUT_BACK
+        )
     return ""
 
 

@@ -10,11 +10,12 @@ from fabricated import flip
 
 from textbcs.base.io import InputError, sha256_file
 from textbcs.cli import main
-from textbcs.lineage.audit.exported import verify_export
+from textbcs.lineage.audit.received.exported import verify_export
 from textbcs.lineage.export.crate import export
 from textbcs.lineage.export.entities import METADATA
 from textbcs.lineage.records.graph import load_graph
 
+CLEAN = {"clean": True, "findings": []}  # what the sender's audit said
 MODEL = "results/runs/unet-s1/model.safetensors"
 
 
@@ -22,7 +23,7 @@ MODEL = "results/runs/unet-s1/model.safetensors"
 def crate(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An export of the clean tree, far from it."""
     folder = tree.parent / "crate"
-    export(load_graph(), folder, 0)
+    export(load_graph(), folder, 0, CLEAN)
     monkeypatch.chdir(tree.parent)
     return folder
 
@@ -53,7 +54,7 @@ def test_an_export_is_clean_wherever_it_lies(
 
 def test_large_files_that_are_only_named_are_no_fault(crate: Path, tree: Path, monkeypatch) -> None:
     monkeypatch.chdir(tree)
-    export(load_graph(), tree.parent / "small", 300)
+    export(load_graph(), tree.parent / "small", 300, CLEAN)
     report = verify_export(tree.parent / "small")
     assert report.is_clean
     assert any("only named by their hash" in one for one in report.remarks)
@@ -124,7 +125,7 @@ def test_what_the_receipts_say_of_the_run_is_judged(crate: Path, tree: Path, mon
     entry = {"path": test.path, "sha256": test.sha256, "bytes": test.bytes, "stage": test.stage}
     path = tree / "results/receipts/train@unet-1.json"
     change_json(path, lambda content: content["inputs"].append(entry))
-    export(load_graph(), tree.parent / "peek", 0)
+    export(load_graph(), tree.parent / "peek", 0, CLEAN)
     assert ("TEST-PEEK", "results/receipts/train@unet-1.json") in faults(tree.parent / "peek")
 
 

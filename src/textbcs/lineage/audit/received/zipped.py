@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from textbcs.base.io import InputError
 from textbcs.lineage.export.entities import METADATA
@@ -22,6 +23,8 @@ _MOST_BYTES = 1 << 40
 _MOST_RATIO = 200  # of a whole zip; a crate's files are images, tables and text
 _SMALL = 1 << 24
 _BLOCK = 1 << 20
+_DEEPEST = 100  # folders in each other
+_LONGEST = 100  # characters of a name that an error shows
 
 
 @contextmanager
@@ -44,6 +47,10 @@ def unpacked(archive: Path) -> Iterator[Path]:
                 _unpack(archive, opened, Path(place))
         except (InputError, MemoryError):
             raise
+        except NotImplementedError as error:
+            raise InputError(
+                f"{archive}: packed in a way that is not read here ({error}); zip it with deflate"
+            ) from error
         except Exception as error:  # zipfile passes on what its decompressors raise
             raise InputError(f"{archive}: a zip that is damaged or cut off ({error})") from error
         folder = _the_only(archive, Path(place))
@@ -71,17 +78,47 @@ def _unpack(archive: Path, opened: zipfile.ZipFile, place: Path) -> None:
     left = min(_MOST_BYTES, max(_SMALL, _MOST_RATIO * archive.stat().st_size))
     left = min(left, shutil.disk_usage(place).free)
     for member in members:
-        target = place / member.filename
-        if member.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
+        target = _made(archive, member, place)
+        if target is None:
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with opened.open(member) as source, target.open("xb") as file:
+        with opened.open(member) as source, target.open("ab") as file:
             while block := source.read(_BLOCK):
                 left -= len(block)
                 if left < 0:
                     raise InputError(f"{archive}: unpacks to more than a crate of its size holds")
-                file.write(block)
+                _write(archive, member, file, block)
+
+
+def _made(archive: Path, member: zipfile.ZipInfo, place: Path) -> Path | None:
+    """The file of a member, made empty; None for a folder.
+
+    Raises:
+        InputError: there cannot be one, for its name or for what was unpacked before.
+    """
+    target = place / member.filename
+    try:
+        if member.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+            return None
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.open("xb").close()
+    except OSError as error:
+        raise _no_place(archive, member, error) from error
+    return target
+
+
+def _write(archive: Path, member: zipfile.ZipInfo, file: BinaryIO, block: bytes) -> None:
+    try:
+        file.write(block)
+    except OSError as error:
+        raise _no_place(archive, member, error) from error
+
+
+def _no_place(archive: Path, member: zipfile.ZipInfo, error: OSError) -> InputError:
+    """The error names a temporary folder that nobody has asked for."""
+    name = visible(member.filename)
+    name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+    return InputError(f"{archive}: the member {name!r} cannot be unpacked: {error.strerror}")
 
 
 def _check_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -96,6 +133,8 @@ def _check_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
     if len(set(names)) < len(names):
         raise InputError(f"{archive}: a zip with two members of one name")
     for member in members:
+        if member.filename.count("/") > _DEEPEST:
+            raise InputError(f"{archive}: a zip with more than {_DEEPEST} folders in each other")
         kind = stat.S_IFMT(member.external_attr >> 16)
         name = member.orig_filename.rstrip("/")
         if path_fault(name) or kind not in (0, stat.S_IFREG, stat.S_IFDIR) or member.flag_bits & 1:

@@ -12,16 +12,18 @@ from pathlib import Path
 
 from textbcs.base.io import InputError
 from textbcs.lineage.audit import content, definitions, files, lock, runs
+from textbcs.lineage.audit.received.metadata import check_metadata
+from textbcs.lineage.audit.received.zipped import unpacked
 from textbcs.lineage.audit.summary import Judged, Report
 from textbcs.lineage.audit.verify import guarded, in_order
-from textbcs.lineage.audit.zipped import unpacked
 from textbcs.lineage.export.entities import METADATA, VERDICT
 from textbcs.lineage.records.bounded import parse_json, path_fault, read_record, read_regular
-from textbcs.lineage.records.findings import CLASSES, Finding, Remark, short
+from textbcs.lineage.records.findings import CLASSES, Finding, Remark, counted, short
 from textbcs.lineage.records.folders import Folders
 from textbcs.lineage.records.form import Form, judge
 from textbcs.lineage.records.graph import RECEIPTS, Receipt, load_graph, receipt_of
 from textbcs.lineage.records.hashing import Hashes, hash_files
+from textbcs.lineage.records.lock_file import LOCK
 from textbcs.lineage.records.tree import BOTH, Tree
 from textbcs.settings.working_copy import is_export
 
@@ -57,12 +59,13 @@ class _Crate:
     others: tuple[str, ...]
 
 
-def verify_export(folder: Path, deep: bool = False) -> Report:
+def verify_export(folder: Path, deep: bool = False, called: Path | None = None) -> Report:
     """Check an export.
 
     Args:
         folder: what `textbcs audit export` has written.
         deep: not possible here.
+        called: what a person calls it, where that is a zip.
 
     Raises:
         InputError: it is no export of a run, or `deep` was asked for.
@@ -77,15 +80,24 @@ def verify_export(folder: Path, deep: bool = False) -> Report:
             "--deep: an export holds nothing to compute again; use it in the working copy"
         )
     with contextlib.chdir(folder):
-        crate = _read(folder)
+        crate = _read(called or folder)
         findings = [*_check_files(crate), *_check_receipts(crate), *_check_chain(crate)]
-        remarks = [f"{len(crate.named)} files are only named by their hash"] if crate.named else []
-        findings += _told_by_the_sender(crate)
-        defined = 0
+        findings += [*_check_needed(crate), *_told_by_the_sender(crate)]
+        remarks = (
+            [f"only named by their hash: {counted(len(crate.named), 'file')}"]
+            if crate.named
+            else []
+        )
+        defined, left = 0, list(_LEFT)
         if all(Path(path).is_file() for path in _DEFINED_BY):
             graph = load_graph(Form(), heeds_list=False)
             defined = len(graph.definitions)
-            found = list(_judge(Tree(graph, crate.hashes, Folders(heeds_list=False))))
+            tree = Tree(graph, crate.hashes, Folders(heeds_list=False))
+            found = list(_judge(tree))
+            if not findings and not any(isinstance(one, Finding) for one in found):
+                found += guarded(METADATA, lambda: check_metadata(graph, crate.hashes))
+            else:
+                left.append(f"{METADATA} was not built again, since there are faults")
             findings += [one for one in found if isinstance(one, Finding)]
             remarks += [one.text for one in found if isinstance(one, Remark)]
             findings = in_order(_distinct(findings), graph)
@@ -95,7 +107,7 @@ def verify_export(folder: Path, deep: bool = False) -> Report:
             )
             findings.sort(key=lambda one: (list(CLASSES).index(one.kind), one.path))
     return Report(
-        findings, remarks, crate.hashes, Judged(len(crate.receipts), defined, left_out=_LEFT)
+        findings, remarks, crate.hashes, Judged(len(crate.receipts), defined, left_out=left)
     )
 
 
@@ -108,7 +120,7 @@ def check_crate(place: Path) -> Report:
     if place.is_dir():
         return verify_export(place)
     with unpacked(place) as folder:
-        return verify_export(folder)
+        return verify_export(folder, called=place)
 
 
 def _judge(tree: Tree) -> Iterator[Finding | Remark]:
@@ -126,8 +138,8 @@ def _judge(tree: Tree) -> Iterator[Finding | Remark]:
 
 def _told_by_the_sender(crate: _Crate) -> Iterator[Finding]:
     """The faults of the verdict that a crate carries; it is as true as the rest of the crate."""
-    if VERDICT not in crate.inside:
-        return
+    if VERDICT not in crate.inside or crate.hashes.of(VERDICT) is None:
+        return  # MISSING
     try:
         told = read_record(VERDICT)
         found = [] if told["clean"] is True else list(told["findings"])
@@ -205,6 +217,15 @@ def _receipts() -> tuple[dict[str, Receipt], dict[str, str]]:
     return found, faulty
 
 
+def _check_needed(crate: _Crate) -> Iterator[Finding]:
+    """What each export holds, however small it is."""
+    for path in (*_DEFINED_BY, str(LOCK), VERDICT):
+        if path not in crate.inside:
+            yield Finding(
+                "MISSING", "", path, f"each export holds it, and {METADATA} does not name it"
+            )
+
+
 def _check_files(crate: _Crate) -> Iterator[Finding]:
     """Files that are gone, are not what the metadata says, or stand in no metadata."""
     for path, digest in crate.inside.items():
@@ -227,8 +248,15 @@ def _check_receipts(crate: _Crate) -> Iterator[Finding]:
     for path, reason in crate.faulty.items():
         yield Finding("TAMPERED", Path(path).stem, path, f"receipt cannot be used: {reason}")
     for path, address in crate.actions.items():
-        known = path in crate.receipts or path in crate.faulty or path.startswith(_NAMED)
-        if not known:
+        if path.startswith(_NAMED):
+            whole = f"{RECEIPTS}/{address}.json"
+            yield Finding(
+                "MISSING",
+                address,
+                whole,
+                "is only named by its hash; an export holds every receipt",
+            )
+        elif path not in crate.receipts and path not in crate.faulty:
             yield Finding("MISSING", address, path, "the receipt of a stage that has run")
         elif path in crate.receipts and crate.receipts[path].address != address:
             detail = f"is of {crate.receipts[path].address}, {METADATA} says of {address}"
