@@ -16,6 +16,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package whose folder PYTHONPATH names."""
     for name in ("__init__", "base/__init__", "base/io"):
         write_text(tmp_path / f"src/textbcs/{name}.py", "")
+    write_text(tmp_path / "workflow/own_code.py", "")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "src"), *sys.path])
     return tmp_path / "src/textbcs"
 
@@ -46,6 +47,12 @@ def test_a_library_beside_a_package_that_no_path_names_is_harmless(
 ) -> None:
     write_text(package.parent / "numpy.py", "")
     monkeypatch.setattr(sys, "path", sys.path[1:])
+    assert list(shadows(package)) == []
+
+
+def test_where_it_is_installed_libraries_lie_beside_it(package: Path) -> None:
+    (package.parents[1] / "workflow/own_code.py").unlink()
+    write_text(package.parent / "numpy.py", "")
     assert list(shadows(package)) == []
 
 

@@ -26,7 +26,8 @@ def shadows(package: Path) -> Iterator[str]:
         package: its folder.
     """
     root = package.parent
-    if str(root) in sys.path:
+    # Where a package is installed, all libraries lie beside it.
+    if str(root) in sys.path and (root.parent / "workflow/own_code.py").is_file():
         for name in sorted(one.name for one in root.iterdir()):
             module = name.partition(".")[0]
             if module not in ("", package.name, _SKIPPED) and _is_library(module, root):

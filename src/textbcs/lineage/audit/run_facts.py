@@ -20,7 +20,7 @@ _LIMIT = 4 << 20  # bytes
 _AHEAD = timedelta(hours=1)  # a clock may be wrong by that
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _CODE = ("src", "workflow", "dvc.yaml")
-_STARTS = ("workflow/stage", "workflow/run_stage.py", "workflow/own_code.py", "workflow/dvc_job.py")
+_STARTS = ("workflow/stage", "workflow/run_stage.py", "workflow/dvc_job.py")
 
 Told = list[tuple[Receipt, Mapping[str, Any]]]
 

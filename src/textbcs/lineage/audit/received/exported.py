@@ -30,6 +30,7 @@ from textbcs.settings.working_copy import is_export
 _NAMED = "ni:"  # a file that is only named by its hash
 _DEFINED_BY = ("dvc.yaml", "params.yaml")
 _MOST_METADATA = 1 << 30  # bytes
+_UNDEFINED = "devices, seeds and the use of test data cannot be judged without dvc.yaml"
 _LEFT = (
     "whether the code that ran is committed, and what dvc.lock says of folders: a crate has no history",
     "nothing was computed again: a crate holds no code that is run",
@@ -70,15 +71,7 @@ def verify_export(folder: Path, deep: bool = False, called: Path | None = None) 
     Raises:
         InputError: it is no export of a run, or `deep` was asked for.
     """
-    if not is_export(folder):
-        raise InputError(
-            f"{folder}: no export of a run (there is no {METADATA}); in a working copy, verify takes "
-            "no folder"
-        )
-    if deep:
-        raise InputError(
-            "--deep: an export holds nothing to compute again; use it in the working copy"
-        )
+    _check_asked(folder, deep)
     with contextlib.chdir(folder):
         crate = _read(called or folder)
         findings = [*_check_files(crate), *_check_receipts(crate), *_check_chain(crate)]
@@ -92,8 +85,7 @@ def verify_export(folder: Path, deep: bool = False, called: Path | None = None) 
         if all(Path(path).is_file() for path in _DEFINED_BY):
             graph = load_graph(Form(), heeds_list=False)
             defined = len(graph.definitions)
-            tree = Tree(graph, crate.hashes, Folders(heeds_list=False))
-            found = list(_judge(tree))
+            found = list(_judge(Tree(graph, crate.hashes, Folders(heeds_list=False))))
             if not findings and not any(isinstance(one, Finding) for one in found):
                 found += guarded(METADATA, lambda: check_metadata(graph, crate.hashes))
             else:
@@ -102,13 +94,23 @@ def verify_export(folder: Path, deep: bool = False, called: Path | None = None) 
             remarks += [one.text for one in found if isinstance(one, Remark)]
             findings = in_order(_distinct(findings), graph)
         else:
-            remarks.append(
-                "devices, seeds and the use of test data cannot be judged without dvc.yaml"
-            )
+            remarks.append(_UNDEFINED)
             findings.sort(key=lambda one: (list(CLASSES).index(one.kind), one.path))
     return Report(
         findings, remarks, crate.hashes, Judged(len(crate.receipts), defined, left_out=left)
     )
+
+
+def _check_asked(folder: Path, deep: bool) -> None:
+    if not is_export(folder):
+        raise InputError(
+            f"{folder}: no export of a run (there is no {METADATA}); in a working copy, verify takes "
+            "no folder"
+        )
+    if deep:
+        raise InputError(
+            "--deep: an export holds nothing to compute again; use it in the working copy"
+        )
 
 
 def check_crate(place: Path) -> Report:
