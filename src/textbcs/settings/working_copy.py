@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import textbcs
 from textbcs.base.io import InputError
 
 # The folder of an installed package that holds the files; pyproject.toml lists them.
@@ -18,6 +17,7 @@ CARRIED = "_project"
 LISTED_IN = Path("pyproject.toml")
 # What the metadata of an RO-Crate is called; an export of a run holds it.
 CRATE = "ro-crate-metadata.json"
+_PACKAGE = Path(__file__).parents[1]
 _LAUNCHER = "workflow/stage"  # the command of every stage in dvc.yaml calls it
 
 
@@ -71,9 +71,8 @@ def require_working_copy(command: str) -> None:
 
 def project_folder() -> Path:
     """Where the files of the repository lie: in the installed package, or at the checkout's root."""
-    package = Path(textbcs.__file__).parent
-    carried = package / CARRIED
-    return carried if carried.is_dir() else package.parents[1]
+    carried = _PACKAGE / CARRIED
+    return carried if carried.is_dir() else _PACKAGE.parents[1]
 
 
 def project_files(root: Path) -> list[str]:
@@ -115,5 +114,5 @@ def own_code() -> Path | None:
         return None
     if not (source / "textbcs/cli.py").is_file():
         return None
-    running = Path(textbcs.__file__).resolve().parents[1]
+    running = _PACKAGE.resolve().parent
     return None if source.resolve() == running else source
