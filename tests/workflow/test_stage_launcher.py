@@ -19,7 +19,8 @@ print(json.dumps({"python": sys.executable, "argv": sys.argv[1:], **{k: os.envir
 def checkout(tmp_path: Path) -> Path:
     """A checkout with the real launcher and a package that says how it was started."""
     package = tmp_path / "src/textbcs"
-    for name in ("__init__.py", "base/__init__.py", "base/kernels.py"):  # which bind kernels
+    own = ("stage/__init__.py", "stage/shadows.py")  # which the package asks first
+    for name in ("__init__.py", "base/__init__.py", "base/kernels.py", *own):  # which bind kernels
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(f"src/textbcs/{name}", package / name)
     (package / "stages").mkdir()
