@@ -162,6 +162,19 @@ def test_a_node_fails(cluster: SlurmCluster, checkout: Checkout, start: Start) -
     assert said.endswith("; submitted again\n")
 
 
+def test_another_job_takes_its_place(
+    cluster: SlurmCluster, checkout: Checkout, start: Start
+) -> None:
+    """It is submitted again, and runs when the other is over."""
+    process = start("train@textbcs-1", TOY_PAUSE="6")
+    on_node(checkout, "train@textbcs-1")
+    cluster.ask("sbatch", "-p", "urgent", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3")
+    code, said = ended(process)
+    assert code == 0, said
+    assert said.startswith("train@textbcs-1: another job took its place (Slurm job ")
+    assert said.endswith("; submitted again\n")
+
+
 def test_a_job_that_still_waits(cluster: SlurmCluster, checkout: Checkout, start: Start) -> None:
     """One whose engine was killed does nothing when it starts; one whose engine was told to end goes."""
     cluster.ask("scontrol", "update", "NodeName=b", "State=DRAIN", "Reason=test")
