@@ -136,4 +136,6 @@ def test_a_newcomer_is_told_what_to_edit(cluster: SlurmCluster, fresh_toy: Check
     )
     refused = fresh_toy.run(*check, ok=False, **environment)
     assert refused.returncode == 2
-    assert "lab.yaml: partition: cpus: no such partition; there are cpu, gpu, urgent" in refused.stderr
+    assert (
+        "lab.yaml: partition: cpus: no such partition; there are cpu, gpu, urgent" in refused.stderr
+    )
