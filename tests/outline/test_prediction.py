@@ -94,7 +94,7 @@ def test_two_processes_give_the_bytes_of_one(tmp_path: Path) -> None:
     image = np.random.default_rng(1).uniform(size=(40, SIZE, SIZE)).astype(np.float16)
     calls: list[int] = []
     one = ask_package(package, image, PROMPT, done=lambda: calls.append(1))
-    assert len(calls) == batches_of(40) == 2
+    assert len(calls) == batches_of(40) == 10
     two = ask_package(package, image, PROMPT, jobs=2)
     assert one.probability.tobytes() == two.probability.tobytes()
     assert one.vacuity is not None

@@ -58,11 +58,11 @@ def test_each_slice_is_asked_with_its_text_and_others_stay_empty() -> None:
 
 def test_slices_are_batched_by_their_volume() -> None:
     model = Echo()
-    predict_volume(model, table(), image(40), [LEFT] * 40, 3)
+    predict_volume(model, table(), image(10), [LEFT] * 10, 3)
     predict_volume(model, table(), image(3), [None, LEFT, None], 3)
-    assert model.batches == [32, 8, 1]
+    assert model.batches == [4, 4, 2, 1]
     assert not predict_volume(model, table(), image(2), [None, None], 3).probability.any()
-    assert model.batches == [32, 8, 1]
+    assert model.batches == [4, 4, 2, 1]
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbcs.prompt_check.peaks import columns_of_left, peak
+from textbcs.volumes.prediction import BATCH
 
 if TYPE_CHECKING:
     from textbcs.models.common.contract import Segmenter
     from textbcs.models.common.prompt_embeddings import PromptTable
 
 SLICES = 2  # that are looked at of either side
-_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def ask(
         if compares:
             switch.aligns = True
         # A few slices at a time cost half as much again as many: all prompts share the batches.
-        outputs = list(infer(model, images, table, rows, channels=channels, batch_size=_BATCH))
+        outputs = list(infer(model, images, table, rows, channels=channels, batch_size=BATCH))
     finally:
         if compares:
             switch.aligns = False
