@@ -43,6 +43,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if why_not():
         sys.exit(f"error: {why_not()}")
+    if not (arguments.finished / "dvc.lock").is_file():
+        parser.error(f"{arguments.finished}: no finished checkout (there is no dvc.lock)")
     runs = [[out, "--force"] for out in arguments.outs] or [["--forceall"]]
     with TemporaryDirectory() as place:
         folder = Path(place)

@@ -7,6 +7,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from checkout import Checkout
+from finished_pipelines import finished
 
 from textbcs.base import kernels
 from textbcs.stage.definition import Definition
@@ -40,6 +42,18 @@ def stage_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
         return Stage(Definition(name, (), everything, everything), params, [name])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def toy_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The toy pipeline, finished on this machine alone and committed. Do not change it."""
+    return finished(tmp_path_factory, toy=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The real pipeline on the tiny preset, finished and committed. Do not change it."""
+    return finished(tmp_path_factory, toy=False)
 
 
 @pytest.fixture(scope="session")

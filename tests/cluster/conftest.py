@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout, clone, copy
-from finished_pipelines import finished
 from slurm_cluster import SlurmCluster, why_not
 
 
@@ -16,18 +15,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
         pytest.skip(why_not())
     with SlurmCluster(tmp_path_factory.mktemp("slurm")).running() as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def toy_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The toy pipeline, finished on this machine alone and committed. Do not change it."""
-    return finished(tmp_path_factory, toy=True)
-
-
-@pytest.fixture(scope="session")
-def tiny_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The real pipeline on the tiny preset, finished on this machine alone. Do not change it."""
-    return finished(tmp_path_factory, toy=False)
 
 
 @pytest.fixture

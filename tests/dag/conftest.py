@@ -6,21 +6,8 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout, clone, copy
-from finished_pipelines import finished
 
 Make = Callable[[], Checkout]
-
-
-@pytest.fixture(scope="session")
-def toy_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The toy pipeline, finished and committed. Do not change it."""
-    return finished(tmp_path_factory, toy=True)
-
-
-@pytest.fixture(scope="session")
-def tiny_origin(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The real pipeline on the tiny preset, finished and committed. Do not change it."""
-    return finished(tmp_path_factory, toy=False)
 
 
 @pytest.fixture

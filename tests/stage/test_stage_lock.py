@@ -1,5 +1,7 @@
 """One process at a time works on a stage; its end, however it comes, lets the next in."""
 
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from textbcs.base.io import InputError
-from textbcs.stage.stage_lock import hold_stage_lock
+from textbcs.stage.stage_lock import FOLDER, hold_stage_lock, is_held, is_stage_busy
 
 HOLD = """
 import time
@@ -33,3 +35,18 @@ def test_the_holder_is_named_and_its_death_frees(
         other.kill()
         other.wait()
     hold_stage_lock("train@unet-1")
+
+
+def test_who_looks_sees_the_holder_and_nobody_else_who_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not is_stage_busy("score")  # there is no lock file yet
+    holder = hold_stage_lock("score")
+    assert is_stage_busy("score")
+    assert not is_stage_busy("table1")
+    os.close(holder)
+    assert not is_stage_busy("score")
+    with (FOLDER / "score.lock").open("rb+") as another:
+        fcntl.flock(another, fcntl.LOCK_SH)
+        assert not is_held(FOLDER / "score.lock")

@@ -3,9 +3,7 @@
 A job that nobody waits for any more does nothing: its engine was killed, and a later start has taken over.
 """
 
-import fcntl
 import json
-import os
 import resource
 import socket
 import sys
@@ -20,6 +18,7 @@ from run_stage import main as run_stage
 
 from textbcs.base.io import write_bytes
 from textbcs.stage.slurm_jobs import read_record
+from textbcs.stage.stage_lock import is_held
 
 
 def main(address: str, log: str, submission: str) -> int:
@@ -29,7 +28,7 @@ def main(address: str, log: str, submission: str) -> int:
         print(f"{address}: a later start has taken over; nothing is done", file=sys.stderr)
         return 0
     forget_earlier_try(address)
-    crosses = lock_crosses_nodes()
+    crosses = is_held(RUN_LOCK)  # the machine of the engine holds it for as long as that lives
     code = run_stage(address, log)
     facts = {
         "code": code,
@@ -46,23 +45,6 @@ def cpu_seconds() -> float:
     """CPU time of this job so far: the stage, DVC, and this program."""
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(sum(resource.getrusage(one)[:2]) for one in who)
-
-
-def lock_crosses_nodes() -> bool:
-    """Whether this node sees the lock that the engine's machine holds for as long as it lives."""
-    try:
-        descriptor = os.open(RUN_LOCK, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
 
 
 if __name__ == "__main__":

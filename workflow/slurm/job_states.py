@@ -130,7 +130,7 @@ def final_state(record: JobRecord) -> str:
         if "Invalid job id" not in str(error.stderr):
             raise
     except KeyError:
-        pass
+        pass  # an answer without a job in it: sacct may know more
     try:
         words = ask_slurm(
             *("sacct", "-X", "--noheader", "--parsable2", "--format=State"),

@@ -16,12 +16,17 @@ FOLDER = Path(".snakemake/textbcs/stages")
 
 def is_stage_busy(address: str) -> bool:
     """Whether a process is at work on a stage, as far as locks reach."""
+    return is_held(FOLDER / f"{address}.lock")
+
+
+def is_held(lock: Path) -> bool:
+    """Whether somebody holds a lock file exclusively, as far as locks reach; disturbs no other look."""
     try:
-        descriptor = os.open(FOLDER / f"{address}.lock", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

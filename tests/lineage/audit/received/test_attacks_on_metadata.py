@@ -92,6 +92,10 @@ LIES: dict[str, tuple[Callable[[Graph], object], str]] = {
         ),
         "startTime is",
     ),
+    "639 no day": (
+        lambda graph: of(graph, "./").update(datePublished="2026-19-39"),
+        "./: datePublished is",
+    ),
     "631 the program": (
         lambda graph: of(graph, TRAINING).update(instrument={"@id": "#tool-score"}), "instrument is",
     ),

@@ -6,8 +6,8 @@ the files are only named by their hash: an export may be small.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from textbcs.base.io import InputError
@@ -23,7 +23,6 @@ from textbcs.lineage.records.hashing import Hashes
 
 _OF_DICOM = ("urn:oid:", "https://doi.org/")
 _LONGEST = 100  # characters of a value that a finding shows
-_DAY = re.compile(r"\d{4}-[01]\d-[0-3]\d")
 Entity = Mapping[str, Any]
 
 
@@ -62,7 +61,10 @@ class _Again(Run):
 
     def date(self) -> str:
         day = self._said.get("./", {}).get("datePublished")
-        return day if isinstance(day, str) and _DAY.fullmatch(day) else "1970-01-01"
+        try:
+            return date.fromisoformat(str(day)).isoformat()  # other spellings of a day then differ
+        except ValueError:
+            return "1970-01-01"
 
 
 def check_metadata(graph: Graph, hashes: Hashes) -> Iterator[Finding | Remark]:
